@@ -1,0 +1,1 @@
+"""What a ``model.py`` imports; standard library only (floor 0)."""

@@ -1,0 +1,1 @@
+"""From a package and the test split to a report (floor 4)."""

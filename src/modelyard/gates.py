@@ -1,0 +1,1 @@
+"""Rules that evaluation and promotion share (floor 3)."""

@@ -1,0 +1,1 @@
+"""Scores of models with their intervals, computed with NumPy (floor 1)."""

@@ -1,0 +1,1 @@
+"""From a window of logged predictions to findings (floor 4)."""

@@ -1,0 +1,1 @@
+"""From a fitted model to an immutable package (floor 4)."""

@@ -1,0 +1,1 @@
+"""Which actions, in which order (floor 7)."""

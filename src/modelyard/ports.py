@@ -1,0 +1,215 @@
+"""The seams (floor 0): small Protocols with their promises.
+
+Each has a conformance kit in ``modelyard.testing`` that every implementation passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from modelyard.records.dataset import DatasetVersion
+from modelyard.records.event import Event
+from modelyard.records.package import Package
+from modelyard.records.registry import Admission, Release, Review, Version
+from modelyard.records.run import Run
+from modelyard.records.service import ServicePlan, ServiceState
+
+T = TypeVar("T")
+
+
+class ArtifactStore(Protocol):
+    """Immutable content under its sha256. Safe under threads and processes; puts are idempotent.
+
+    Every read checks the digest: content that does not match raises ``Tampered`` naming it. What
+    ``put`` acknowledged survives ``kill -9`` and power loss. Raises ``StoreDown`` when the medium
+    fails (full, unreachable, no permission).
+    """
+
+    def put(self, content: bytes) -> str:
+        """Store and return the digest."""
+        ...
+
+    def put_file(self, path: Path) -> str:
+        """Store a file's content without holding it in memory."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """The content; ``UnknownName`` when absent, ``Tampered`` when it does not match."""
+        ...
+
+    def fetch(self, digest: str, path: Path) -> None:
+        """Write the content to ``path`` (replaced atomically), checked on the way."""
+        ...
+
+    def has(self, digest: str) -> bool: ...
+
+    def digests(self) -> Iterator[str]:
+        """All that is stored, in no order."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove; no error when absent. Only ``gc`` calls it."""
+        ...
+
+
+class Datasets(Protocol):
+    """Dataset versions. Names share one namespace with models."""
+
+    def next_number(self, dataset: str) -> int:
+        """Reserve the next number; never reused, even when the version is deleted."""
+        ...
+
+    def add(self, version: DatasetVersion) -> None: ...
+    def get(self, dataset: str, number: int) -> DatasetVersion | None: ...
+    def latest(self, dataset: str) -> DatasetVersion | None: ...
+    def by_digest(self, dataset: str, digest: str) -> DatasetVersion | None: ...
+    def list(self, dataset: str | None = None) -> list[DatasetVersion]: ...
+
+
+class Runs(Protocol):
+    """Trainings; ``put`` inserts or replaces by id."""
+
+    def put(self, run: Run) -> None: ...
+    def get(self, run_id: str) -> Run | None: ...
+    def latest(self, model: str) -> Run | None:
+        """The newest finished run."""
+        ...
+
+    def list(self, model: str | None = None) -> list[Run]:
+        """Newest first."""
+        ...
+
+
+class Packages(Protocol):
+    """Sealed packages by digest; ``put`` inserts or replaces (a report is attached later)."""
+
+    def put(self, package: Package) -> None: ...
+    def get(self, digest: str) -> Package | None: ...
+    def list(self, model: str | None = None) -> list[Package]: ...
+
+
+class Versions(Protocol):
+    def next_number(self, model: str) -> int:
+        """Reserve the next number; never reused."""
+        ...
+
+    def add(self, version: Version) -> None: ...
+    def get(self, model: str, number: int) -> Version | None: ...
+    def latest(self, model: str) -> Version | None: ...
+    def by_package(self, model: str, digest: str) -> Version | None: ...
+    def list(self, model: str | None = None) -> list[Version]: ...
+
+
+class Admissions(Protocol):
+    def add(self, admission: Admission) -> None: ...
+    def get(self, model: str, version: int, environment: str) -> Admission | None: ...
+    def list(self, environment: str, model: str) -> list[Admission]:
+        """By version, ascending."""
+        ...
+
+
+class Reviews(Protocol):
+    def add(self, review: Review) -> None: ...
+    def list(self, model: str, version: int) -> list[Review]:
+        """In the order given; for each subject the last counts."""
+        ...
+
+
+class Releases(Protocol):
+    """At most one release per (environment, model) is ``live``."""
+
+    def next_id(self) -> int: ...
+    def put(self, release: Release) -> None:
+        """Insert, or replace by id."""
+        ...
+
+    def get(self, release_id: int) -> Release | None: ...
+    def live(self, environment: str, model: str) -> Release | None: ...
+    def list(self, environment: str | None = None, model: str | None = None) -> list[Release]:
+        """Newest first."""
+        ...
+
+
+class Events(Protocol):
+    """The audit chain."""
+
+    def append(self, action: str, object: str, **payload: str | int) -> None:
+        """Add a link in this transaction, by the transaction's actor."""
+        ...
+
+    def list(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Ascending by ``seq``."""
+        ...
+
+
+class Steps(Protocol):
+    """Results of build steps by their identity."""
+
+    def get(self, identity: str) -> str | None:
+        """The result's reference (``patients@3``, a run's id, ``screening@7``)."""
+        ...
+
+    def put(self, identity: str, step: str, result: str) -> None: ...
+
+
+class Facts(Protocol):
+    """One transaction's view of the yard; not to be used after it ends, nor by another thread."""
+
+    @property
+    def datasets(self) -> Datasets: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def packages(self) -> Packages: ...
+    @property
+    def versions(self) -> Versions: ...
+    @property
+    def admissions(self) -> Admissions: ...
+    @property
+    def reviews(self) -> Reviews: ...
+    @property
+    def releases(self) -> Releases: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def steps(self) -> Steps: ...
+
+
+class Yard(Protocol):
+    """Where facts live. Safe under threads and processes. Raises ``DatabaseDown``."""
+
+    def read(self) -> AbstractContextManager[Facts]:
+        """A consistent snapshot; writes through it fail."""
+        ...
+
+    def once(self, operation: str, actor: str, work: Callable[[Facts], T], result: type[T]) -> T:
+        """Do ``work`` in one write transaction, at most once per ``operation``.
+
+        The result is stored with the transaction; a repeat of the same operation returns it and
+        does nothing. ``work`` does no I/O beside the facts; when it raises, nothing has happened.
+        ``result`` is a type that msgspec encodes.
+        """
+        ...
+
+
+class Target(Protocol):
+    """Where an environment's services run."""
+
+    def apply(self, plan: ServicePlan, *, timeout: float) -> ServiceState:
+        """Make the service answer for ``plan``; return when it does.
+
+        Without a service it starts one. On failure the plan before keeps answering and
+        ``ServiceDown`` says why. A repeat of the same plan is harmless.
+        """
+        ...
+
+    def state(self, environment: str) -> ServiceState | None:
+        """What answers now; None when nothing runs."""
+        ...
+
+    def stop(self, environment: str) -> None:
+        """Drain and end the service; no error when nothing runs."""
+        ...

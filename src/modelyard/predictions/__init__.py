@@ -1,0 +1,1 @@
+"""The prediction log: format, writer, reader, collection (floor 3)."""

@@ -1,0 +1,1 @@
+"""Opens and verifies a package and predicts (floor 3)."""

@@ -1,0 +1,1 @@
+"""Settings and opened ports, handed down: the only composition root (floor 5)."""

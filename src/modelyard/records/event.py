@@ -1,0 +1,25 @@
+"""The audit chain's links."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One governance event; ``prev`` is the sha256 of the canonical bytes of the one before.
+
+    The chained record is ``{seq, ts, actor, action, object, payload_sha256, prev}``; the payload
+    holds strings and integers only.
+    """
+
+    seq: int
+    ts: dt.datetime
+    actor: str
+    action: str
+    """``dataset.ingested``, ``version.registered``, ``release.live``, ..."""
+    object: str
+    payload: dict[str, str | int]
+    payload_sha256: str
+    prev: str

@@ -1,0 +1,82 @@
+"""What ships: an immutable folder whose digest is the sha256 of its manifest."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+from modelyard.records.schema import Schema
+
+Task = Literal["binary", "multiclass", "regression"]
+Form = Literal["onnx", "native"]
+FrameKind = Literal["pandas", "polars", "numpy"]
+Label = bool | int | str
+
+
+class PackagedFile(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    """Relative, with ``/``; never absolute, never with ``..``."""
+    size: int
+    sha256: str
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """One set of rows on which the compiled form was held against the trained model."""
+
+    name: str
+    rows: int
+    worst: float
+    """Largest absolute difference of probabilities or numbers."""
+    flips: int
+    """Labels that differ."""
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the ONNX form may serve, and on what evidence."""
+
+    proven: bool
+    tolerance: float
+    probes: tuple[Probe, ...] = ()
+    reason: str = ""
+    """Why the model serves native; empty when proven."""
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """Where each feature stands in a batch: ``numbers`` [n, k] float64, ``texts`` [n, s]."""
+
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of a package; ``files`` lists every other file of its content."""
+
+    format: int = 1
+    model: str
+    task: Task
+    classes: tuple[Label, ...] = ()
+    form: Form
+    """The form that serves."""
+    frame: FrameKind
+    """What the trained model was fitted on, and what a native model is given."""
+    custom_predict: bool = False
+    """The author's ``predict`` answers instead of the estimator's own."""
+    schema: Schema
+    layout: Layout
+    requirements: tuple[str, ...]
+    """``name==version``, sorted, the closure of the model's requirements."""
+    python: str
+    files: tuple[PackagedFile, ...]
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True):
+    """A sealed package as the yard knows it."""
+
+    digest: str
+    model: str
+    run: str
+    report: str | None = None
+    """Digest of the report's record; an attestation, no part of the content."""
+    created: dt.datetime

@@ -1,0 +1,54 @@
+"""The result of testing a trained model on the versioned test split."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from modelyard.records.gate import GateOutcome
+from modelyard.records.package import Label, Task
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure with its 95 % bootstrap interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    higher_is_better: bool = True
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """Points of a chart: ``roc``, ``precision_recall``, ``calibration``, ``residuals``."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    counts: tuple[int, ...] = ()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    package: str
+    """Digest of what was tested."""
+    dataset: str
+    dataset_digest: str
+    task: Task
+    classes: tuple[Label, ...]
+    rows: int
+    metrics: tuple[Metric, ...]
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Rows are true classes, columns predicted ones, in the order of ``classes``."""
+    curves: tuple[Curve, ...] = ()
+    gates: tuple[GateOutcome, ...] = ()
+    passed: bool
+    created: dt.datetime
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name; KeyError when there is none."""
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise KeyError(name)

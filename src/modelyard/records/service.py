@@ -1,0 +1,52 @@
+"""What an environment's service should be answering for, as a file that any supervisor can read."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model in a service."""
+
+    model: str
+    version: int
+    """0 for a package that is not registered."""
+    model_id: str
+    """``screening/prod/7``: model, environment, version; recorded with each prediction."""
+    package: str
+    """Digest."""
+    folder: str
+    """Absolute path of the materialised package."""
+
+
+class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The wanted state of one environment's service; written atomically, the supervisor converges.
+
+    ``generation`` grows with each plan. ``token_sha256`` lists accepted bearer tokens' digests;
+    empty means open, which is refused on a host that is not loopback.
+    """
+
+    environment: str
+    generation: int
+    host: str = "127.0.0.1"
+    port: int
+    workers: int = 1
+    models: tuple[ServedModel, ...] = ()
+    token_sha256: tuple[str, ...] = ()
+    log: str | None = None
+    """Absolute folder of the prediction log's segments; None logs nothing."""
+
+
+class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor reports beside the plan, written atomically after each change."""
+
+    pid: int
+    generation: int
+    """The plan that all workers answer for."""
+    workers: tuple[int, ...]
+    """Their pids."""
+    models: tuple[str, ...]
+    """``model_id`` of each model that answers."""
+    error: str | None = None
+    """Why the newest plan could not be carried out; the plan before it keeps serving."""
+    failed_generation: int | None = None

@@ -1,0 +1,1 @@
+"""Versions, admission, reviews and releases: the rules of what may go where (floor 4)."""

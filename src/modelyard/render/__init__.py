@@ -1,0 +1,1 @@
+"""Templates and charts: one record to HTML, Markdown and JSON (floor 1)."""

@@ -1,0 +1,1 @@
+"""A new project that builds and passes its tests at once (floor 4)."""

@@ -1,0 +1,1 @@
+"""The processes that answer predictions (floor 4)."""

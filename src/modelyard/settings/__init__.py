@@ -1,0 +1,30 @@
+"""One typed tree of settings, the only reader of ``modelyard.toml`` and the environment (floor 1)."""
+
+from __future__ import annotations
+
+from modelyard.settings.read import find, read
+from modelyard.settings.tree import (
+    DataSettings,
+    EnvironmentSettings,
+    GateSettings,
+    ModelSettings,
+    MonitorSettings,
+    ProjectSettings,
+    Settings,
+    SplitSettings,
+    YardSettings,
+)
+
+__all__ = [
+    "DataSettings",
+    "EnvironmentSettings",
+    "GateSettings",
+    "ModelSettings",
+    "MonitorSettings",
+    "ProjectSettings",
+    "Settings",
+    "SplitSettings",
+    "YardSettings",
+    "find",
+    "read",
+]

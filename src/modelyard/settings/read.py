@@ -1,0 +1,190 @@
+"""Read ``modelyard.toml``, put ``MODELYARD_...`` over it, refuse what is unknown or ill-typed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from modelyard.errors import SettingsError
+from modelyard.settings.tree import Settings
+
+FILE = "modelyard.toml"
+PREFIX = "MODELYARD_"
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$(?P<path>.*)`)?$")
+_WRONG = re.compile(r"(?P<what>.*?)(?: - at `(?P<kind>key in )?`?\$(?P<path>.*?)`)?$")
+
+
+def find(start: Path) -> Path:
+    """The project's folder: the nearest one at or above ``start`` with a ``modelyard.toml``."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise SettingsError(
+        f"No {FILE} in {start} or above it; run 'modelyard init NAME' to begin a project, "
+        "or change into one."
+    )
+
+
+def read(folder: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the project in ``folder``.
+
+    A variable ``MODELYARD_A__B=value`` sets ``a.b``: two underscores part the keys, the value is
+    read as TOML when it is TOML and as a string otherwise. Raises ``SettingsError`` naming file,
+    key and what was expected.
+    """
+    path = folder / FILE
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"No {FILE} in {folder}; run 'modelyard init NAME' first.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}.") from None
+    origin = _overlay(tree, environ)
+    try:
+        settings = msgspec.convert(tree, Settings, strict=True)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(str(error), tree, path, origin)) from None
+    _cross_check(settings, path)
+    return settings
+
+
+def _overlay(tree: dict[str, typing.Any], environ: Mapping[str, str]) -> dict[str, str]:
+    origin: dict[str, str] = {}
+    for name, value in sorted(environ.items()):
+        if not name.startswith(PREFIX) or "__" not in name:
+            continue
+        keys = _existing(tree, name.removeprefix(PREFIX).lower().split("__"))
+        place = tree
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+            if not isinstance(place, dict):
+                raise SettingsError(f"{name} goes below '{key}', which is a value in {FILE}.")
+        place[keys[-1]] = _value(value)
+        origin[".".join(keys)] = name
+    return origin
+
+
+def _existing(tree: typing.Any, keys: list[str]) -> list[str]:
+    """Environment variables cannot hold a dash: match ``my_model`` with an existing ``my-model``."""
+    found = []
+    for key in keys:
+        options = tree if isinstance(tree, dict) else {}
+        match = next((o for o in options if o == key or o.replace("-", "_") == key), key)
+        found.append(match)
+        tree = options.get(match)
+    return found
+
+
+def _value(text: str) -> object:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _explain(error: str, tree: object, path: Path, origin: Mapping[str, str]) -> str:
+    if match := _UNKNOWN.search(error):
+        parent = _dotted(match["path"] or "", tree)
+        field = match["field"]
+        key = f"{parent}.{field}" if parent else field
+        known = _fields_at(parent)
+        near = difflib.get_close_matches(field, known, n=1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        return f"{_where(path, key, origin)}: unknown setting '{key}'{hint}; known here: {', '.join(known)}."
+    match = _WRONG.search(error)
+    what, place = (match["what"], match["path"]) if match else (error, "")
+    key = _dotted(place or "", tree)
+    return f"{_where(path, key, origin)}: '{key or 'the file'}': {what[:1].lower()}{what[1:]}."
+
+
+def _where(path: Path, key: str, origin: Mapping[str, str]) -> str:
+    return f"environment variable {origin[key]}" if key in origin else str(path)
+
+
+def _dotted(path: str, tree: object) -> str:
+    """msgspec writes ``.data[...].split``: the dots of names stand for themselves, ``[...]`` for a
+    dict's key that it does not name; the first key whose value fails alone is looked for."""
+    keys: list[str] = []
+    for part in re.findall(r"\.([^.\[]+)|(\[\.\.\.\])|\[(\d+)\]", path):
+        name, anything, index = part
+        if name:
+            keys.append(name)
+        elif index:
+            keys.append(index)
+        elif anything:
+            keys.append(_culprit(keys, tree))
+    return ".".join(keys)
+
+
+def _culprit(keys: list[str], tree: object) -> str:
+    place: typing.Any = tree
+    for key in keys:
+        place = place.get(key, {}) if isinstance(place, dict) else {}
+    inner = typing.get_args(_type_at(keys))
+    for name, value in (place.items() if isinstance(place, dict) else ()):
+        try:
+            msgspec.convert({name: value}, dict[inner[0], inner[1]])  # type: ignore[valid-type]
+        except msgspec.ValidationError:
+            return str(name)
+    return "..."
+
+
+def _type_at(keys: list[str]) -> typing.Any:
+    kind: typing.Any = Settings
+    for key in keys:
+        hints = typing.get_type_hints(kind, include_extras=True) if isinstance(kind, type) else {}
+        kind = hints[key] if key in hints else typing.get_args(kind)[-1]
+    return kind
+
+
+def _fields_at(parent: str) -> list[str]:
+    kind = _type_at(parent.split(".") if parent else [])
+    return [f.name for f in msgspec.structs.fields(kind)]
+
+
+def _cross_check(settings: Settings, path: Path) -> None:
+    shared = settings.data.keys() & settings.models.keys()
+    if shared:
+        name = sorted(shared)[0]
+        raise SettingsError(f"{path}: '{name}' names a dataset and a model; rename one of them.")
+    for name, model in settings.models.items():
+        if model.data not in settings.data:
+            raise SettingsError(
+                f"{path}: 'models.{name}.data': there is no [data.{model.data}]; "
+                f"known: {', '.join(settings.data) or 'none'}."
+            )
+        if settings.data[model.data].target is None:
+            raise SettingsError(f"{path}: 'data.{model.data}.target' is needed by model '{name}'.")
+        for metric, gate in model.gates.items():
+            if gate.no_worse_than and gate.no_worse_than not in settings.environments:
+                raise SettingsError(
+                    f"{path}: 'models.{name}.gates.{metric}.no_worse_than': there is no "
+                    f"[environments.{gate.no_worse_than}]."
+                )
+            if gate.min is None and gate.max is None and gate.no_worse_than is None:
+                raise SettingsError(
+                    f"{path}: 'models.{name}.gates.{metric}' asks for nothing: give 'min', 'max' or "
+                    "'no_worse_than'."
+                )
+    for name in settings.monitor:
+        if name not in settings.models:
+            raise SettingsError(f"{path}: 'monitor.{name}': there is no [models.{name}].")
+    ports: dict[tuple[str, int], str] = {}
+    for name, environment in settings.environments.items():
+        if (other := ports.setdefault((environment.host, environment.port), name)) != name:
+            raise SettingsError(
+                f"{path}: environments '{other}' and '{name}' both ask for port {environment.port}."
+            )
+        if environment.host not in ("127.0.0.1", "localhost", "::1") and not environment.token_file:
+            raise SettingsError(
+                f"{path}: 'environments.{name}.host' is {environment.host}, beyond loopback; "
+                f"give 'environments.{name}.token_file' as well."
+            )

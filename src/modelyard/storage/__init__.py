@@ -1,0 +1,1 @@
+"""The yard's own backends: database, audit chain, artifact store (floor 1)."""

@@ -1,0 +1,1 @@
+"""What a table is: schema, check, profile, digest, split, batches, storage mapping (floor 2)."""

@@ -1,0 +1,1 @@
+"""Conformance kits for every port, for our own backends and anybody else's (floor 3)."""

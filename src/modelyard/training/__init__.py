@@ -1,0 +1,1 @@
+"""From a dataset version and a folder of code to a fitted model (floor 4)."""
