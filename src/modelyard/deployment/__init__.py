@@ -1,1 +1,8 @@
 """From an admitted version to a live one: application tests and targets (floor 4)."""
+
+from __future__ import annotations
+
+from modelyard.deployment.application import Outcome, application_tests
+from modelyard.deployment.local import LocalTarget
+
+__all__ = ["LocalTarget", "Outcome", "application_tests"]

@@ -1,0 +1,212 @@
+"""Services as processes on this machine.
+
+A service has a folder with ``plan.json`` (wanted), ``state.json`` (what answers) and
+``service.log``. The supervisor is a process of its own, started detached: it outlives the command
+that deployed, and a new plan changes it without closing a listening socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from modelyard.errors import PortTaken, ServiceDown, StoreDown
+from modelyard.records.service import ServicePlan, ServiceState
+
+_POLL = 0.01
+
+
+class LocalTarget:
+    """A ``Target`` that keeps each environment's service under ``folder/ENVIRONMENT``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def apply(self, plan: ServicePlan, *, timeout: float) -> ServiceState:
+        service = _Service(self._folder / plan.environment)
+        return service.apply(plan, timeout)
+
+    def state(self, environment: str) -> ServiceState | None:
+        return _Service(self._folder / environment).state()
+
+    def plan(self, environment: str) -> ServicePlan | None:
+        """The plan that was applied last; None when there was none."""
+        return _Service(self._folder / environment).plan()
+
+    def stop(self, environment: str) -> None:
+        _Service(self._folder / environment).stop()
+
+    @contextlib.contextmanager
+    def candidate(self, plan: ServicePlan, *, timeout: float = 20.0) -> Iterator[str]:
+        """A service for ``plan`` on a free port of loopback, for tests; ended on leaving.
+
+        Yields its URL. Nothing is logged and nothing of the environment's service is touched.
+        """
+        with tempfile.TemporaryDirectory(prefix="modelyard-candidate-") as scratch:
+            trial = msgspec.structs.replace(plan, host="127.0.0.1", port=_free_port(), workers=1, log=None)
+            service = _Service(Path(scratch))
+            try:
+                service.apply(trial, timeout)
+                yield f"http://127.0.0.1:{trial.port}"
+            finally:
+                service.stop()
+
+
+class _Service:
+    def __init__(self, folder: Path) -> None:
+        self._plan = folder / "plan.json"
+        self._state = folder / "state.json"
+        self._log = folder / "service.log"
+        self._folder = folder
+
+    def plan(self) -> ServicePlan | None:
+        try:
+            return msgspec.json.decode(self._plan.read_bytes(), type=ServicePlan)
+        except FileNotFoundError:
+            return None
+
+    def state(self) -> ServiceState | None:
+        try:
+            state = msgspec.json.decode(self._state.read_bytes(), type=ServiceState)
+        except FileNotFoundError:
+            return None
+        return state if self._is_ours(state.pid) else None
+
+    def apply(self, plan: ServicePlan, timeout: float) -> ServiceState:
+        before = self.plan()
+        running = self.state()
+        address = (plan.host, plan.port)
+        if running and before and (before.host, before.port, before.workers) != (*address, plan.workers):
+            self.stop()
+            running = None
+        if running is None:
+            _refuse_taken_port(plan)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _replace(self._plan, msgspec.json.format(msgspec.json.encode(plan)))
+        except OSError as error:
+            raise StoreDown(
+                f"The service's plan {self._plan} could not be written: {error.strerror}; "
+                "make room or mend the permissions, then run the command again."
+            ) from None
+        process = self._start() if running is None else None
+        if running:
+            os.kill(running.pid, signal.SIGHUP)
+        try:
+            return self._wait(plan, process, timeout)
+        except ServiceDown:
+            self._restore(before, running)
+            raise
+
+    def stop(self) -> None:
+        state = self.state()
+        if state is None:
+            return
+        os.kill(state.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while self._is_ours(state.pid):
+            if time.monotonic() > deadline:
+                os.kill(state.pid, signal.SIGKILL)
+                deadline += 10
+            time.sleep(_POLL)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._state.unlink(missing_ok=True)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "modelyard.serving"]
+                + ["--plan", str(self._plan), "--state", str(self._state)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self._folder,
+            )
+
+    def _wait(
+        self, plan: ServicePlan, process: subprocess.Popen[bytes] | None, timeout: float
+    ) -> ServiceState:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            state = self.state()
+            if state and state.generation == plan.generation and state.failed_generation is None:
+                return state
+            if state and state.failed_generation == plan.generation:
+                raise ServiceDown(f"The service of {plan.environment} refused the release: {state.error}")
+            if process and process.poll() is not None:
+                raise ServiceDown(
+                    f"The service of {plan.environment} ended with exit code {process.returncode}: "
+                    f"{self._last_words()} (see {self._log})."
+                )
+            time.sleep(_POLL)
+        raise ServiceDown(
+            f"The service of {plan.environment} did not answer for the release within {timeout:g} s; "
+            f"see {self._log}."
+        )
+
+    def _restore(self, before: ServicePlan | None, running: ServiceState | None) -> None:
+        """The plan before keeps answering: put it back, so that a restart finds it."""
+        if running and before:
+            _replace(self._plan, msgspec.json.format(msgspec.json.encode(before)))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.pid, signal.SIGHUP)
+        else:
+            self.stop()
+            self._plan.unlink(missing_ok=True)
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
+        return lines[-1] if lines else "it said nothing"
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether the process is this folder's supervisor: a pid may have been given to another."""
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        zombie = stat.rpartition(")")[2].split()[0] == "Z"
+        if zombie:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        return not zombie and os.fsencode(self._plan) in command
+
+
+def _replace(path: Path, content: bytes) -> None:
+    scratch = path.with_suffix(f".{os.getpid()}")
+    with scratch.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def _refuse_taken_port(plan: ServicePlan) -> None:
+    family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((plan.host, plan.port))
+        except OSError as error:
+            raise PortTaken(
+                f"Port {plan.port} on {plan.host} cannot be used for {plan.environment} "
+                f"({error.strerror}): end the program that listens there, or set "
+                f"environments.{plan.environment}.port to another."
+            ) from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
