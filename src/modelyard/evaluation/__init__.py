@@ -1,1 +1,8 @@
 """From a package and the test split to a report (floor 4)."""
+
+from __future__ import annotations
+
+from modelyard.evaluation.evaluate import evaluate
+from modelyard.evaluation.publish import publish
+
+__all__ = ["evaluate", "publish"]

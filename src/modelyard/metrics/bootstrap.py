@@ -1,0 +1,77 @@
+"""Percentile intervals of metrics by resampling the test rows (Efron and Tibshirani 1993, ch. 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.metrics.binary import Floats
+from modelyard.metrics.score import encode_truth, measure
+from modelyard.records.package import Label, Task
+
+RESAMPLES = 1000
+_FEWEST = 100
+_WORK = 40_000_000
+"""Rows (times classes) to score in all; keeps a large test set in seconds."""
+_BLOCK = 1_000_000
+"""Weights held at once, 8 MB."""
+
+
+def intervals(
+    task: Task,
+    truth: NDArray[np.generic],
+    prediction: NDArray[np.generic],
+    probability: Floats | None,
+    classes: Sequence[Label],
+    *,
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int | None = None,
+) -> dict[str, tuple[float, float]]:
+    """Low and high end of each metric's interval; NaN where no resample defines it.
+
+    Classification is resampled within each true class, so that no class is lost. A resample is a
+    row of counts and all metrics are scored on a block of them at once. Without ``resamples`` it
+    is 1,000, fewer (at least 100) where the rows are many, since the interval is then narrow.
+    Arguments and errors as of ``score``.
+    """
+    scores = measure(task, truth, prediction, probability, classes)
+    if task == "regression":
+        strata = [np.arange(len(truth))]
+    else:
+        codes = encode_truth(truth, classes)
+        strata = [rows for k in range(len(classes)) if len(rows := np.flatnonzero(codes == k))]
+    if resamples is None:
+        width = len(truth) * (max(1, len(classes)) if task == "multiclass" else 1)
+        resamples = int(np.clip(_WORK // width, _FEWEST, RESAMPLES))
+    found: dict[str, list[Floats]] = {}
+    for weights in _blocks(strata, len(truth), resamples, np.random.default_rng(seed)):
+        for name, values in scores(weights).items():
+            found.setdefault(name, []).append(values)
+    return {name: _ends(np.concatenate(values), level) for name, values in found.items()}
+
+
+def _blocks(
+    strata: list[NDArray[np.intp]], n: int, resamples: int, rng: np.random.Generator
+) -> Iterator[Floats]:
+    """Counts [b, n] of each row in b resamples, ``resamples`` in all."""
+    rows_at_once = max(1, _BLOCK // n)
+    for start in range(0, resamples, rows_at_once):
+        b = min(rows_at_once, resamples - start)
+        counts = np.zeros((b, n))
+        for rows in strata:
+            m = len(rows)
+            drawn = rng.integers(m, size=(b, m))
+            drawn += np.arange(b)[:, None] * m
+            counts[:, rows] = np.bincount(drawn.ravel(), minlength=b * m).reshape(b, m)
+        yield counts
+
+
+def _ends(values: Floats, level: float) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

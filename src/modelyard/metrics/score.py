@@ -1,0 +1,183 @@
+"""A task's metrics by name: which there are, which way is better, what they are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import AuthorError, DataRefused, SettingsError
+from modelyard.metrics import binary, multiclass, regression
+from modelyard.metrics.binary import Floats
+from modelyard.records.package import Label, Task
+
+Measure = Callable[[Floats], dict[str, Floats]]
+"""Weights [b, n] to the scores [b] of each metric."""
+
+_NAMES: dict[Task, tuple[str, ...]] = {
+    "binary": (
+        "roc_auc",
+        "average_precision",
+        "accuracy",
+        "balanced_accuracy",
+        "precision",
+        "recall",
+        "specificity",
+        "f1",
+        "mcc",
+        "log_loss",
+        "brier",
+        "expected_calibration_error",
+    ),
+    "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc_ovr"),
+    "regression": ("r2", "rmse", "mae", "median_absolute_error", "mape"),
+}
+_DEFAULTS: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
+_LOWER_IS_BETTER = {
+    "log_loss",
+    "brier",
+    "expected_calibration_error",
+    "rmse",
+    "mae",
+    "median_absolute_error",
+    "mape",
+}
+
+
+def names(task: Task) -> tuple[str, ...]:
+    """The task's metrics, in the order of a report."""
+    return _NAMES[task]
+
+
+def default(task: Task) -> str:
+    """The metric that decides when the settings name none."""
+    return _DEFAULTS[task]
+
+
+def require(name: str, task: Task | None = None) -> str:
+    """The name itself; ``SettingsError`` when no task, or not this one, has such a metric."""
+    known = _NAMES[task] if task else tuple(dict.fromkeys(n for t in _NAMES.values() for n in t))
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    where = f" for a {task} model" if task else ""
+    raise SettingsError(f"There is no metric '{name}'{where}{hint}; known: {', '.join(known)}.")
+
+
+def higher_is_better(name: str) -> bool:
+    """Which way is better; ``SettingsError`` for an unknown metric."""
+    return require(name) not in _LOWER_IS_BETTER
+
+
+def score(
+    task: Task,
+    truth: NDArray[np.generic],
+    prediction: NDArray[np.generic],
+    probability: Floats | None,
+    classes: Sequence[Label],
+) -> dict[str, float]:
+    """Each metric of the task on these answers; NaN where the rows leave it undefined.
+
+    ``truth`` and ``prediction`` [n] hold labels, or numbers for regression; ``probability`` [n, c]
+    is in the order of ``classes``, the last of two being the positive one. Without it only the
+    metrics of labels are given. Raises ``DataRefused`` for a true label and ``AuthorError`` for a
+    predicted one that is not among ``classes``.
+    """
+    found = measure(task, truth, prediction, probability, classes)(np.ones((1, len(truth))))
+    return {name: float(found[name][0]) for name in names(task) if name in found}
+
+
+def measure(
+    task: Task,
+    truth: NDArray[np.generic],
+    prediction: NDArray[np.generic],
+    probability: Floats | None,
+    classes: Sequence[Label],
+) -> Measure:
+    """What scores weightings of these rows; arguments and errors as of ``score``."""
+    if len(truth) == 0:
+        raise DataRefused("There are no rows to score; give the test split a larger share.")
+    if task == "regression":
+        return _numbers(truth.astype(np.float64), prediction.astype(np.float64))
+    true_codes, codes = encode_truth(truth, classes), encode_answers(prediction, classes)
+    if task == "binary":
+        positive = None if probability is None else np.ascontiguousarray(probability[:, -1])
+        return _two_classes(true_codes == 1, codes == 1, positive)
+    return _many_classes(true_codes, codes, probability, len(classes))
+
+
+def encode_truth(truth: NDArray[np.generic], classes: Sequence[Label]) -> NDArray[np.intp]:
+    """Positions [n] of true labels among ``classes``; ``DataRefused`` names one that is not there."""
+    codes, stranger = _encode(truth, classes)
+    if stranger is not None:
+        raise DataRefused(
+            f"The test rows hold the class {stranger!r}, which the model never saw in training "
+            f"(it knows {_listed(classes)}); train again on data that has it on both sides of the split."
+        )
+    return codes
+
+
+def encode_answers(prediction: NDArray[np.generic], classes: Sequence[Label]) -> NDArray[np.intp]:
+    """Positions [n] of answers among ``classes``; ``AuthorError`` names one that is not there."""
+    codes, stranger = _encode(prediction, classes)
+    if stranger is not None:
+        raise AuthorError(
+            f"The model answered {stranger!r}, which is none of its classes ({_listed(classes)}); "
+            "let predict return labels as they stand in the target."
+        )
+    return codes
+
+
+def _encode(labels: NDArray[np.generic], classes: Sequence[Label]) -> tuple[NDArray[np.intp], object]:
+    place = {label: code for code, label in enumerate(classes)}
+    values = labels.tolist()
+    codes = np.fromiter((place.get(v, -1) for v in values), dtype=np.intp, count=len(values))
+    unknown = np.flatnonzero(codes < 0)
+    return codes, (values[unknown[0]] if len(unknown) else None)
+
+
+def _listed(classes: Sequence[Label]) -> str:
+    shown = ", ".join(repr(c) for c in classes[:10])
+    return shown + (", ..." if len(classes) > 10 else "")
+
+
+def _two_classes(truth: binary.Bools, prediction: binary.Bools, probability: Floats | None) -> Measure:
+    def scores(weights: Floats) -> dict[str, Floats]:
+        found = binary.label_scores(binary.confusion(truth, prediction, weights))
+        if probability is not None:
+            found |= binary.ranking_scores(truth, probability, weights)
+            for metric in (binary.log_loss, binary.brier, binary.expected_calibration_error):
+                found[metric.__name__] = metric(truth, probability, weights)
+        return found
+
+    return scores
+
+
+def _many_classes(
+    truth: NDArray[np.intp], prediction: NDArray[np.intp], probability: Floats | None, c: int
+) -> Measure:
+    def scores(weights: Floats) -> dict[str, Floats]:
+        found = multiclass.label_scores(multiclass.confusion(truth, prediction, c, weights))
+        if probability is not None:
+            found["log_loss"] = multiclass.log_loss(truth, probability, weights)
+            found["roc_auc_ovr"] = multiclass.roc_auc_ovr(truth, probability, weights)
+        return found
+
+    return scores
+
+
+def _numbers(truth: Floats, prediction: Floats) -> Measure:
+    def scores(weights: Floats) -> dict[str, Floats]:
+        metrics = (
+            regression.r2,
+            regression.rmse,
+            regression.mae,
+            regression.median_absolute_error,
+            regression.mape,
+        )
+        return {metric.__name__: metric(truth, prediction, weights) for metric in metrics}
+
+    return scores
