@@ -1,1 +1,233 @@
-"""What a ``model.py`` imports; standard library only (floor 0)."""
+"""What a ``model.py`` imports; standard library only (floor 0).
+
+A package carries this very file as a fallback ``modelyard`` module, so it imports nothing of
+Modelyard, and pandas, Polars or NumPy only when an author asks for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import polars as pl
+
+__all__ = ["Params", "Space", "TrainingData", "choice", "integer", "log_uniform", "uniform"]
+
+FrameKind = Literal["pandas", "polars", "numpy"]
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A number from ``low`` to ``high``, both included; on a logarithmic scale with ``log``."""
+
+    low: float
+    high: float
+    default: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        name = "log_uniform" if self.log else "uniform"
+        _ordered(name, self.low, self.high, _is_number, "finite numbers")
+        if self.log and self.low <= 0:
+            raise ValueError(f"log_uniform needs a low bound above 0, got {self.low!r}")
+        _default_inside(name, self)
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is a finite number within the bounds."""
+        return _is_number(value) and self.low <= value <= self.high  # type: ignore[operator]
+
+    def __str__(self) -> str:
+        return f"a number from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number from ``low`` to ``high``, both included."""
+
+    low: int
+    high: int
+    default: int
+
+    def __post_init__(self) -> None:
+        _ordered("integer", self.low, self.high, _is_whole, "whole numbers")
+        _default_inside("integer", self)
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is a whole number within the bounds."""
+        return _is_whole(value) and self.low <= value <= self.high  # type: ignore[operator]
+
+    def __str__(self) -> str:
+        return f"a whole number from {self.low} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of ``options``; 1, 1.0 and True are three different options."""
+
+    options: tuple[Scalar, ...]
+    default: Scalar
+
+    def __post_init__(self) -> None:
+        for option in self.options:
+            if not isinstance(option, bool | int | float | str):
+                raise ValueError(f"choice takes booleans, numbers and strings, got {option!r}")
+        if len({(type(option), option) for option in self.options}) != len(self.options):
+            raise ValueError(f"choice has an option twice: {list(self.options)!r}")
+        _default_inside("choice", self)
+
+    def contains(self, value: object) -> bool:
+        """Whether ``value`` is one of the options, of the same type."""
+        return any(type(value) is type(option) and value == option for option in self.options)
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(repr(option) for option in self.options)
+
+
+Space = Uniform | Integer | Choice
+"""What a name in ``SPACE`` may be."""
+
+
+def uniform(low: float, high: float, *, default: float) -> Uniform:
+    """A number from ``low`` to ``high``. ``ValueError`` when the bounds or the default make no sense."""
+    return Uniform(low, high, default)
+
+
+def log_uniform(low: float, high: float, *, default: float) -> Uniform:
+    """A number from ``low`` to ``high`` on a logarithmic scale; ``low`` is above 0."""
+    return Uniform(low, high, default, log=True)
+
+
+def integer(low: int, high: int, *, default: int) -> Integer:
+    """A whole number from ``low`` to ``high``, both included."""
+    return Integer(low, high, default)
+
+
+def choice(options: Sequence[Scalar], *, default: Scalar) -> Choice:
+    """One of ``options``: ``choice(["l1", "l2"], default="l2")``."""
+    if isinstance(options, str):
+        raise ValueError(f"choice takes a list of options, got the string {options!r}")
+    return Choice(tuple(options), default)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _ordered(name: str, low: object, high: object, valid: Callable[[object], bool], what: str) -> None:
+    if not (valid(low) and valid(high)):
+        raise ValueError(f"{name} needs {what} as bounds, got {low!r} and {high!r}")
+    if low >= high:  # type: ignore[operator]
+        raise ValueError(f"{name} needs its low bound below its high one, got {low!r} and {high!r}")
+
+
+def _default_inside(name: str, space: Space) -> None:
+    if not space.contains(space.default):
+        raise ValueError(f"{name}: the default {space.default!r} is not {space}")
+
+
+class Params(Mapping[str, Any]):
+    """The parameters of one training, read-only; an unknown name says which there are."""
+
+    def __init__(self, values: Mapping[str, Scalar]) -> None:
+        self._values = dict(values)
+
+    @classmethod
+    def defaults(cls, space: Mapping[str, Space], **others: Scalar) -> Params:
+        """The defaults of ``space`` with ``others`` over them, for a model's own tests."""
+        return cls({name: entry.default for name, entry in space.items()} | others)
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._values[name]
+        except KeyError:
+            known = ", ".join(self._values) or "none"
+            raise KeyError(f"there is no parameter {name!r} in SPACE; known: {known}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Params({self._values!r})"
+
+
+class TrainingData:
+    """The rows to learn from: features without target and key, typed from the schema.
+
+    A model's own tests make one of a pandas frame and series; training makes it lazily, by
+    ``of``. Null is None for strings and NaN for numbers.
+    """
+
+    def __init__(self, features: pd.DataFrame, target: pd.Series[Any], *, seed: int = 0) -> None:
+        if len(features) != len(target):
+            raise ValueError(f"{len(features)} rows of features, but {len(target)} of the target")
+        self._build: Callable[[FrameKind], tuple[Any, Any]] = lambda kind: _convert(features, target, kind)
+        self._made: dict[FrameKind, tuple[Any, Any]] = {}
+        self._asked: list[FrameKind] = []
+        self.seed = seed
+        """The seed that every generator was given; for ``random_state``."""
+
+    @classmethod
+    def of(cls, build: Callable[[FrameKind], tuple[Any, Any]], *, seed: int = 0) -> TrainingData:
+        """Rows that ``build(kind)`` gives as (features, target) when they are first asked for."""
+        data = cls.__new__(cls)
+        data._build, data._made, data._asked, data.seed = build, {}, [], seed
+        return data
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """A pandas frame, one column a feature, in the schema's order."""
+        return self._get("pandas")[0]  # type: ignore[no-any-return]
+
+    @property
+    def target(self) -> pd.Series[Any]:
+        """A pandas series; with ``polars()`` or ``numpy()`` take the target from there."""
+        return self._peek("pandas")[1]  # type: ignore[no-any-return]
+
+    def polars(self) -> tuple[pl.DataFrame, pl.Series]:
+        """(features, target) as Polars."""
+        return self._get("polars")
+
+    def numpy(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """(features [n, k], target [n]): float64 when every feature is a number, else objects."""
+        return self._get("numpy")
+
+    @property
+    def asked(self) -> tuple[FrameKind, ...]:
+        """The kinds of frame that features were asked in, the latest last; training reads it."""
+        return tuple(self._asked)
+
+    def _get(self, kind: FrameKind) -> tuple[Any, Any]:
+        made = self._peek(kind)
+        self._asked = [*(k for k in self._asked if k != kind), kind]
+        return made
+
+    def _peek(self, kind: FrameKind) -> tuple[Any, Any]:
+        if kind not in self._made:
+            self._made[kind] = self._build(kind)
+        return self._made[kind]
+
+
+def _convert(features: pd.DataFrame, target: pd.Series[Any], kind: FrameKind) -> tuple[Any, Any]:
+    if kind == "numpy":
+        return features.to_numpy(), target.to_numpy()
+    if kind == "polars":
+        import polars as pl
+
+        return pl.from_pandas(features), pl.from_pandas(target)
+    return features, target
