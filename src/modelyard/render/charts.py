@@ -1,0 +1,188 @@
+"""Charts of a report as SVG, drawn without a browser or network, in colours that the page sets.
+
+Altair describes a chart, vl-convert draws it. The house's colours are placeholders that become CSS
+variables of the page (``--ink``, ``--accent``, ...), so that one drawing serves light and dark.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from modelyard.records.report import Curve
+
+_INK, _MUTED, _LINE, _ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
+_VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", _ACCENT: "--accent", _PAPER: "--surface"}
+_SIDE = 320
+_FONT = "Helvetica, Arial, sans-serif"
+_AXIS = {
+    "domain": False,
+    "ticks": False,
+    "grid": True,
+    "gridColor": _LINE,
+    "gridWidth": 1,
+    "labelColor": _MUTED,
+    "labelFont": _FONT,
+    "labelFontSize": 12,
+    "labelPadding": 8,
+    "titleColor": _MUTED,
+    "titleFont": _FONT,
+    "titleFontSize": 12.5,
+    "titleFontWeight": "normal",
+    "titlePadding": 12,
+}
+_THEME: dict[str, Any] = {
+    "aria": False,
+    "background": None,
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": _AXIS,
+    "axisBand": {"grid": False},
+    "line": {"stroke": _ACCENT, "strokeWidth": 2.25, "strokeJoin": "round"},
+    "rule": {"stroke": _MUTED, "strokeWidth": 1, "strokeDash": [3, 4]},
+    "text": {"font": _FONT, "fontSize": 12, "fill": _MUTED},
+}
+
+
+def roc(curve: Curve, area: str) -> str:
+    """True against false positive rate, with the line of guessing; ``area`` is written into it."""
+    chart = _diagonal() + _stepless(
+        curve, "False positive rate", "True positive rate", area and f"AUC {area}"
+    )
+    return _svg(chart, "roc", f"ROC curve, area {area}.")
+
+
+def precision_recall(curve: Curve, average: str, share: float) -> str:
+    """Precision against recall; the dashed line is the positives' share, what guessing reaches."""
+    base = _rule([{"x": 0, "y": share}, {"x": 1, "y": share}])
+    chart = base + _stepless(curve, "Recall", "Precision", average and f"AP {average}")
+    return _svg(chart, "pr", f"Precision-recall curve, average precision {average}.")
+
+
+def calibration(curve: Curve) -> str:
+    """Observed share against stated probability, dots as large as their rows are many."""
+    rows = [{"x": x, "y": y, "n": n} for x, y, n in zip(curve.x, curve.y, curve.counts, strict=True)]
+    plot = alt.Chart(alt.Data(values=rows))
+    x, y = _axes("Stated probability", "Observed share", unit=True)
+    line = plot.mark_line(opacity=0.55).encode(x=x, y=y)
+    size = alt.Size("n:Q", scale=alt.Scale(type="sqrt", range=[36, 420]), legend=None)
+    dots = plot.mark_circle(color=_ACCENT, opacity=1, stroke=_PAPER, strokeWidth=1.5).encode(
+        x=x, y=y, size=size
+    )
+    described = ", ".join(f"{x:.2f} stated {y:.2f} observed" for x, y in zip(curve.x, curve.y, strict=True))
+    return _svg(_diagonal() + line + dots, "calibration", f"Calibration curve: {described}.")
+
+
+def predicted_and_true(residuals: Curve) -> str:
+    """True values against predicted ones; the dashed line is where both agree."""
+    rows = [{"x": x, "y": x + y} for x, y in zip(residuals.x, residuals.y, strict=True)]
+    ends = [min(min(r["x"], r["y"]) for r in rows), max(max(r["x"], r["y"]) for r in rows)]
+    chart = _rule([{"x": end, "y": end} for end in ends]) + _dots(rows, "Predicted", "True")
+    return _svg(chart, "fit", f"True against predicted values of {len(rows)} test rows.")
+
+
+def residuals(curve: Curve) -> str:
+    """Truth less prediction against prediction; a good model leaves no shape."""
+    rows = [{"x": x, "y": y} for x, y in zip(curve.x, curve.y, strict=True)]
+    ends = [{"x": min(curve.x), "y": 0.0}, {"x": max(curve.x), "y": 0.0}]
+    chart = _rule(ends) + _dots(rows, "Predicted", "True \u2212 predicted")
+    return _svg(chart, "residuals", f"Residuals against predictions of {len(rows)} test rows.")
+
+
+def heatmap(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
+    """A confusion matrix of many classes: the darker, the larger the share of its true class."""
+    order = [f"{i}" for i in range(len(classes))]
+    rows = [
+        {"t": f"{i}", "p": f"{j}", "share": count / (sum(row) or 1)}
+        for i, row in enumerate(confusion)
+        for j, count in enumerate(row)
+    ]
+    side = max(360, min(760, 18 * len(classes)))
+    names = {str(i): label[:24] for i, label in enumerate(classes)}
+    label = "{" + ",".join(f"{_js(k)}:{_js(v)}" for k, v in names.items()) + "}[datum.value]"
+    axis = alt.Axis(labelExpr=label, labelOverlap=True, labelFontSize=11)
+    chart = (
+        alt.Chart(alt.Data(values=rows), width=side, height=side)
+        .mark_rect(color=_ACCENT, stroke=_PAPER, strokeWidth=1)
+        .encode(
+            x=alt.X("p:N", sort=order, title="Predicted", axis=axis),
+            y=alt.Y("t:N", sort=order, title="True", axis=axis),
+            opacity=alt.Opacity(
+                "share:Q", scale=alt.Scale(domain=[0, 1], range=[0.06, 1], type="sqrt"), legend=None
+            ),
+        )
+    )
+    return _svg(
+        chart, "confusion", f"Confusion matrix of {len(classes)} classes, as shares of the true class."
+    )
+
+
+def _axes(x: str, y: str, *, unit: bool) -> tuple[Any, Any]:
+    """Axes from 0 to 1, or around the values."""
+    scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
+    axis = (
+        alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f")
+        if unit
+        else alt.Axis(tickCount=5, format="~s")
+    )
+    return alt.X("x:Q", title=x, scale=scale, axis=axis), alt.Y("y:Q", title=y, scale=scale, axis=axis)
+
+
+def _stepless(curve: Curve, x: str, y: str, note: str) -> Any:
+    rows = [{"x": a, "y": b, "i": i} for i, (a, b) in enumerate(zip(curve.x, curve.y, strict=True))]
+    across, up = _axes(x, y, unit=True)
+    plot = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE).encode(x=across, y=up, order="i:Q")
+    shade = plot.mark_area(color=_ACCENT, opacity=0.09, line=False)
+    text = (
+        alt.Chart(alt.Data(values=[{"x": 0.96, "y": 0.07}]))
+        .mark_text(text=note, align="right", color=_INK, fontSize=14, fontWeight=600)
+        .encode(x=across, y=up)
+    )
+    return shade + plot.mark_line() + text
+
+
+def _dots(rows: list[dict[str, float]], x: str, y: str) -> Any:
+    across, up = _axes(x, y, unit=False)
+    opacity = 0.75 if len(rows) <= 200 else 0.4
+    plot = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE)
+    return plot.mark_circle(color=_ACCENT, size=34, opacity=opacity).encode(x=across, y=up)
+
+
+def _diagonal() -> Any:
+    return _rule([{"x": 0, "y": 0}, {"x": 1, "y": 1}])
+
+
+def _rule(points: list[dict[str, float]]) -> Any:
+    plot = alt.Chart(alt.Data(values=points), width=_SIDE, height=_SIDE)
+    return plot.mark_line(stroke=_MUTED, strokeWidth=1, strokeDash=[3, 4]).encode(x="x:Q", y="y:Q")
+
+
+def _svg(chart: Any, name: str, description: str) -> str:
+    """Drawn and made fit for a page: variables for colours, ids of its own, a description."""
+    spec = chart.to_dict()
+    svg: str = vl_convert.vegalite_to_svg(spec, config=_THEME, allowed_base_urls=[])
+    for placeholder, variable in _VARIABLES.items():
+        svg = svg.replace(placeholder, f"var({variable})")
+    svg = svg.replace(_FONT, "inherit")
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)
+
+
+def _js(text: str) -> str:
+    """A string of Vega's expression language, whatever is in the text."""
+    return (
+        '"'
+        + "".join(c if c.isalnum() and ord(c) < 128 else f"\\u{u:04x}" for c in text for u in _units(c))
+        + '"'
+    )
+
+
+def _units(character: str) -> list[int]:
+    coded = character.encode("utf-16-be", "surrogatepass")
+    return [int.from_bytes(coded[i : i + 2], "big") for i in range(0, len(coded), 2)]

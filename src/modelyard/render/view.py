@@ -1,0 +1,241 @@
+"""A report in words and formatted figures, the same for HTML and Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelyard.records.report import Metric, Report
+
+_HEADLINES: Mapping[str, tuple[str, ...]] = {
+    "binary": ("roc_auc", "recall", "specificity", "brier"),
+    "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr"),
+    "regression": ("r2", "rmse", "mae", "mape"),
+}
+_UNIT_RANGE = {
+    "roc_auc",
+    "roc_auc_ovr",
+    "average_precision",
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "f1_macro",
+    "brier",
+    "expected_calibration_error",
+}
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "roc_auc": (
+        "ROC AUC",
+        "chance that a case of {positive} is ranked above one that is not; 0.5 is guessing",
+    ),
+    "roc_auc_ovr": ("ROC AUC, one against the rest", "mean over the classes; 0.5 is guessing"),
+    "average_precision": ("Average precision", "area under the precision-recall curve"),
+    "accuracy": ("Accuracy", "share of right answers"),
+    "balanced_accuracy": ("Balanced accuracy", "share of right answers, each class counting the same"),
+    "precision": ("Precision", "of the answers {positive}, the share that is right"),
+    "recall": ("Recall (sensitivity)", "of the cases of {positive}, the share that was found"),
+    "specificity": ("Specificity", "of all other cases, the share that was left alone"),
+    "f1": ("F1", "harmonic mean of precision and recall"),
+    "f1_macro": ("F1, macro", "mean over the classes of precision and recall's harmonic mean"),
+    "mcc": ("Matthews correlation", "agreement of answer and truth, from \u22121 to 1; 0 is guessing"),
+    "log_loss": ("Log loss", "surprise at the true answers, in nats; 0 is perfect"),
+    "brier": ("Brier score", "mean squared distance of probability and outcome; 0 is perfect"),
+    "expected_calibration_error": (
+        "Calibration error",
+        "mean distance of stated probability and observed share",
+    ),
+    "r2": ("R\u00b2", "share of the target's variance that is explained"),
+    "rmse": ("RMSE", "root of the mean squared error, in the target's unit"),
+    "mae": ("MAE", "mean absolute error, in the target's unit"),
+    "median_absolute_error": (
+        "Median absolute error",
+        "half of the errors are smaller, in the target's unit",
+    ),
+    "mape": ("MAPE", "mean absolute error as a share of the true value"),
+}
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    name: str
+    label: str
+    meaning: str
+    value: str
+    low: str
+    high: str
+    better: str
+    place: tuple[float, float, float] | None
+    """Value, low and high in per cent of the way from 0 to 1, where that is the metric's range."""
+
+
+@dataclass(frozen=True)
+class GateRow:
+    label: str
+    rule: str
+    passed: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    count: int
+    share: str
+    """Of the true class, in per cent."""
+    tint: float
+    """The same from 0 to 1."""
+    right: bool
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    label: str
+    rows: int
+    recall: str
+    precision: str
+    f1: str
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """Every figure as it is printed; labels are raw text, to be escaped by the template."""
+
+    report: Report
+    verdict: str
+    summary: str
+    positive: str
+    classes: tuple[str, ...]
+    created: str
+    rows: str
+    metrics: tuple[MetricRow, ...]
+    headlines: tuple[MetricRow, ...]
+    gates: tuple[GateRow, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    per_class: tuple[ClassRow, ...]
+    reading: str
+    """What the confusion matrix of two classes says, in a sentence."""
+
+
+def view(report: Report) -> ReportView:
+    """The report as both renderings print it."""
+    classes = tuple(str(label) for label in report.classes)
+    positive = classes[-1] if report.task == "binary" else ""
+    metrics = tuple(_metric(metric, positive) for metric in report.metrics)
+    by_name = {row.name: row for row in metrics}
+    cells = _cells(report.confusion)
+    return ReportView(
+        report=report,
+        verdict="Passed" if report.passed else "Not passed",
+        summary=_summary(report),
+        positive=positive,
+        classes=classes,
+        created=report.created.strftime("%-d %B %Y, %H:%M UTC"),
+        rows=f"{report.rows:,}",
+        metrics=metrics,
+        headlines=tuple(by_name[name] for name in _HEADLINES[report.task] if name in by_name),
+        gates=tuple(
+            GateRow(
+                label=words(g.metric)[0], rule=g.rule.replace("_", " "), passed=g.passed, sentence=g.sentence
+            )
+            for g in report.gates
+        ),
+        cells=cells,
+        per_class=_per_class(report.confusion, classes) if report.task == "multiclass" else (),
+        reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",
+    )
+
+
+def number(value: float) -> str:
+    """Four decimals below ten, fewer above, so that figures under one another compare."""
+    if not math.isfinite(value):
+        return "undefined"
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 5e-4:
+        return f"{value:.3e}".replace("-", "\u2212")
+    digits = max(0, 5 - len(str(int(size))))
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", "\u2212") if float(text.replace(",", "")) else f"{0:.{digits}f}"
+
+
+def words(metric: str) -> tuple[str, str]:
+    """A metric's name for people and what it says (``{positive}`` stands for the positive class)."""
+    return _WORDS.get(metric, (metric, ""))
+
+
+def _metric(metric: Metric, positive: str) -> MetricRow:
+    label, meaning = words(metric.name)
+    place = None
+    if metric.name in _UNIT_RANGE:
+        value, low, high = (100 * min(1.0, max(0.0, v)) for v in (metric.value, metric.low, metric.high))
+        place = (value, low, high)
+    return MetricRow(
+        name=metric.name,
+        label=label,
+        meaning=meaning.replace("{positive}", f"\u201c{positive}\u201d"),
+        value=number(metric.value),
+        low=number(metric.low),
+        high=number(metric.high),
+        better="higher" if metric.higher_is_better else "lower",
+        place=place,
+    )
+
+
+def _summary(report: Report) -> str:
+    asked, failed = len(report.gates), sum(not gate.passed for gate in report.gates)
+    if not asked:
+        return "No gate was set, so nothing was asked of this model."
+    if not failed:
+        return "The one gate is met." if asked == 1 else f"All {asked} gates are met."
+    if asked == 1:
+        return "The one gate is not met."
+    return f"{failed} of {asked} gates {'is' if failed == 1 else 'are'} not met."
+
+
+def _cells(confusion: tuple[tuple[int, ...], ...]) -> tuple[tuple[Cell, ...], ...]:
+    rows = []
+    for i, row in enumerate(confusion):
+        total = sum(row)
+        shares = [count / total if total else 0.0 for count in row]
+        rows.append(
+            tuple(
+                Cell(count=count, share=_percent(share), tint=round(share, 4), right=i == j)
+                for j, (count, share) in enumerate(zip(row, shares, strict=True))
+            )
+        )
+    return tuple(rows)
+
+
+def _per_class(confusion: tuple[tuple[int, ...], ...], classes: tuple[str, ...]) -> tuple[ClassRow, ...]:
+    rows = []
+    for k, label in enumerate(classes):
+        right, actual = confusion[k][k], sum(confusion[k])
+        answered = sum(row[k] for row in confusion)
+        rows.append(
+            ClassRow(
+                label=label,
+                rows=actual,
+                recall=_share(right, actual),
+                precision=_share(right, answered),
+                f1=_share(2 * right, actual + answered),
+            )
+        )
+    return tuple(rows)
+
+
+def _reading(confusion: tuple[tuple[int, ...], ...], positive: str) -> str:
+    (_, alarms), (missed, found) = confusion
+    return (
+        f"Of {found + missed:,} cases of \u201c{positive}\u201d the model found {found:,} and missed {missed:,}; "
+        f"{alarms:,} other cases were called \u201c{positive}\u201d."
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return number(part / whole) if whole else "\u2013"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\u202f%"
