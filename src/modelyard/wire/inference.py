@@ -1,0 +1,255 @@
+"""Open Inference Protocol V2 over REST: metadata, requests to rows, answers to outputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from modelyard.records.package import Label, Task
+from modelyard.records.schema import Column, Schema
+from modelyard.wire import tensors
+from modelyard.wire.problem import Problem
+from modelyard.wire.tensors import Tensor
+
+_DATATYPES = {"integer": "INT64", "float": "FP64", "boolean": "BOOL"}
+_NUMERIC = frozenset({"integer", "float", "boolean"})
+
+
+class Wanted(msgspec.Struct, kw_only=True):
+    """An output that the request names."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class InferRequest(msgspec.Struct, kw_only=True):
+    inputs: list[Tensor]
+    id: str | None = None
+    parameters: dict[str, Any] = {}
+    outputs: list[Wanted] | None = None
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request asks: rows as the native body, and how the answer is to be framed."""
+
+    body: bytes
+    """``{"rows": [...]}``: both surfaces go through one decoder and one check."""
+    id: str | None
+    outputs: tuple[tuple[str, bool], ...]
+    """Name and whether binary; in the order asked."""
+
+
+_REQUEST = msgspec.json.Decoder(InferRequest)
+
+
+def outputs_of(task: Task, classes: Sequence[Label]) -> list[dict[str, Any]]:
+    """The outputs' metadata, in order: ``prediction`` [n], and for a classifier ``probability`` [n, c]."""
+    listed = [{"name": "prediction", "datatype": label_datatype(task, classes), "shape": [-1]}]
+    if task != "regression":
+        listed.append({"name": "probability", "datatype": "FP64", "shape": [-1, len(classes)]})
+    return listed
+
+
+def label_datatype(task: Task, classes: Sequence[Label]) -> str:
+    """The datatype of ``prediction``: FP64, BOOL, INT64 or BYTES."""
+    if task == "regression":
+        return "FP64"
+    if all(isinstance(c, bool) for c in classes):
+        return "BOOL"
+    return "INT64" if all(isinstance(c, int) for c in classes) else "BYTES"
+
+
+def metadata(
+    name: str, version: str, schema: Schema, *, task: Task, classes: Sequence[Label]
+) -> dict[str, Any]:
+    """A model's metadata: one input a feature, in the schema's order."""
+    inputs = [
+        {"name": c.name, "datatype": _DATATYPES.get(c.kind, "BYTES"), "shape": [-1]} for c in schema.features
+    ]
+    return {
+        "name": name,
+        "versions": [version],
+        "platform": "modelyard",
+        "inputs": inputs,
+        "outputs": outputs_of(task, classes),
+    }
+
+
+def read_request(
+    content: bytes, json_length: str | None, schema: Schema, *, outputs: Sequence[str], rows: int
+) -> Reading:
+    """Decode an infer request; ``json_length`` is ``Inference-Header-Content-Length`` where it was sent.
+
+    ``outputs`` are the model's, ``rows`` the most that one request may hold. ``Problem`` 400 says
+    what does not fit.
+    """
+    request, blobs = _split(content, json_length, schema)
+    columns = _columns(request, blobs, schema)
+    count = len(next(iter(columns.values()))) if columns else 0
+    if count > rows:
+        raise Problem(413, f"The request holds {count} rows; {rows} are the most: send several requests.")
+    features = {c.name: c for c in schema.features}
+    typed = [_typed(values, features.get(name)) for name, values in columns.items()]
+    names = list(columns)
+    body = msgspec.json.encode(
+        {"rows": [dict(zip(names, row, strict=True)) for row in zip(*typed, strict=True)]}
+    )
+    return Reading(body=body, id=request.id, outputs=_asked(request, outputs, raw=json_length == "0"))
+
+
+def _split(content: bytes, json_length: str | None, schema: Schema) -> tuple[InferRequest, bytes]:
+    if json_length is None:
+        head, rest = content, b""
+    else:
+        if not (json_length.isascii() and json_length.isdigit()) or int(json_length) > len(content):
+            raise Problem(400, "Inference-Header-Content-Length is not the length of the body's JSON.")
+        head, rest = content[: int(json_length)], content[int(json_length) :]
+        if not head:
+            return _raw(rest, schema), rest
+    try:
+        return _REQUEST.decode(head), rest
+    except msgspec.DecodeError as error:
+        raise Problem(400, f"The body is no V2 inference request: {error}.") from None
+    except RecursionError:
+        raise Problem(400, "The body is no V2 inference request: it is nested too deeply.") from None
+
+
+def _raw(blob: bytes, schema: Schema) -> InferRequest:
+    """A request that is one blob: all features as FP64 rows, or the only feature."""
+    features = schema.features
+    if len(features) == 1 and features[0].kind not in _NUMERIC:
+        raise Problem(
+            400, f"A raw request needs numeric features; '{features[0].name}' is {features[0].kind}."
+        )
+    width = len(features)
+    if any(c.kind not in _NUMERIC for c in features) or not blob or len(blob) % (8 * width):
+        raise Problem(
+            400, f"A raw request is rows of {width} FP64 values for a model of numeric features only."
+        )
+    shape = [len(blob) // (8 * width), width]
+    tensor = Tensor(name="input", shape=shape, datatype="FP64", parameters={"binary_data_size": len(blob)})
+    return InferRequest(inputs=[tensor])
+
+
+def _columns(request: InferRequest, blobs: bytes, schema: Schema) -> dict[str, list[Any]]:
+    if not request.inputs:
+        raise Problem(400, "The request has no inputs: send one tensor a feature.")
+    columns: dict[str, list[Any]] = {}
+    at = 0
+    for tensor in request.inputs:
+        size = tensor.parameters.get("binary_data_size")
+        if size is None:
+            values = tensors.from_json(tensor)
+        else:
+            if tensor.data is not None:
+                raise Problem(400, f"Input '{tensor.name}' has both data and binary_data_size.")
+            if type(size) is not int or not 0 <= size <= len(blobs) - at:
+                raise Problem(
+                    400,
+                    f"Input '{tensor.name}' says binary_data_size {size}; the body has {len(blobs) - at}.",
+                )
+            values = tensors.from_blob(tensor, blobs[at : at + size])
+            at += size
+        for name, column in _spread(tensor, values, schema):
+            if name in columns:
+                raise Problem(400, f"Input '{name}' is there twice.", field=name)
+            columns[name] = column
+    if at != len(blobs):
+        raise Problem(400, f"The body has {len(blobs) - at} bytes after the last input.")
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) > 1:
+        raise Problem(400, f"The inputs have different numbers of rows: {sorted(lengths)}.")
+    return columns
+
+
+def _spread(tensor: Tensor, values: list[Any], schema: Schema) -> list[tuple[str, list[Any]]]:
+    names = [c.name for c in schema.features]
+    shape = tensor.shape
+    whole = tensor.name == "input" and "input" not in names
+    if whole:
+        if any(c.kind not in _NUMERIC for c in schema.features):
+            raise Problem(
+                400, "The tensor 'input' [n, k] serves numeric features only: send one tensor a feature."
+            )
+        if len(shape) != 2 or shape[1] != len(names):
+            raise Problem(400, f"The tensor 'input' has the shape {shape}; it is [n, {len(names)}] here.")
+        return [(name, values[i :: len(names)]) for i, name in enumerate(names)]
+    if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
+        raise Problem(
+            400,
+            f"Input '{tensor.name}' has the shape {shape}; a feature is [n] or [n, 1].",
+            field=tensor.name,
+        )
+    return [(tensor.name, values)]
+
+
+def _typed(values: list[Any], column: Column | None) -> list[Any]:
+    """JSON values that the native decoder reads: numbers as the schema's kind, NaN as null.
+
+    A tensor has one datatype for all its elements, so whole floats stand for integers.
+    """
+    kind = column.kind if column is not None else None
+    if kind == "integer":
+        return [int(v) if type(v) is float and v.is_integer() else _finite(v) for v in values]
+    if kind == "boolean":
+        return [bool(v) if type(v) in (int, float) and v in (0, 1) else _finite(v) for v in values]
+    return [_finite(v) for v in values]
+
+
+def _finite(value: Any) -> Any:
+    if type(value) is not float or math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return None
+    raise Problem(400, "An input holds an infinite number, which no feature takes.")
+
+
+def _asked(request: InferRequest, outputs: Sequence[str], *, raw: bool) -> tuple[tuple[str, bool], ...]:
+    binary = raw or request.parameters.get("binary_data_output") is True
+    if not request.outputs:
+        return tuple((name, binary) for name in outputs)
+    for wanted in request.outputs:
+        if wanted.name not in outputs:
+            raise Problem(
+                400, f"There is no output '{wanted.name}': there are {', '.join(outputs)}.", field=wanted.name
+            )
+    return tuple((w.name, w.parameters.get("binary_data", binary) is True) for w in request.outputs)
+
+
+def write_answer(
+    reading: Reading,
+    values: Mapping[str, tuple[str, list[int], Sequence[Any]]],
+    *,
+    model: str,
+    version: str,
+    request_id: str,
+) -> tuple[bytes, int | None]:
+    """The reply's body and, when it carries blobs, the length of its JSON.
+
+    ``values`` gives each output's datatype, shape and flat values. ``id`` is the client's where it sent one;
+    ``parameters.request_id`` is what outcomes join on.
+    """
+    outputs: list[dict[str, Any]] = []
+    blobs: list[bytes] = []
+    for name, binary in reading.outputs:
+        datatype, shape, flat = values[name]
+        output: dict[str, Any] = {"name": name, "shape": shape, "datatype": datatype}
+        if binary:
+            blobs.append(tensors.blob(flat, datatype))
+            output["parameters"] = {"binary_data_size": len(blobs[-1])}
+        else:
+            output["data"] = list(flat)
+        outputs.append(output)
+    body = msgspec.json.encode(
+        {
+            "model_name": model,
+            "model_version": version,
+            "id": reading.id if reading.id is not None else request_id,
+            "parameters": {"request_id": request_id},
+            "outputs": outputs,
+        }
+    )
+    return (b"".join([body, *blobs]), len(body)) if blobs else (body, None)
