@@ -1,1 +1,154 @@
 """Settings and opened ports, handed down: the only composition root (floor 5)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import fcntl
+import getpass
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from modelyard import settings as settings_
+from modelyard.errors import SettingsError, StoreDown, UnknownName
+from modelyard.ports import ArtifactStore, Yard
+from modelyard.settings import DataSettings, EnvironmentSettings, ModelSettings, MonitorSettings, Settings
+
+if TYPE_CHECKING:
+    from modelyard.deployment import LocalTarget
+
+HOME = ".modelyard"
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """One project with its yard. Ports open at first use, so that a look costs only what it needs."""
+
+    root: Path
+    settings: Settings
+    actor: str
+    """Who acts, as the audit trail names them."""
+    tell: Callable[[str], None] = lambda _: None
+    """Called with a short sentence when long work begins its next part."""
+
+    @property
+    def home(self) -> Path:
+        """The folder of what this machine keeps for the project."""
+        return self.root / HOME
+
+    @cached_property
+    def yard(self) -> Yard:
+        from modelyard.storage.database import open_yard
+
+        return open_yard(self.settings.yard.database, self.root)
+
+    @cached_property
+    def artifacts(self) -> ArtifactStore:
+        from modelyard.storage.artifacts import open_artifacts
+
+        return open_artifacts(self.settings.yard.artifacts, self.root)
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the Delta tables."""
+        return self.root / self.settings.yard.artifacts / "tables"
+
+    @cached_property
+    def target(self) -> LocalTarget:
+        from modelyard.deployment import LocalTarget
+
+        return LocalTarget(self.home / "services")
+
+    def package_folder(self, digest: str) -> Path:
+        """Where a package is materialised on this machine."""
+        return self.home / "packages" / digest
+
+    def report_folder(self, model: str, digest: str) -> Path:
+        """Where the report on a package is written for people."""
+        return self.home / "reports" / model / digest[:12]
+
+    def log_folder(self, environment: str) -> Path:
+        """Where an environment's services write the prediction log's segments."""
+        return self.home / "predictions" / environment
+
+    def data(self, name: str) -> DataSettings:
+        return _named(self.settings.data, name, "dataset", "data")
+
+    def model(self, name: str) -> ModelSettings:
+        return _named(self.settings.models, name, "model", "models")
+
+    def environment(self, name: str) -> EnvironmentSettings:
+        return _named(self.settings.environments, name, "environment", "environments")
+
+    def monitor(self, model: str) -> MonitorSettings:
+        return self.settings.monitor.get(model, MonitorSettings())
+
+    def tokens(self, environment: str) -> tuple[str, ...]:
+        """The bearer tokens that an environment's service accepts, as they stand in its file."""
+        file = self.environment(environment).token_file
+        if file is None:
+            return ()
+        path = self.root / file
+        try:
+            tokens = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+        except OSError as error:
+            raise SettingsError(
+                f"environments.{environment}.token_file: {path} cannot be read: {error.strerror}."
+            ) from None
+        if not tokens:
+            raise SettingsError(f"environments.{environment}.token_file: {path} has no token in it.")
+        return tokens
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """One process at a time on this machine; the others wait. Freed when the process ends."""
+        path = self.home / "locks" / f"{name}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        except OSError as error:
+            raise StoreDown(f"The lock {path} cannot be taken: {error.strerror}.") from None
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def open_project(
+    start: Path | None = None, *, actor: str | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Project:
+    """The project at or above ``start`` (by default the working folder)."""
+    root = settings_.find(start or Path.cwd())
+    return Project(root=root, settings=settings_.read(root), actor=actor or _actor(), tell=tell)
+
+
+def now() -> dt.datetime:
+    """The time in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def fresh(verb: str) -> str:
+    """An operation id for a command that a person gave: each giving is an operation of its own."""
+    return f"{verb}/{uuid.uuid4()}"
+
+
+def _actor() -> str:
+    """``MODELYARD_ACTOR``, or the name that this process runs under."""
+    if name := os.environ.get("MODELYARD_ACTOR", "").strip():
+        return name[:120]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def _named(table: dict[str, T], name: str, noun: str, section: str) -> T:
+    if name in table:
+        return table[name]
+    known = ", ".join(table) or "none"
+    raise UnknownName(f"There is no {noun} '{name}' in modelyard.toml ([{section}.{name}]); known: {known}.")

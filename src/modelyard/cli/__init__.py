@@ -1,5 +1,17 @@
 """The command line: decode, one action or pipeline, encode (floor 9)."""
 
+from __future__ import annotations
+
+import sys
+
 
 def main() -> None:
-    raise SystemExit(2)
+    """Run the command line; the process's exit code is 0 yes, 1 no, 2 misuse, 3 outage."""
+    try:
+        import click  # noqa: F401
+    except ImportError:
+        sys.stderr.write("modelyard: the command line needs more: pip install 'modelyard[yard]'\n")
+        raise SystemExit(2) from None
+    from modelyard.cli.run import run
+
+    raise SystemExit(run(sys.argv[1:]))

@@ -1,0 +1,57 @@
+"""``check``: the model's own tests and its service tests, nothing registered."""
+
+from __future__ import annotations
+
+import msgspec
+
+from modelyard.actions.locate import located
+from modelyard.actions.switch import TIMEOUT
+from modelyard.actions.try_out import refuse, try_out
+from modelyard.deployment import Outcome
+from modelyard.errors import CheckFailed
+from modelyard.packaging import fetch
+from modelyard.project import Project
+from modelyard.records.service import ServedModel, ServicePlan
+from modelyard.training import TestsResult, run_tests
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    tests: TestsResult
+    service: tuple[Outcome, ...]
+
+
+def check(project: Project, model: str) -> Checked:
+    """Run ``test_model.py``, then the newest run's package as a service on a free port.
+
+    Raises ``CheckFailed`` with the first failure; nothing is registered or made live.
+    """
+    settings = project.model(model)
+    project.tell(f"running the tests of {model}")
+    tests = run_tests(project.root / settings.code, cwd=project.root)
+    if tests.failed or tests.errors:
+        raise CheckFailed(
+            f"The tests of {model} failed: {tests.failed} failed, {tests.errors} errors, "
+            f"{tests.passed} passed.\n{tests.output}"
+        )
+    package = located(project, f"{model}@run")
+    folder = fetch(package.digest, project.artifacts, project.package_folder(package.digest))
+    plan = ServicePlan(
+        environment="check",
+        generation=1,
+        port=1,
+        models=(
+            ServedModel(
+                model=model,
+                version=0,
+                model_id=f"{model}/check/0",
+                package=package.digest,
+                folder=str(folder.resolve()),
+            ),
+        ),
+    )
+    project.tell(f"testing {model} as a service")
+    with project.target.candidate(plan, timeout=TIMEOUT) as url:
+        outcomes = try_out(project, package, url)
+    refuse(outcomes, f"{model}@run")
+    return Checked(model=model, tests=tests, service=outcomes)

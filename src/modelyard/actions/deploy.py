@@ -1,0 +1,110 @@
+"""``deploy``: application tests on the candidate, then switch traffic."""
+
+from __future__ import annotations
+
+import msgspec
+
+from modelyard import registry
+from modelyard.actions.locate import located
+from modelyard.actions.switch import TIMEOUT, address, planned, switch, wanted
+from modelyard.actions.try_out import refuse, try_out
+from modelyard.errors import ModelyardError, NotAdmitted
+from modelyard.ports import Facts
+from modelyard.project import Project, fresh, now
+from modelyard.records.registry import Release, Version
+
+
+class Deployed(msgspec.Struct, frozen=True, kw_only=True):
+    release: Release
+    url: str
+    tests: int
+    """How many application tests the candidate passed; 0 when it was live already."""
+
+
+def deploy(project: Project, environment: str, ref: str, *, operation: str | None = None) -> Deployed:
+    """Test the version as a service of its own, then make it live in the environment.
+
+    A bare ``NAME`` is the newest version admitted there. One deployment an environment at a time;
+    a deployment that was killed is taken up again. Any failure leaves the live service as it was:
+    ``CheckFailed`` when a test fails, ``ServiceDown`` when the service does not converge.
+    """
+    project.environment(environment)
+    with project.lock(f"deploy-{environment}"):
+        version = _chosen(project, environment, ref)
+        if release := _already(project, environment, version):
+            return Deployed(release=release, url=address(project, environment), tests=0)
+        release = _begun(project, environment, version, operation or fresh("deploy"))
+        try:
+            passed = _test(project, release)
+        except ModelyardError as error:
+            _fail(project, release, str(error))
+            raise
+        live = switch(project, release)
+    return Deployed(release=live, url=address(project, environment), tests=passed)
+
+
+def _chosen(project: Project, environment: str, ref: str) -> Version:
+    from modelyard.registry import parse, resolve
+
+    name, selector = parse(ref)
+    project.model(name)
+    with project.yard.read() as facts:
+        if selector is not None:
+            return resolve(facts, ref, tuple(project.settings.environments))
+        admitted = facts.admissions.list(environment, name)
+        if not admitted:
+            raise NotAdmitted(
+                f"No version of {name} is admitted to {environment}; "
+                f"run 'modelyard promote {name} --to {environment}' first."
+            )
+        return resolve(facts, f"{name}@{admitted[-1].version}", tuple(project.settings.environments))
+
+
+def _already(project: Project, environment: str, version: Version) -> Release | None:
+    """The live release, when it is this version and its service answers for it."""
+    with project.yard.read() as facts:
+        release = facts.releases.live(environment, version.model)
+        if wanted(facts, environment, version.model):
+            return None
+    state = project.target.state(environment)
+    model_id = f"{version.model}/{environment}/{version.number}"
+    if release and release.version == version.number and state and model_id in state.models:
+        return release
+    return None
+
+
+def _begun(project: Project, environment: str, version: Version, operation: str) -> Release:
+    def begin(facts: Facts) -> Release:
+        pending = wanted(facts, environment, version.model)
+        if pending and pending.version == version.number:
+            return pending
+        if pending:
+            registry.fail(facts, pending.id, "another version was deployed instead", now())
+        return registry.begin(
+            facts,
+            environment=environment,
+            model=version.model,
+            version=version.number,
+            by=project.actor,
+            now=now(),
+        )
+
+    return project.yard.once(operation, project.actor, begin, Release)
+
+
+def _test(project: Project, release: Release) -> int:
+    plan = planned(project, release)
+    alone = msgspec.structs.replace(plan, models=tuple(m for m in plan.models if m.model == release.model))
+    package = located(project, f"{release.model}@{release.version}")
+    project.tell(f"testing {release.model}@{release.version} as a service")
+    token = next(iter(project.tokens(release.environment)), None)
+    with project.target.candidate(alone, timeout=TIMEOUT) as url:
+        outcomes = try_out(project, package, url, token=token)
+    refuse(outcomes, f"{release.model}@{release.version}")
+    return len(outcomes)
+
+
+def _fail(project: Project, release: Release, reason: str) -> None:
+    project.yard.once(
+        fresh("deploy"), project.actor, lambda facts: registry.fail(facts, release.id, reason, now()), Release
+    )

@@ -1,0 +1,91 @@
+"""``evaluate``: the report on a candidate or a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from modelyard.actions.locate import located, opened
+from modelyard.actions.train import latest_data
+from modelyard.ports import Facts
+from modelyard.project import Project, fresh, now
+from modelyard.records.gate import Gate
+from modelyard.records.package import Package
+from modelyard.records.report import Report
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    report: Report
+    digest: str
+    """Of the stored report."""
+    html: Path
+    """Where a person reads it."""
+
+
+def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Evaluated:
+    """Test the package that ``ref`` names on the test split of its dataset's latest version.
+
+    The report is made and kept whatever it says; ``gates.refuse`` turns failed gates into a no.
+    """
+    from modelyard.evaluation import publish
+
+    package = located(project, ref)
+    report = judge(project, package)
+    folder = project.report_folder(package.model, package.digest)
+    html = next(path for path in publish(report, folder) if path.suffix == ".html")
+    digest = project.artifacts.put(msgspec.json.encode(report))
+
+    def attach(facts: Facts) -> str:
+        facts.packages.put(msgspec.structs.replace(package, report=digest))
+        facts.events.append(
+            "package.evaluated",
+            f"{package.model}@run/{package.run}",
+            package=package.digest,
+            report=digest,
+            passed="yes" if report.passed else "no",
+        )
+        return digest
+
+    digest = project.yard.once(operation or fresh("evaluate"), project.actor, attach, str)
+    return Evaluated(report=report, digest=digest, html=html)
+
+
+def judge(project: Project, package: Package) -> Report:
+    """Score a package and the live ones its gates name on the test split; nothing is stored."""
+    from modelyard import evaluation
+    from modelyard.data import load
+    from modelyard.tables.gather import gather, target
+
+    settings = project.model(package.model)
+    version = latest_data(project, settings.data)
+    project.tell(f"testing {package.model} on {version.ref}")
+    frame = load(version, project.tables, part="test")
+    rules = tuple(
+        Gate(metric=name, min=g.min, max=g.max, no_worse_than=g.no_worse_than, tolerance=g.tolerance)
+        for name, g in settings.gates.items()
+    )
+    with project.yard.read() as facts:
+        releases = {
+            rule.no_worse_than: facts.releases.live(rule.no_worse_than, package.model)
+            for rule in rules
+            if rule.no_worse_than
+        }
+    live = {name: opened(project, release.package) for name, release in releases.items() if release}
+    return evaluation.evaluate(
+        opened(project, package.digest),
+        gather(frame, version.schema),
+        target(frame, version.schema),
+        model=package.model,
+        package=package.digest,
+        dataset=version.ref,
+        dataset_digest=version.digest,
+        gates=rules,
+        live=live,
+        now=now(),
+    )
+
+
+def stored_report(project: Project, digest: str) -> Report:
+    """A report that was made before."""
+    return msgspec.json.decode(project.artifacts.get(digest), type=Report)

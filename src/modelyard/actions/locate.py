@@ -1,0 +1,65 @@
+"""From a reference to the package that it names, on this machine and verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelyard.errors import UnknownName
+from modelyard.ports import Facts
+from modelyard.project import Project
+from modelyard.records.package import Package
+from modelyard.records.registry import Version
+
+if TYPE_CHECKING:
+    from modelyard.predictor import Predictor
+
+
+def located(project: Project, ref: str) -> Package:
+    """The package of ``NAME@7``, ``NAME@prod``, ``NAME@latest``, ``NAME@run``, ``NAME@DIGEST``, ``NAME``.
+
+    A bare name is the latest version, or the newest run while nothing is registered.
+    """
+    from modelyard.registry import parse, resolve
+
+    name, selector = parse(ref)
+    project.model(name)
+    with project.yard.read() as facts:
+        if selector == "run" or (selector is None and facts.versions.latest(name) is None):
+            return _newest(facts, name)
+        if selector is not None and len(selector) == 64:
+            return _package(facts, ref, selector)
+        version = resolve(facts, ref, tuple(project.settings.environments))
+        return _package(facts, ref, version.package)
+
+
+def version_of(project: Project, ref: str) -> Version:
+    """The registered version that ``ref`` names."""
+    from modelyard.registry import parse, resolve
+
+    project.model(parse(ref)[0])
+    with project.yard.read() as facts:
+        return resolve(facts, ref, tuple(project.settings.environments))
+
+
+def opened(project: Project, digest: str) -> Predictor:
+    """A package, fetched to this machine if need be, verified and loaded."""
+    from modelyard.packaging import fetch
+    from modelyard.predictor import open_package
+
+    folder = fetch(digest, project.artifacts, project.package_folder(digest))
+    return open_package(folder, digest=digest)
+
+
+def _newest(facts: Facts, model: str) -> Package:
+    run = facts.runs.latest(model)
+    package = facts.packages.get(run.candidate) if run and run.candidate else None
+    if package is None:
+        raise UnknownName(f"There is no trained '{model}' yet; run 'modelyard train {model}' first.")
+    return package
+
+
+def _package(facts: Facts, ref: str, digest: str) -> Package:
+    package = facts.packages.get(digest)
+    if package is None:
+        raise UnknownName(f"The package of {ref} is not in the yard; run 'modelyard doctor'.")
+    return package

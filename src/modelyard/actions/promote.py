@@ -1,0 +1,52 @@
+"""``promote``: admit a version to the next environment, gates and reviews included."""
+
+from __future__ import annotations
+
+from modelyard import gates, registry
+from modelyard.actions.evaluate import judge
+from modelyard.actions.locate import located, version_of
+from modelyard.errors import Misuse
+from modelyard.project import Project, fresh, now
+from modelyard.records.registry import Admission
+
+
+def promote(project: Project, ref: str, *, to: str, operation: str | None = None) -> Admission:
+    """Admit a version to the environment ``to``; nothing goes live by it.
+
+    A bare ``NAME`` is the version live in the environment before. Reviews are asked for first,
+    then the gates are tried again on today's test split. Raises ``ReviewMissing``,
+    ``NotAdmitted`` or ``GateFailed``.
+    """
+    project.environment(to)
+    if "@" not in ref:
+        ref = f"{ref}@{_before(project, to)}"
+    version = version_of(project, ref)
+    environments = project.settings.environments
+    with project.yard.read() as facts:
+        registry.admissible(
+            facts, model=version.model, version=version.number, to=to, environments=environments
+        )
+    report = judge(project, located(project, version.ref))
+    gates.refuse(report.gates)
+    return project.yard.once(
+        operation or fresh("promote"),
+        project.actor,
+        lambda facts: registry.promote(
+            facts,
+            model=version.model,
+            version=version.number,
+            to=to,
+            environments=environments,
+            by=project.actor,
+            now=now(),
+        ),
+        Admission,
+    )
+
+
+def _before(project: Project, environment: str) -> str:
+    names = list(project.settings.environments)
+    at = names.index(environment)
+    if at == 0:
+        raise Misuse(f"'{environment}' is the first environment: registering admits to it.")
+    return names[at - 1]

@@ -1,0 +1,43 @@
+"""``rollback``: the previous release, in seconds."""
+
+from __future__ import annotations
+
+from modelyard import registry
+from modelyard.actions.switch import switch, wanted
+from modelyard.errors import UnknownName
+from modelyard.ports import Facts
+from modelyard.project import Project, fresh, now
+from modelyard.records.registry import Release
+
+
+def rollback(project: Project, environment: str, model: str, *, operation: str | None = None) -> Release:
+    """Make live again what was live before; a second rollback walks further back.
+
+    The package was live here once, so nothing is tested again. Raises ``UnknownName`` when there
+    is nothing before.
+    """
+    project.environment(environment)
+    project.model(model)
+    with project.lock(f"deploy-{environment}"):
+
+        def begin(facts: Facts) -> Release:
+            if pending := wanted(facts, environment, model):
+                registry.fail(facts, pending.id, "rolled back before it went live", now())
+            target = registry.rollback_target(facts, environment, model)
+            if target is None:
+                raise UnknownName(
+                    f"No release of {model} was live in {environment} before; "
+                    f"see 'modelyard releases {environment}'."
+                )
+            return registry.begin(
+                facts,
+                environment=environment,
+                model=model,
+                version=target.version,
+                by=project.actor,
+                now=now(),
+                reason=f"rollback to release {target.id}",
+            )
+
+        release = project.yard.once(operation or fresh("rollback"), project.actor, begin, Release)
+        return switch(project, release)

@@ -1,0 +1,45 @@
+"""``serve``: a service in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from modelyard.actions.locate import located
+from modelyard.packaging import fetch
+from modelyard.project import Project
+from modelyard.records.service import ServedModel, ServicePlan
+
+
+def serve(project: Project, ref: str, *, port: int, workers: int) -> None:
+    """Replace this process by a service of the package that ``ref`` names, on loopback.
+
+    Its predictions are not logged: nothing was released. Does not return.
+    """
+    package = located(project, ref)
+    project.tell(f"verifying {ref}")
+    folder = fetch(package.digest, project.artifacts, project.package_folder(package.digest))
+    plan = ServicePlan(
+        environment="serve",
+        generation=1,
+        port=port,
+        workers=workers,
+        models=(
+            ServedModel(
+                model=package.model,
+                version=0,
+                model_id=f"{package.model}/serve/0",
+                package=package.digest,
+                folder=str(folder.resolve()),
+            ),
+        ),
+    )
+    scratch = Path(tempfile.mkdtemp(prefix="modelyard-serve-"))
+    (scratch / "plan.json").write_bytes(msgspec.json.encode(plan))
+    command = [sys.executable, "-m", "modelyard.serving"]
+    command += ["--plan", str(scratch / "plan.json"), "--state", str(scratch / "state.json")]
+    os.execv(sys.executable, command)

@@ -1,0 +1,100 @@
+"""A wanted release becomes the live one: the last step of ``deploy`` and ``rollback``."""
+
+from __future__ import annotations
+
+import hashlib
+
+from modelyard import registry
+from modelyard.errors import ModelyardError, SettingsError
+from modelyard.ports import Facts
+from modelyard.project import Project, fresh, now
+from modelyard.records.registry import Release
+from modelyard.records.service import ServedModel, ServicePlan
+
+TIMEOUT = 30.0
+"""Seconds that a service has to answer for a new plan."""
+
+
+def switch(project: Project, release: Release) -> Release:
+    """Make the environment's service answer for ``release`` beside what else is live there.
+
+    On failure the release is recorded as failed with the reason, and what was live keeps answering.
+    """
+    plan = planned(project, release)
+    project.tell(f"switching {release.environment} to {release.model}@{release.version}")
+    try:
+        project.target.apply(plan, timeout=TIMEOUT)
+    except ModelyardError as error:
+        reason = str(error)
+        project.yard.once(
+            fresh("switch"),
+            project.actor,
+            lambda facts: registry.fail(facts, release.id, reason, now()),
+            Release,
+        )
+        raise
+    return project.yard.once(
+        f"live/{release.id}", project.actor, lambda facts: registry.succeed(facts, release.id, now()), Release
+    )
+
+
+def planned(project: Project, release: Release) -> ServicePlan:
+    """The environment's plan with ``release`` in it, packages fetched and verified."""
+    settings = project.environment(release.environment)
+    with project.yard.read() as facts:
+        live = _live(facts, release.environment, tuple(project.settings.models))
+    releases = {**{r.model: r for r in live}, release.model: release}
+    log = project.log_folder(release.environment)
+    log.mkdir(parents=True, exist_ok=True)
+    return ServicePlan(
+        environment=release.environment,
+        generation=release.id,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        models=tuple(served(project, releases[name]) for name in sorted(releases)),
+        token_sha256=tuple(
+            hashlib.sha256(token.encode()).hexdigest() for token in project.tokens(release.environment)
+        ),
+        log=str(log),
+    )
+
+
+def served(project: Project, release: Release) -> ServedModel:
+    """The release as a service knows it."""
+    from modelyard.packaging import fetch
+
+    folder = fetch(release.package, project.artifacts, project.package_folder(release.package))
+    return ServedModel(
+        model=release.model,
+        version=release.version,
+        model_id=f"{release.model}/{release.environment}/{release.version}",
+        package=release.package,
+        folder=str(folder.resolve()),
+    )
+
+
+def address(project: Project, environment: str) -> str:
+    """The URL at which an environment's service answers."""
+    settings = project.environment(environment)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
+
+
+def wanted(facts: Facts, environment: str, model: str) -> Release | None:
+    """A release that was begun and neither went live nor failed: its deploy was killed."""
+    pending = [r for r in facts.releases.list(environment, model) if r.status == "wanted"]
+    return pending[0] if pending else None
+
+
+def _live(facts: Facts, environment: str, models: tuple[str, ...]) -> list[Release]:
+    found = [facts.releases.live(environment, model) for model in models]
+    strangers = {
+        r.model for r in facts.releases.list(environment) if r.status == "live" and r.model not in models
+    }
+    if strangers:
+        raise SettingsError(
+            f"{', '.join(sorted(strangers))} is live in {environment} but no longer in modelyard.toml; "
+            f"put [models.{sorted(strangers)[0]}] back, or run 'modelyard stop {environment}'."
+        )
+    return [release for release in found if release]

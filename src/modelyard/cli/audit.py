@@ -1,0 +1,57 @@
+"""``modelyard audit``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.actions.audit import audit, verify
+from modelyard.cli.output import json_option, project, say, show_json, show_table
+
+
+@click.group(invoke_without_command=True)
+@click.option("--limit", type=click.IntRange(1), help="Only the newest so many.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, limit: int | None, as_json: bool) -> None:
+    """Who did what, when, oldest first.
+
+    \b
+    Example: modelyard audit --limit 20
+    """
+    if ctx.invoked_subcommand:
+        return
+    events = audit(project(ctx), limit=limit)
+    if as_json:
+        show_json(events)
+        return
+    show_table(
+        ("", "time (UTC)", "who", "what", "of", "with"),
+        [
+            (
+                e.seq,
+                f"{e.ts:%Y-%m-%d %H:%M:%S}",
+                e.actor,
+                e.action,
+                e.object,
+                ", ".join(f"{k}={_short(v)}" for k, v in e.payload.items()),
+            )
+            for e in events
+        ],
+        empty="Nothing happened yet.",
+    )
+
+
+@command.command("verify")
+@click.pass_context
+def verify_(ctx: click.Context) -> None:
+    """Hold every link of the chain against the one before; exit 1 names the first that was changed.
+
+    \b
+    Example: modelyard audit verify
+    """
+    say(f"{verify(project(ctx))} events, every link holds")
+
+
+def _short(value: str | int) -> str:
+    text = str(value)
+    return text[:12] if len(text) == 64 else text[:60]

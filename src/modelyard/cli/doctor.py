@@ -1,0 +1,28 @@
+"""``modelyard doctor``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.actions.doctor import doctor
+from modelyard.cli.output import json_option, project, say, show_json
+
+
+@click.command()
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> int:
+    """Look for what is wrong with the yard and the services here; exit 1 when something is.
+
+    \b
+    Example: modelyard doctor
+    """
+    problems = doctor(project(ctx))
+    if as_json:
+        show_json(problems)
+    elif not problems:
+        say("Nothing is wrong: the database, the audit chain, the artifacts and the services agree.")
+    else:
+        for problem in problems:
+            say(f"{problem.where}: {problem.sentence} {problem.fix}")
+    return 1 if problems else 0

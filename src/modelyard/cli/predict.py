@@ -1,0 +1,33 @@
+"""``modelyard predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from modelyard.actions.predict import predict
+from modelyard.cli.output import json_option, project, show_json, show_table
+
+
+@click.command()
+@click.argument("ref", metavar="MODEL[@VERSION]")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+@click.pass_context
+def command(ctx: click.Context, ref: str, file: Path, as_json: bool) -> None:
+    """Answer for the rows of a CSV or Parquet file, without a service.
+
+    \b
+    Example: modelyard predict screening@prod rows.csv
+    """
+    answers = predict(project(ctx), ref, file)
+    if as_json:
+        show_json(answers)
+        return
+    probability = answers.probability or [[] for _ in answers.prediction]
+    rows = [
+        (at, label, *(f"{p:.4f}" for p in row))
+        for at, (label, row) in enumerate(zip(answers.prediction, probability, strict=True), start=1)
+    ]
+    show_table(("row", "prediction", *map(str, answers.classes)), rows, empty="no rows")

@@ -1,0 +1,26 @@
+"""``modelyard rollback``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.actions.rollback import rollback
+from modelyard.cli.output import json_option, project, say, show_json
+
+
+@click.command()
+@click.argument("environment")
+@click.argument("model")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, environment: str, model: str, as_json: bool) -> None:
+    """Make live again what was live before.
+
+    \b
+    Example: modelyard rollback prod screening
+    """
+    release = rollback(project(ctx), environment, model)
+    if as_json:
+        show_json(release)
+        return
+    say(f"{release.model}@{release.version} is live in {environment} again")
