@@ -1,0 +1,73 @@
+"""Which code a model is: a digest of its folder, and what git says about it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from modelyard.errors import AuthorError
+from modelyard.records.run import Code
+
+
+def identify(folder: Path, root: Path) -> Code:
+    """The identity of the code in ``folder``, a part of the project at ``root``.
+
+    The digest covers relative paths and content, sorted; ``__pycache__``, compiled and hidden
+    files are no part of it. Without git, outside a repository or in a folder that git ignores,
+    there is no commit. Raises ``AuthorError`` when the folder is missing or cannot be read.
+    """
+    if not folder.is_dir():
+        raise AuthorError(f"There is no folder {folder}; put the model's model.py there.")
+    whole = hashlib.sha256()
+    try:
+        for path in _files(folder):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            whole.update(
+                f"{content} {path.relative_to(folder).as_posix()}\0".encode("utf-8", "surrogateescape")
+            )
+    except OSError as error:
+        raise AuthorError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    commit, dirty = _git_state(folder, root)
+    return Code(digest=whole.hexdigest(), commit=commit, dirty=dirty)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".") and f != "__pycache__"]
+        found += [
+            Path(parent, n) for n in names if not n.startswith(".") and not n.endswith((".pyc", ".pyo"))
+        ]
+    return iter(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
+
+
+def _git_state(folder: Path, root: Path) -> tuple[str | None, bool]:
+    if _git(root, "check-ignore", "--quiet", "--", str(folder.resolve())) is not None:
+        return None, False
+    status = _git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    if status is None:
+        return None, False
+    lines = status.splitlines()
+    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid")), "(initial)")
+    dirty = any(not line.startswith("#") for line in lines)
+    return (None if commit == "(initial)" else commit), dirty
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What git prints; None when it is missing, too slow or says no."""
+    # A hook's GIT_DIR would name another repository; a lock would get in the way of the user's git.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | {"GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            env=environ,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode(errors="replace")
