@@ -1,0 +1,111 @@
+"""A 64-bit number for a row's content, the same on any machine and with any Polars.
+
+Not cryptographic: it deals rows to splits and orders them. A value's number does not depend on its
+storage: an integer and the float equal to it agree, so that a column may widen without moving a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+
+_NULL = np.uint64(0x6E756C6C6E756C6C)
+_SHORT = 64
+"""Longest text, in bytes, that is hashed word by word over the whole column at once."""
+
+
+def row_hashes(frame: pl.DataFrame, columns: Sequence[str], *, seed: int = 0, exact: bool = False) -> Words:
+    """[n] hashes over the named columns, uniform over 0 to 2**64 - 1, whatever the columns' order.
+
+    NaN hashes as null and -0.0 as 0.0, unless ``exact``.
+    """
+    total = np.zeros(frame.height, dtype=np.uint64)
+    for name in columns:
+        salt = np.uint64(_text_hash(name.encode()))
+        total += mix(value_hashes(frame[name], exact=exact) ^ salt)
+    return mix(total ^ mix(np.full(1, seed % 2**64, dtype=np.uint64)))
+
+
+def value_hashes(series: pl.Series, *, exact: bool = False) -> Words:
+    """[n] hashes of one column's values."""
+    null = series.is_null().to_numpy()
+    if series.dtype in (pl.Categorical, pl.Enum):
+        series = series.cast(pl.String)
+    if series.dtype == pl.String:
+        hashes = _text_hashes(series)
+    elif series.dtype.is_float():
+        hashes, null = _float_hashes(series, null, exact=exact)
+    elif series.dtype.is_integer():
+        hashes = _integer_hashes(series.cast(pl.Int64).fill_null(0).to_numpy())
+    elif series.dtype == pl.Null:
+        return np.full(series.len(), _NULL)
+    else:
+        hashes = series.to_physical().cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64)
+    return np.where(null, _NULL, mix(hashes))
+
+
+def mix(words: Words) -> Words:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every input bit moves every output bit."""
+    words = words + np.uint64(0x9E3779B97F4A7C15)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))
+
+
+def text_parts(series: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
+    """Starts [n], lengths [n] in bytes and the UTF-8 bytes of a string column; nulls are empty."""
+    array = series.fill_null("").rechunk().to_arrow()
+    _, offsets, content = array.buffers()
+    places = np.frombuffer(offsets, dtype=np.int64, count=len(array) + array.offset + 1)[array.offset :]
+    content = np.zeros(0, np.uint8) if content is None else np.frombuffer(content, dtype=np.uint8)
+    return places[:-1], np.diff(places), content
+
+
+def _integer_hashes(values: NDArray[np.int64]) -> Words:
+    floats = values.astype(np.float64)
+    # 2**63 itself is the one float in range that int64 cannot take back.
+    safe = np.abs(floats) < 2.0**63
+    held = safe & (np.where(safe, floats, 0.0).astype(np.int64) == values)
+    return np.where(held, floats.view(np.uint64), mix(values.view(np.uint64)))
+
+
+def _float_hashes(
+    series: pl.Series, null: NDArray[np.bool_], *, exact: bool
+) -> tuple[Words, NDArray[np.bool_]]:
+    values = series.cast(pl.Float64).fill_null(0.0).to_numpy().copy()
+    nan = np.isnan(values)
+    values[nan] = np.nan
+    if not exact:
+        null = null | nan
+        values += 0.0  # -0.0 becomes 0.0
+    return values.view(np.uint64), null
+
+
+def _text_hashes(series: pl.Series) -> Words:
+    starts, lengths, content = text_parts(series)
+    padded = np.zeros(content.size + 8, dtype=np.uint8)
+    padded[: content.size] = content
+    words: Words = np.ndarray(shape=(content.size + 1,), dtype="<u8", buffer=padded, strides=(1,))
+    hashes = mix(lengths.astype(np.uint64))
+    rows = np.flatnonzero((lengths > 0) & (lengths <= _SHORT))
+    read = 0
+    while rows.size:
+        left = np.minimum(lengths[rows] - read, 8).astype(np.uint64)
+        keep = np.uint64(0xFFFFFFFFFFFFFFFF) >> (np.uint64(64) - np.uint64(8) * left)
+        hashes[rows] = mix(hashes[rows] ^ (words[starts[rows] + read] & keep))
+        read += 8
+        rows = rows[lengths[rows] > read]
+    for row in np.flatnonzero(lengths > _SHORT):
+        start = starts[row]
+        hashes[row] = _text_hash(content[start : start + lengths[row]].tobytes())
+    return hashes
+
+
+def _text_hash(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
