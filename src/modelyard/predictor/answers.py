@@ -1,0 +1,38 @@
+"""What a model answers, and the one rule from probabilities to labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.records.package import Label
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """``prediction`` [n]: labels or numbers; ``probability`` [n, c] float64 in the order of the classes.
+
+    ``probability`` is None for a regression and for a model that only gives labels.
+    """
+
+    prediction: NDArray[Any]
+    probability: NDArray[np.float64] | None = None
+
+
+def label_array(classes: tuple[Label, ...]) -> NDArray[Any]:
+    """The classes [c] as bool, int64 or objects (strings), whichever holds them unchanged."""
+    if classes and all(isinstance(c, bool) for c in classes):
+        return np.array(classes, dtype=np.bool_)
+    if classes and all(isinstance(c, int) and not isinstance(c, bool) for c in classes):
+        return np.array(classes, dtype=np.int64)
+    labels = np.empty(len(classes), dtype=object)
+    labels[:] = classes
+    return labels
+
+
+def decide(probability: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[Any]:
+    """The label [n] of each row's largest probability; of equal ones the first class wins."""
+    return labels[probability.argmax(axis=1)]  # type: ignore[no-any-return]

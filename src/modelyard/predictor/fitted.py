@@ -1,0 +1,28 @@
+"""A trained model with what is needed to ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelyard.records.package import FrameKind, Label, Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """What training hands to packaging, and what opening a native package gives back.
+
+    ``predict(model, rows)``, ``save(model, folder)`` and ``load(folder)`` are the author's functions
+    from ``model.py``, or None. ``classes`` are in the order of the probabilities' columns; empty for a
+    regression. ``frame`` is what the model was fitted on.
+    """
+
+    model: Any
+    task: Task
+    classes: tuple[Label, ...] = ()
+    frame: FrameKind = "pandas"
+    predict: Callable[[Any, Any], Any] | None = None
+    save: Callable[[Any, Path], Any] | None = None
+    load: Callable[[Path], Any] | None = None

@@ -1,0 +1,36 @@
+"""Loading a native model from a verified package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelyard.errors import Unconvertible
+from modelyard.predictor.author import hooks
+from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.locked import require
+from modelyard.predictor.safe import loads
+from modelyard.records.package import Manifest
+
+
+def load(folder: Path, manifest: Manifest) -> Fitted:
+    """The model as it was trained, with the author's functions where the package says so.
+
+    The caller has verified the package. Raises ``ExtraMissing``, ``Unconvertible`` or ``AuthorError``.
+    """
+    require(manifest.requirements, f"the package of '{manifest.model}'")
+    author = (
+        hooks(folder / "code") if manifest.custom_predict or (folder / "model" / "native").is_dir() else None
+    )
+    if (folder / "model" / "native").is_dir():
+        if author is None or author.load is None:
+            raise Unconvertible(f"{folder / 'code' / 'model.py'} has 'save' but no 'load'; write both.")
+        model = author.loaded(folder / "model" / "native")
+    else:
+        model = loads((folder / "model" / "model.skops").read_bytes(), "model/model.skops")
+    return Fitted(
+        model=model,
+        task=manifest.task,
+        classes=manifest.classes,
+        frame=manifest.frame,
+        predict=author.predict if author and manifest.custom_predict else None,
+    )

@@ -1,0 +1,133 @@
+"""Asking a trained model in Python."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import AuthorError
+from modelyard.predictor.answers import Answers, decide, label_array
+from modelyard.predictor.fitted import Fitted
+from modelyard.records.package import Label
+from modelyard.records.schema import Schema
+from modelyard.tables.batch import Batch, to_frame
+
+
+def answer(fitted: Fitted, batch: Batch, schema: Schema) -> Answers:
+    """What the trained model answers for these rows, rebuilt as the frame it was fitted on.
+
+    The author's ``predict(model, rows)`` may return probabilities [n, c] in the order of the classes,
+    labels [n], or, for a regression, numbers [n]. Without it a classifier's ``predict_proba`` (else its
+    ``predict``) and a regressor's ``predict`` answer.
+
+    Raises ``AuthorError`` when the model raises, or gives something of another shape, a number that
+    is not finite, or a label that is not one of the classes.
+    """
+    who, given = _asked(fitted, to_frame(batch, schema, fitted.frame))
+    n = len(batch)
+    if fitted.task == "regression":
+        return Answers(_numbers(given, n, who))
+    if given.ndim == 2 and who.endswith("predict_proba"):
+        given = _ordered(given, fitted)
+    if given.ndim == 2 and (given.shape[1] != 1 or len(fitted.classes) == 1):
+        probability = _probabilities(given, n, len(fitted.classes), who)
+        return Answers(decide(probability, label_array(fitted.classes)), probability)
+    return Answers(_labels(given, n, fitted.classes, who))
+
+
+def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
+    ask: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    if fitted.predict is not None:
+        who, ask, arguments = "predict in model.py", fitted.predict, (fitted.model, rows)
+    else:
+        proba = fitted.task != "regression" and hasattr(fitted.model, "predict_proba")
+        name = "predict_proba" if proba else "predict"
+        who, arguments = f"{type(fitted.model).__name__}.{name}", (rows,)
+        if not hasattr(fitted.model, name):
+            raise AuthorError(
+                f"The model is a {type(fitted.model).__name__} without 'predict'; "
+                "write a function 'predict(model, rows)' in model.py."
+            )
+        ask = getattr(fitted.model, name)
+    try:
+        with warnings.catch_warnings():
+            # an unknown category is answered as the encoder was told to; the check counts it elsewhere
+            warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
+            given = np.asarray(ask(*arguments))
+    except Exception as error:
+        raise AuthorError(f"{who} raised {type(error).__name__}: {_line(error)}") from error
+    return who, given
+
+
+def _ordered(given: NDArray[Any], fitted: Fitted) -> NDArray[Any]:
+    """The estimator's columns in the order of ``classes``; a class that it never saw gets 0."""
+    known = getattr(fitted.model, "classes_", None)
+    if known is None or len(known) != given.shape[1]:
+        return given
+    seen = [c.item() if isinstance(c, np.generic) else c for c in known]
+    if tuple(seen) == fitted.classes or not set(seen) <= set(fitted.classes):
+        return given
+    columns = np.zeros((given.shape[0], len(fitted.classes)), dtype=given.dtype)
+    columns[:, [fitted.classes.index(c) for c in seen]] = given
+    return columns
+
+
+def _probabilities(given: NDArray[Any], n: int, c: int, who: str) -> NDArray[np.float64]:
+    if given.shape != (n, c):
+        raise AuthorError(f"{who} gave an array of shape {list(given.shape)} where [{n}, {c}] was expected.")
+    return _finite(given, who)
+
+
+def _numbers(given: NDArray[Any], n: int, who: str) -> NDArray[np.float64]:
+    if given.shape == (n, 1):
+        given = given[:, 0]
+    if given.shape != (n,):
+        raise AuthorError(f"{who} gave an array of shape {list(given.shape)} where [{n}] was expected.")
+    return _finite(given, who)
+
+
+def _finite(given: NDArray[Any], who: str) -> NDArray[np.float64]:
+    try:
+        values = np.ascontiguousarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise AuthorError(f"{who} gave values that are not numbers.") from None
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise AuthorError(f"{who} gave {values[bad][0]} for row {row + 1}; every answer must be finite.")
+    return values
+
+
+def _labels(given: NDArray[Any], n: int, classes: tuple[Label, ...], who: str) -> NDArray[Any]:
+    if given.shape == (n, 1):
+        given = given[:, 0]
+    if given.shape != (n,):
+        raise AuthorError(
+            f"{who} gave an array of shape {list(given.shape)} where labels [{n}] "
+            f"or probabilities [{n}, {len(classes)}] were expected."
+        )
+    places = {label: at for at, label in enumerate(classes)}
+    try:
+        return label_array(classes)[[places[label] for label in given.tolist()]]
+    except (KeyError, TypeError):
+        other = next(v for v in given.tolist() if not _among(v, places))
+        raise AuthorError(
+            f"{who} gave {other!r}, which is none of the classes {list(classes)}; "
+            "return labels or one probability a class."
+        ) from None
+
+
+def _among(value: Any, places: dict[Label, int]) -> bool:
+    try:
+        return value in places
+    except TypeError:
+        return False
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]
