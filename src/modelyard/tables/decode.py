@@ -1,0 +1,349 @@
+"""Requests to batches: the schema compiled for msgspec and NumPy (floor 2).
+
+``compile`` makes one decoder a schema. Many bodies become one ``Batch`` with one vectorised check;
+it says yes or no, and ``rules.faults`` writes the message of every no. A repeated key in an object
+counts with its last value, as in most readers of JSON.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Annotated, Any, cast
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import RequestRefused
+from modelyard.records.schema import Column, Schema
+from modelyard.tables import rules
+from modelyard.tables.batch import Batch, layout
+from modelyard.tables.rules import EXACT
+
+_EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+_PLACE = re.compile(r"`\$\.rows\[(\d+)\](?:\.(.*))?`$", re.DOTALL)
+_TYPES: dict[str, Any] = {
+    "integer": Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)] | float,
+    "float": float,
+    "boolean": bool,
+    "string": str,
+    "date": str,  # read by tables.rules, whose strictness msgspec's own types do not share
+    "datetime": str,
+}
+
+_Original = Callable[[int, int], Mapping[str, object]]
+"""(request, row in it) -> that row as it was sent."""
+
+_astuple = msgspec.structs.astuple
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One loop turn's requests.
+
+    ``spans[i]`` is where request i's rows stand in ``batch``, or why it is refused. ``marks`` counts
+    accepted rows that break a rule which was only inferred, by ``column: rule``.
+    """
+
+    batch: Batch
+    spans: tuple[slice | RequestRefused, ...]
+    marks: dict[str, int]
+
+
+def compile(schema: Schema) -> Decoder:  # noqa: A001
+    """The decoder of this schema's features; costs about a millisecond, so keep it."""
+    return Decoder(schema)
+
+
+class Decoder:
+    """Rows of a schema's features, from any surface, by one check. Safe under threads.
+
+    Rows are numbered from 0 in refusals, as positions in the request.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.layout = layout(schema)
+        by_name = {c.name: c for c in schema.features}
+        self._numbers = [by_name[name] for name in self.layout.numbers]
+        self._texts = [by_name[name] for name in self.layout.texts]
+        columns = [*self._numbers, *self._texts]
+        self._row = msgspec.defstruct(
+            "Row",
+            [_field(i, column) for i, column in enumerate(columns)],
+            rename={f"f{i}": column.name for i, column in enumerate(columns)},
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        rows: Any = list[self._row]  # type: ignore[name-defined]
+        request = msgspec.defstruct("Request", [("rows", rows)], forbid_unknown_fields=True)
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
+        self._pack = struct.Struct(f"={len(self._numbers)}d").pack
+        kinds = [c.kind for c in self._numbers]
+        self._moments = [
+            (i, _days if kind == "date" else _microseconds)
+            for i, kind in enumerate(kinds)
+            if kind in ("date", "datetime")
+        ]
+        self._whole = np.array([kind == "integer" for kind in kinds], dtype=bool)
+        self._timely = np.array([kind in ("date", "datetime") for kind in kinds], dtype=bool)
+        self._required = np.array([not c.nullable for c in self._numbers], dtype=bool)
+        bounded = [c.kind in ("integer", "float") for c in self._numbers]
+        pairs = list(zip(self._numbers, bounded, strict=True))
+        self._low = np.array([c.minimum if b and c.minimum is not None else -np.inf for c, b in pairs])
+        self._high = np.array([c.maximum if b and c.maximum is not None else np.inf for c, b in pairs])
+        self._range_refuses = np.array(["range" in c.declared for c in self._numbers], dtype=bool)
+        self._known = [
+            (j, c, frozenset([*c.categories, None] if c.nullable else c.categories))
+            for j, c in enumerate(self._texts)
+            if c.categories is not None
+        ]
+        self._has_integers, self._has_moments = bool(self._whole.any()), bool(self._moments)
+        self._has_bounds = bool(np.isfinite(self._low).any() or np.isfinite(self._high).any())
+
+    def rows(self, bodies: Sequence[bytes], *, max_rows: int, max_bytes: int) -> Decoded:
+        """Decode native bodies ``{"rows": [{...}, ...]}``; a refused one leaves the others be."""
+        spans: list[slice | RequestRefused] = []
+        found: list[Any] = []
+        start = 0
+        decode = self._decode
+        for body in bodies:
+            if len(body) > max_bytes:
+                spans.append(RequestRefused(f"The body has {len(body)} bytes; send at most {max_bytes}."))
+                continue
+            try:
+                rows = decode(body).rows
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                spans.append(self._explain(body, error, max_rows))
+                continue
+            if not 0 < len(rows) <= max_rows:
+                spans.append(_count(len(rows), max_rows))
+                continue
+            found += rows
+            stop = start + len(rows)
+            spans.append(slice(start, stop))
+            start = stop
+
+        def original(request: int, row: int) -> Mapping[str, object]:
+            rows = cast("dict[str, list[dict[str, object]]]", msgspec.json.decode(bodies[request]))["rows"]
+            return rows[row]
+
+        return self._judge(self._batch(found), spans, original)
+
+    def records(self, rows: Sequence[Mapping[str, object]], *, max_rows: int) -> Decoded:
+        """One request's rows as mappings; raises ``RequestRefused`` instead of returning it.
+
+        NaN is null in integer and float columns.
+        """
+        if not 0 < len(rows) <= max_rows:
+            raise _count(len(rows), max_rows)
+        if self._has_moments:
+            rows = [{name: _plain(value) for name, value in row.items()} for row in rows]
+        try:
+            found = msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
+        except (msgspec.ValidationError, RecursionError, OverflowError) as error:
+            raise self._refusal(rows, error) from None
+        return self._single(self._batch(found), lambda _, row: rows[row])
+
+    def columns(self, columns: Mapping[str, Sequence[object] | NDArray[Any]], *, max_rows: int) -> Decoded:
+        """One request's columns by name, lists or one-dimensional arrays of equal length.
+
+        In an array of floats NaN is null, and 0 and 1 stand for booleans, since a tensor has one type
+        for all of its columns. Raises ``RequestRefused``.
+        """
+        lengths = {len(values) for values in columns.values()}
+        if len(lengths) > 1:
+            raise RequestRefused("The columns differ in length; send one value a row in each.")
+        n = lengths.pop() if lengths else 0
+        if not 0 < n <= max_rows:
+            raise _count(n, max_rows)
+        kinds = {c.name: c.kind for c in self.schema.features}
+        taken = [columns.get(c.name) for c in self._numbers]
+        if len(columns) == len(taken) and not self._texts and all(map(_tensor, taken, self._numbers)):
+            numbers = np.stack(cast("list[NDArray[Any]]", taken), axis=1).astype(np.float64, order="C")
+            batch = Batch(numbers=numbers, texts=np.empty((n, 0), dtype=object))
+            return self._single(batch, lambda _, row: _mapping(columns, kinds, row))
+        return self.records([_mapping(columns, kinds, row) for row in range(n)], max_rows=max_rows)
+
+    def _batch(self, found: Sequence[Any]) -> Batch:
+        rows = list(map(_astuple, found))
+        n, k, s = len(rows), len(self._numbers), len(self._texts)
+        heads = [row[:k] for row in rows] if s else rows
+        if self._has_moments:
+            heads = [self._timed(head) for head in heads]
+        try:
+            pack = self._pack
+            numbers = np.frombuffer(bytearray().join([pack(*head) for head in heads])).reshape(n, k)
+        except struct.error:  # a null, which fromiter reads as NaN
+            numbers = np.fromiter(chain.from_iterable(heads), np.float64, n * k).reshape(n, k)
+        texts = np.empty((n, s), dtype=object)
+        if s and n:
+            texts[:] = [row[k:] for row in rows]
+        return Batch(numbers=numbers, texts=texts)
+
+    def _timed(self, head: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = list(head)
+        for i, number in self._moments:
+            if values[i] is not None:
+                values[i] = number(values[i])
+        return tuple(values)
+
+    def _judge(self, batch: Batch, spans: list[slice | RequestRefused], original: _Original) -> Decoded:
+        """The one check of a turn: refuse the requests that hold a bad row, close the gaps they leave."""
+        bad = self._bad(batch)
+        if bad.any():
+            keep: list[int] = []
+            for i, span in enumerate(spans):
+                if isinstance(span, RequestRefused):
+                    continue
+                if bad[span].any():
+                    row = int(np.argmax(bad[span]))
+                    fault = rules.faults(self.schema, original(i, row), at=row)[0]
+                    spans[i] = RequestRefused(fault.message, field=fault.field, row=row)
+                    continue
+                at = len(keep)
+                spans[i] = slice(at, at + span.stop - span.start)
+                keep += range(span.start, span.stop)
+            batch = batch.take(np.array(keep, dtype=np.intp))
+        return Decoded(batch, tuple(spans), self._marks(batch))
+
+    def _bad(self, batch: Batch) -> NDArray[np.bool_]:
+        """Which rows break a rule that refuses, beside those that the types refused already."""
+        numbers = batch.numbers
+        bad: NDArray[np.bool_] = (np.isnan(numbers) & self._required).any(axis=1)
+        if self._has_integers:
+            whole = (numbers == np.floor(numbers)) & (np.abs(numbers) <= EXACT)
+            bad |= (~(whole | np.isnan(numbers)) & self._whole).any(axis=1)
+        if self._has_moments:
+            bad |= (np.isinf(numbers) & self._timely).any(axis=1)
+        if self._has_bounds and self._range_refuses.any():
+            bad |= (self._outside(numbers) & self._range_refuses).any(axis=1)
+        for j, column, known in self._known:
+            if "categories" in column.declared and not known.issuperset(batch.texts[:, j].tolist()):
+                bad |= np.array([value not in known for value in batch.texts[:, j].tolist()], dtype=bool)
+        return bad
+
+    def _marks(self, batch: Batch) -> dict[str, int]:
+        marks: dict[str, int] = {}
+        if self._has_bounds:
+            outside = self._outside(batch.numbers)
+            if outside.any():
+                counts = np.count_nonzero(outside, axis=0)
+                for j in np.flatnonzero(counts).tolist():
+                    marks[f"{self._numbers[j].name}: range"] = int(counts[j])
+        for j, column, known in self._known:
+            values = batch.texts[:, j].tolist()
+            if not known.issuperset(values):
+                marks[f"{column.name}: categories"] = sum(value not in known for value in values)
+        return marks
+
+    def _outside(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+        outside: NDArray[np.bool_] = (numbers < self._low) | (numbers > self._high)
+        return outside
+
+    def _single(self, batch: Batch, original: _Original) -> Decoded:
+        decoded = self._judge(batch, [slice(0, len(batch.numbers))], original)
+        if isinstance(decoded.spans[0], RequestRefused):
+            raise decoded.spans[0]
+        return decoded
+
+    def _explain(self, body: bytes, error: Exception, max_rows: int) -> RequestRefused:
+        """Why a body does not decode."""
+        try:
+            value = msgspec.json.decode(body)
+        except RecursionError:
+            return RequestRefused("The body is nested too deeply; give plain values by feature.")
+        except UnicodeDecodeError:
+            return RequestRefused("The body is not UTF-8; encode it so.")
+        except msgspec.ValidationError:  # well-formed, but for a number that no float64 holds
+            return self._refusal([], error)
+        except msgspec.DecodeError as malformed:
+            return RequestRefused(f"The body is not JSON: {malformed}.")
+        rows = value.get("rows") if isinstance(value, dict) else None
+        if not isinstance(rows, list) or len(value) > 1:
+            return RequestRefused(
+                'The body must be an object with the key "rows" alone: a list of objects by feature.'
+            )
+        if not 0 < len(rows) <= max_rows:
+            return _count(len(rows), max_rows)
+        return self._refusal(rows, error)
+
+    def _refusal(self, rows: Sequence[object], error: Exception) -> RequestRefused:
+        """The slow checker's word on the row that msgspec stumbled over."""
+        place = _PLACE.search(str(error))
+        if place is None:
+            return RequestRefused(f"The rows cannot be read: {error}; give plain values by feature.")
+        at, field = int(place[1]), place[2]
+        if at < len(rows):
+            row = rows[at]
+            if not isinstance(row, Mapping):
+                return RequestRefused(f"Row {at} must be an object of values by feature.", row=at)
+            for fault in rules.faults(self.schema, row, at=at):
+                return RequestRefused(fault.message, field=fault.field, row=at)
+            return RequestRefused(f"Row {at} names a feature twice; name each once.", field=field, row=at)
+        return RequestRefused(
+            f"Row {at}: '{field}' is a number that no float64 can hold; give a smaller one.",
+            field=field,
+            row=at,
+        )
+
+
+def _field(i: int, column: Column) -> tuple[str, Any]:
+    kind = _TYPES[column.kind]
+    return f"f{i}", (kind | None if column.nullable else kind)
+
+
+def _count(rows: int, most: int) -> RequestRefused:
+    if rows == 0:
+        return RequestRefused("The request has no rows; send at least one.")
+    return RequestRefused(f"The request has {rows} rows; send at most {most}.")
+
+
+def _days(text: str) -> float:
+    day = rules.read_date(text)
+    return math.inf if day is None else day.toordinal() - _EPOCH_DAY
+
+
+def _microseconds(text: str) -> float:
+    moment = rules.read_datetime(text)
+    return math.inf if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def _plain(value: object) -> object:
+    """Python's own dates and times as the texts that requests have."""
+    if isinstance(value, dt.datetime):
+        return rules.in_utc(value).isoformat()
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def _tensor(values: object, column: Column) -> bool:
+    """Whether an array goes into the batch as it stands."""
+    if not isinstance(values, np.ndarray) or values.ndim != 1:
+        return False
+    if column.kind == "boolean":
+        zeros_and_ones = values.dtype.kind in "iuf" and bool(np.isin(values, (0, 1)).all())
+        return values.dtype.kind == "b" or zeros_and_ones
+    if column.kind not in ("integer", "float") or values.dtype.kind not in "iuf":
+        return False
+    return values.dtype.kind == "f" or column.kind == "float" or bool((np.abs(values) <= EXACT).all())
+
+
+def _mapping(columns: Mapping[str, Any], kinds: Mapping[str, str], row: int) -> dict[str, object]:
+    return {name: _scalar(values[row], kinds.get(name)) for name, values in columns.items()}
+
+
+def _scalar(value: object, kind: str | None) -> object:
+    if not isinstance(value, np.generic):
+        return value
+    plain = value.item()
+    if kind == "boolean" and isinstance(plain, (int, float)):
+        return None if plain != plain else bool(plain) if plain in (0, 1) else plain
+    return cast("object", plain)
