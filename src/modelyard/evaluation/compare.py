@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from modelyard import metrics
 from modelyard.errors import ModelyardError
+from modelyard.evaluation.answers import require_answers
 from modelyard.predictor import Predictor
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.batch import Batch
@@ -63,6 +64,7 @@ def _score(candidate: Predictor, live: Predictor, features: Batch, truth: NDArra
             numbers=np.ascontiguousarray(features.numbers[:, numbers]), texts=features.texts[:, texts]
         )
     answers = live.predict(features)
+    require_answers(answers, live.manifest, len(truth), who=f"model '{live.manifest.model}'")
     classes, probability = candidate.manifest.classes, answers.probability
     if probability is not None and classes != live.manifest.classes:
         probability = probability[:, [live.manifest.classes.index(c) for c in classes]]

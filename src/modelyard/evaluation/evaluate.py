@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard import metrics
-from modelyard.errors import AuthorError, DataRefused
+from modelyard.errors import DataRefused
+from modelyard.evaluation.answers import require_answers
 from modelyard.evaluation.compare import scores_of_live
 from modelyard.evaluation.curves import confusion, curves
 from modelyard.gates import decide
-from modelyard.predictor import Answers, Predictor
+from modelyard.predictor import Predictor
 from modelyard.records.gate import Gate
-from modelyard.records.package import Manifest
 from modelyard.records.report import Metric, Report
 from modelyard.tables.batch import Batch
 
@@ -47,7 +47,7 @@ def evaluate(
     manifest = predictor.manifest
     for gate in gates:
         metrics.require(gate.metric, manifest.task)
-    _require_truth(truth, len(features.numbers), dataset)
+    _require_truth(truth, len(features), dataset)
     answers = predictor.predict(features)
     require_answers(answers, manifest, len(truth), who=f"model '{model}'")
     prediction, probability, classes = answers.prediction, answers.probability, manifest.classes
@@ -77,44 +77,6 @@ def evaluate(
     )
 
 
-def require_answers(answers: Answers, manifest: Manifest, rows: int, *, who: str) -> None:
-    """``AuthorError`` unless there is one finite answer a row and, with probabilities, one a class."""
-    shape = np.shape(answers.prediction)
-    if shape != (rows,):
-        raise AuthorError(
-            f"The predictions of {who} have the shape {shape} where ({rows},) was asked for: "
-            "return one answer for each row."
-        )
-    if manifest.task == "regression":
-        _require_finite(np.asarray(answers.prediction, dtype=np.float64), "prediction", who)
-        return
-    if answers.probability is None:
-        return
-    wanted = (rows, len(manifest.classes))
-    if np.shape(answers.probability) != wanted:
-        raise AuthorError(
-            f"The probabilities of {who} have the shape {np.shape(answers.probability)} where {wanted} was "
-            "asked for: return one column for each class."
-        )
-    _require_finite(answers.probability, "probability", who)
-    outside = (answers.probability < -1e-6) | (answers.probability > 1 + 1e-6)
-    if outside.any():
-        row = int(np.flatnonzero(outside.any(axis=1))[0])
-        raise AuthorError(
-            f"The probabilities of {who} leave 0 to 1 at test row {row}; return probabilities, not scores."
-        )
-
-
-def _require_finite(values: NDArray[np.float64], what: str, who: str) -> None:
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.flatnonzero(bad.reshape(len(values), -1).any(axis=1))[0])
-        raise AuthorError(
-            f"The {what} of {who} is not a number at test row {row} "
-            f"({int(bad.sum())} such in all); handle missing values in the model's pipeline."
-        )
-
-
 def _require_truth(truth: NDArray[Any], rows: int, dataset: str) -> None:
     if len(truth) != rows:
         raise DataRefused(f"{dataset} has {rows} test rows but {len(truth)} true answers.")
@@ -133,4 +95,11 @@ def _require_truth(truth: NDArray[Any], rows: int, dataset: str) -> None:
 
 def _metric(name: str, value: float, ends: tuple[float, float]) -> Metric:
     low, high = (end if math.isfinite(end) else value for end in ends)
-    return Metric(name=name, value=value, low=low, high=high, higher_is_better=metrics.higher_is_better(name))
+    # Resampling overstates the calibration error, so its interval may pass the figure by.
+    return Metric(
+        name=name,
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        higher_is_better=metrics.higher_is_better(name),
+    )

@@ -137,13 +137,12 @@ def _stepless(curve: Curve, x: str, y: str, note: str) -> Any:
     rows = [{"x": a, "y": b, "i": i} for i, (a, b) in enumerate(zip(curve.x, curve.y, strict=True))]
     across, up = _axes(x, y, unit=True)
     plot = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE).encode(x=across, y=up, order="i:Q")
-    shade = plot.mark_area(color=_ACCENT, opacity=0.09, line=False)
     text = (
         alt.Chart(alt.Data(values=[{"x": 0.96, "y": 0.07}]))
         .mark_text(text=note, align="right", color=_INK, fontSize=14, fontWeight=600)
         .encode(x=across, y=up)
     )
-    return shade + plot.mark_line() + text
+    return plot.mark_line() + text
 
 
 def _dots(rows: list[dict[str, float]], x: str, y: str) -> Any:

@@ -9,8 +9,9 @@ import jinja2
 from modelyard.records.report import Report
 from modelyard.render.view import view
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u2060"}
+_SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w)|^[#+>-])")
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def report(record: Report) -> str:
@@ -22,7 +23,8 @@ def report(record: Report) -> str:
 def escape(value: object) -> str:
     """Text that stays text in a paragraph, heading or table cell: no markup, mention or line break."""
     text = _SPECIAL.sub(r"\\\1", " ".join(str(value).split()))
-    return "".join(_ENTITIES.get(c, c) for c in text)
+    text = "".join(_ENTITIES.get(c, c) for c in text)
+    return _MENTION.sub("@\u2060", text)
 
 
 def _finalize(value: object) -> object:

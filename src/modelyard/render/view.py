@@ -227,9 +227,10 @@ def _per_class(confusion: tuple[tuple[int, ...], ...], classes: tuple[str, ...])
 
 def _reading(confusion: tuple[tuple[int, ...], ...], positive: str) -> str:
     (_, alarms), (missed, found) = confusion
+    others = f"{alarms:,} other {'case was' if alarms == 1 else 'cases were'}"
     return (
         f"Of {found + missed:,} cases of \u201c{positive}\u201d the model found {found:,} and missed {missed:,}; "
-        f"{alarms:,} other cases were called \u201c{positive}\u201d."
+        f"{others} called \u201c{positive}\u201d."
     )
 
 
