@@ -1,1 +1,11 @@
-"""The prediction log: format, writer, reader, collection (floor 3)."""
+"""The prediction log: its format, writer, reader, and the ids that outcomes join on (floor 3).
+
+Each worker appends frames to preallocated segments of its own; the yard collects them.
+"""
+
+from modelyard.predictions.ids import Ids
+from modelyard.predictions.memory import MemorySink
+from modelyard.predictions.reader import LoggedFrame, Segment, read, segments
+from modelyard.predictions.writer import Writer, open_writer
+
+__all__ = ["Ids", "LoggedFrame", "MemorySink", "Segment", "Writer", "open_writer", "read", "segments"]

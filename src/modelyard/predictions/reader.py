@@ -1,0 +1,157 @@
+"""The yard's end of the log: frames as they were written, from sealed and from growing segments."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.predictions import frame
+from modelyard.records.package import Label
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """A file of the log; ordered by writer (oldest first) and number."""
+
+    writer: str
+    number: int
+    slot: int
+    path: Path
+
+    def is_complete(self) -> bool:
+        """Whether its writer has let go of it, sealed or dead; False when the file is gone."""
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(file)
+        return True
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedFrame:
+    """One batch of one model.
+
+    ``numbers`` [n, k] float64 and ``texts`` [n, s] objects stand as ``model.layout`` says.
+    ``prediction`` [n] has labels, or float64 of a regression; ``probability`` is [n, c] float64 or
+    None. Request i has ``ids[i]`` and the next ``counts[i]`` rows. ``at`` is seconds since 1970.
+    ``sequence`` numbers the writer's rows from 0; ``gap`` counts the rows missing before this frame.
+    """
+
+    segment: Segment
+    model: frame.Logged
+    sequence: int
+    at: float
+    latency: float
+    ids: Sequence[bytes]
+    counts: Sequence[int]
+    client_ids: Sequence[str | None]
+    numbers: NDArray[np.float64]
+    texts: NDArray[np.object_]
+    prediction: Sequence[Label] | NDArray[np.float64]
+    probability: NDArray[np.float64] | None
+    gap: int = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def segments(folder: Path) -> list[Segment]:
+    """All segments there; [] when there is no folder."""
+    found = []
+    for path in folder.glob("*.seg"):
+        parts = path.stem.split("-")
+        if len(parts) == 3 and parts[0].isdigit() and parts[2].isdigit():
+            found.append(Segment(parts[1], int(parts[2]), int(parts[0]), path))
+    return sorted(found)
+
+
+def read(folder: Path) -> Iterator[LoggedFrame]:
+    """All intact frames, by writer and in the order written; a torn tail is passed over.
+
+    A segment that vanishes meanwhile was collected. ``gap`` spans neighbouring segments too.
+    """
+    last: tuple[str, int, int] | None = None
+    for segment in segments(folder):
+        follows = last is not None and last[:2] == (segment.writer, segment.number - 1)
+        end = last[2] if follows and last is not None else None
+        for found in frames(segment, expected=end):
+            yield found
+            end = found.sequence + len(found)
+        last = None if end is None else (segment.writer, segment.number, end)
+
+
+def frames(segment: Segment, *, expected: int | None = None) -> Iterator[LoggedFrame]:
+    """The intact frames of one segment; ``expected`` is where its rows should go on, if known.
+
+    Behind a damaged frame it goes on where the next intact one begins.
+    """
+    try:
+        content = segment.path.read_bytes()
+    except FileNotFoundError:
+        return
+    models: dict[int, frame.Logged] = {}
+    for payload in _payloads(content):
+        try:
+            if payload[:1] == frame.HEAD:
+                start = frame.read_head(payload).sequence
+                expected = start if expected is None else expected
+            elif payload[:1] == frame.MODEL:
+                model = frame.read_model(payload)
+                models[model.key] = model
+            elif payload[:1] == frame.ROWS:
+                batched = frame.read_rows(payload)
+                if batched.key in models:
+                    gap = 0 if expected is None else batched.sequence - expected
+                    yield _frame(segment, models[batched.key], batched, gap)
+                    expected = batched.sequence + len(batched.numbers)
+        except msgspec.MsgspecError:  # of another format, though intact
+            continue
+
+
+def _payloads(content: bytes) -> Iterator[bytes]:
+    offset, size = 0, frame.ENVELOPE.size
+    while offset + size <= len(content):
+        end = frame.valid(content, offset)
+        if end:
+            yield content[offset + size : end]
+            offset = end
+            continue
+        length, _ = frame.ENVELOPE.unpack_from(content, offset)
+        offset += size + length  # damaged in the middle, or the tail: then nothing follows
+        if length == 0 or not frame.valid(content, offset):
+            return
+
+
+def _frame(segment: Segment, model: frame.Logged, batched: frame.Batched, gap: int) -> LoggedFrame:
+    n, meta = len(batched.numbers), batched.meta
+    texts: Any = np.empty((n, len(model.layout.texts)), dtype=object)
+    texts.reshape(-1)[:] = meta.texts
+    return LoggedFrame(
+        segment=segment,
+        model=model,
+        sequence=batched.sequence,
+        at=batched.at,
+        latency=batched.latency,
+        ids=meta.ids,
+        counts=[1] * n if meta.counts is None else meta.counts,
+        client_ids=[None] * len(meta.ids) if meta.client_ids is None else meta.client_ids,
+        numbers=batched.numbers,
+        texts=texts,
+        prediction=batched.values if meta.labels is None else meta.labels,
+        probability=batched.probability,
+        gap=gap,
+    )
