@@ -11,9 +11,12 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of one column, anchored at a reference's edges.
 
     ``rows = nulls + nans + positive_infinities + negative_infinities + finite`` for numbers.
-    ``counts[i]`` counts values in ``(edges[i-1], edges[i]]`` with open ends, so
-    ``len(counts) == len(edges) + 1``. Strings and booleans use ``categories`` (exact up to a cap)
-    and ``other``. ``mean`` and ``m2`` (Chan's merge) are no part of the identity.
+    ``counts[i]`` counts finite values in ``(edges[i-1], edges[i]]`` with open ends, so
+    ``len(counts) == len(edges) + 1``. The first and the last count are values below and above the
+    reference's own, zero in the reference. Days and times are numbers, as in a batch.
+    Strings and booleans (``false``, ``true``) use ``categories``: exactly those of the reference, at
+    most a cap, zeros included. ``unseen`` counts some labels that the reference does not list, and
+    ``other`` the rest of such rows. ``mean`` and ``m2`` (Chan's merge) are no part of the identity.
     """
 
     name: str
@@ -29,8 +32,10 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
     m2: float = 0.0
     edges: tuple[float, ...] = ()
     edges_sha256: str = ""
+    """Of the edges, or of the listed categories."""
     counts: tuple[int, ...] = ()
     categories: dict[str, int] = {}
+    unseen: dict[str, int] = {}
     other: int = 0
 
 
