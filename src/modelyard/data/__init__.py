@@ -1,1 +1,33 @@
-"""From sources to a dataset version (floor 4)."""
+"""From sources to a dataset version (floor 4).
+
+``fingerprint`` needs the standard library only, so that a build in which nothing changed stays
+quick; the others arrive with Polars at their first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from modelyard.data.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from modelyard.data.extraction import extract
+    from modelyard.data.preparation import Prepared, prepare
+    from modelyard.data.shelf import load, store
+
+__all__ = ["Prepared", "extract", "fingerprint", "load", "prepare", "store"]
+
+_HOMES = {
+    "Prepared": "preparation",
+    "extract": "extraction",
+    "load": "shelf",
+    "prepare": "preparation",
+    "store": "shelf",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"modelyard.data.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'modelyard.data' has no attribute {name!r}")

@@ -100,7 +100,7 @@ def value_fault(
     rule = broken(column, value)
     if rule is None or rule not in column.declared:
         return None
-    return Fault(at, column.name, rule, f"{where} is {_show(value)}, {_bounds(column, rule)}.")
+    return Fault(at, column.name, rule, f"{where} is {show(value)}, {_bounds(column, rule)}.")
 
 
 def broken(column: Column, value: object) -> Literal["range", "categories"] | None:
@@ -174,11 +174,11 @@ def _wrong(kind: Kind, value: object, *, bounded: bool) -> str | None:
     if kind == "integer":
         fits = _is_number(value) and not (isinstance(value, float) and not value.is_integer())
         if fits and bounded and abs(value) > EXACT:  # type: ignore[arg-type]
-            return f"not {_show(value)}, which is beyond ±2**53 and would lose digits"
+            return f"not {show(value)}, which is beyond ±2**53 and would lose digits"
     elif kind == "float":
         fits = _is_number(value)
         if fits and not _holds(value):
-            return f"not {_show(value)}, which no float64 can hold"
+            return f"not {show(value)}, which no float64 can hold"
     elif kind == "boolean":
         fits = isinstance(value, bool)
     elif kind == "string":
@@ -189,7 +189,7 @@ def _wrong(kind: Kind, value: object, *, bounded: bool) -> str | None:
         )
     else:
         fits = isinstance(value, dt.datetime) or (isinstance(value, str) and read_datetime(value) is not None)
-    return None if fits else f"not {_show(value)}"
+    return None if fits else f"not {show(value)}"
 
 
 def _is_number(value: object) -> bool:
@@ -214,7 +214,8 @@ def _bounds(column: Column, rule: Literal["range", "categories"]) -> str:
     return f"outside of the declared range{low}{high}"
 
 
-def _show(value: object) -> str:
+def show(value: object) -> str:
+    """The value as a message names it, cut short."""
     if isinstance(value, str):
         return f"the text '{_cut(value)}'"
     if value is True or value is False:
