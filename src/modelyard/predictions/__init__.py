@@ -5,7 +5,17 @@ Each worker appends frames to preallocated segments of its own; the yard collect
 
 from modelyard.predictions.ids import Ids
 from modelyard.predictions.memory import MemorySink
-from modelyard.predictions.reader import LoggedFrame, Segment, read, segments
+from modelyard.predictions.reader import LoggedFrame, Segment, frames, read, segments
 from modelyard.predictions.writer import Writer, open_writer
 
-__all__ = ["Ids", "LoggedFrame", "MemorySink", "Segment", "Writer", "open_writer", "read", "segments"]
+__all__ = [
+    "Ids",
+    "LoggedFrame",
+    "MemorySink",
+    "Segment",
+    "Writer",
+    "frames",
+    "open_writer",
+    "read",
+    "segments",
+]
