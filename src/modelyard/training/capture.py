@@ -50,6 +50,9 @@ def captured() -> Iterator[Tail]:
     stdin = sys.stdin
     with redirect_stdout(stream), redirect_stderr(stream), warnings.catch_warnings():
         warnings.simplefilter("default")
+        warnings.showwarning = lambda message, category, filename, lineno, file=None, line=None: print(
+            warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr
+        )
         sys.stdin = io.StringIO()
         try:
             yield tail
