@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.deployment.application import Outcome, application_tests
+from modelyard.deployment.application import Golden, Outcome, application_tests
 from modelyard.deployment.local import LocalTarget
 
-__all__ = ["LocalTarget", "Outcome", "application_tests"]
+__all__ = ["Golden", "LocalTarget", "Outcome", "application_tests"]

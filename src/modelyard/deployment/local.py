@@ -124,8 +124,7 @@ class _Service:
         self._state.unlink(missing_ok=True)
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "modelyard.serving"]
-                + ["--plan", str(self._plan), "--state", str(self._state)],
+                [sys.executable, "-m", "modelyard.serving", "--plan", self._plan, "--state", self._state],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

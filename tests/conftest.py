@@ -1,0 +1,69 @@
+"""What tests share: a built project to copy, and the command line as a person meets it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+NAME = "screening"
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scaffolded project after its first build; not to be changed, ``built`` is a copy of it."""
+    folder = tmp_path_factory.mktemp("built") / NAME
+    for words in (["init", NAME, "--folder", str(folder)], ["-C", str(folder), "build"]):
+        done = subprocess.run([sys.executable, "-m", "modelyard", *words], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr + done.stdout
+    return folder
+
+
+@pytest.fixture
+def built(built_once: Path, tmp_path: Path) -> Iterator[Path]:
+    """A built project of the test's own on free ports; its services are ended afterwards."""
+    folder = tmp_path / NAME
+    shutil.copytree(built_once, folder)
+    settings = folder / "modelyard.toml"
+    text = settings.read_text()
+    for at, port in enumerate(free_ports(3)):
+        text = text.replace(f"port = {8101 + at}", f"port = {port}")
+    settings.write_text(text)
+    yield folder
+    subprocess.run([sys.executable, "-m", "modelyard", "-C", str(folder), "stop"], capture_output=True)
+
+
+@pytest.fixture
+def modelyard(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process: words to (exit code, output, errors)."""
+    from modelyard.cli.run import run
+
+    def command(*words: str | Path) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = run([str(word) for word in words])
+        output, errors = capfd.readouterr()
+        return code, output, errors
+
+    return command
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on, below the range that outgoing connections take theirs from."""
+    found: list[int] = []
+    first = 10000 + (os.getpid() * 37) % 15000
+    for port in range(first, first + 5000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError("no free ports")

@@ -1,0 +1,51 @@
+"""The documents tell the truth about commands, settings, errors and events."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from modelyard.cli.commands import COMMANDS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_generated_pages_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/docs.py", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_page_with_prose(name: str) -> None:
+    text = (ROOT / "docs" / "commands" / f"{name}.md").read_text()
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert len(prose.split()) > 40, f"docs/commands/{name}.md says too little"
+
+
+def test_every_event_is_in_the_documents() -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    events = set(re.findall(r'events\.append\(\s*"([a-z_.]+)"', source))
+    assert events, "no event found in the source: the pattern is wrong"
+    page = (ROOT / "docs" / "audit.md").read_text()
+    assert sorted(e for e in events if f"`{e}`" not in page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+    local = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_in_documents_exist(page: Path) -> None:
+    blocks = re.findall(r"```(?:console|sh|bash)\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    words = re.findall(r"^(?:\$ )?modelyard (?:-C \S+ )?([a-z]+)", "\n".join(blocks), flags=re.MULTILINE)
+    assert [word for word in words if word not in COMMANDS] == []
