@@ -1,1 +1,8 @@
-"""From a fitted model to an immutable package (floor 4)."""
+"""Seals a trained model as an immutable folder, stores and fetches it (floor 4)."""
+
+from __future__ import annotations
+
+#from modelyard.packaging.seal import seal
+from modelyard.packaging.store import fetch, store
+
+__all__ = ["fetch", "seal", "store"]

@@ -16,11 +16,15 @@ from modelyard.records.package import Label, Task
 from modelyard.tables.batch import Batch
 
 
+NULL = "\ue000null"
+"""How a null text reaches a graph: a private character, so that no text of a table is it."""
+
+
 def session(content: bytes, task: Task, classes: tuple[Label, ...]) -> Callable[[Batch], Answers]:
     """What asks a compiled graph: inputs ``numbers`` [n, k] double and ``texts`` [n, s] string (either
     may be absent), output ``probability`` [n, c] double, or ``number`` [n, 1] double for a regression.
 
-    A null text reaches the graph as an empty string. Labels follow from the probabilities by
+    A null text reaches the graph as ``NULL``. Labels follow from the probabilities by
     ``decide``. One thread: services scale by processes. Raises ``Tampered`` for a graph that does not load.
     """
     options = onnxruntime.SessionOptions()
@@ -64,7 +68,7 @@ def _filled(texts: NDArray[np.object_]) -> NDArray[np.object_]:
     if not null.any():
         return texts
     filled = texts.copy()
-    filled[null] = ""
+    filled[null] = NULL
     return filled
 
 

@@ -1,0 +1,129 @@
+"""scikit-learn to ONNX: preprocessing in float64, trees on float32, one tensor of numbers and one of texts."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+
+from modelyard.errors import Unconvertible
+from modelyard.packaging.finish import finish
+from modelyard.packaging.operators import operators
+from modelyard.packaging.parts import parts
+from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.session import NULL
+from modelyard.records.schema import Schema
+from modelyard.tables.batch import layout
+
+TARGET = {"": 18, "ai.onnx.ml": 3}
+
+
+def convert(fitted: Fitted, schema: Schema) -> bytes:
+    """The trained model as an ONNX graph with the inputs and output that ``predictor.session`` asks for.
+
+    Nothing is proven here. Raises ``Unconvertible`` with the reason.
+    """
+    if fitted.predict is not None:
+        raise Unconvertible("the model answers through 'predict' in model.py, which is Python")
+    if not type(fitted.model).__module__.startswith("sklearn."):
+        raise Unconvertible(f"a {type(fitted.model).__name__} is no scikit-learn estimator")
+    if fitted.task != "regression" and not hasattr(fitted.model, "predict_proba"):
+        raise Unconvertible(f"a {type(fitted.model).__name__} gives labels without probabilities")
+    seen = [c.item() if isinstance(c, np.generic) else c for c in getattr(fitted.model, "classes_", ())]
+    if fitted.task != "regression" and tuple(seen) != fitted.classes:
+        raise Unconvertible("the model was not fitted on every class, or on another order of them")
+    try:
+        model = _prepared(fitted.model, schema)
+        return _converted(model, schema, regression=fitted.task == "regression")
+    except Unconvertible:
+        raise
+    except Exception as error:  # a converter fails in its own ways; each is a reason to serve native
+        line = (str(error).strip().splitlines() or ["no message"])[0]
+        raise Unconvertible(f"skl2onnx cannot convert it ({type(error).__name__}: {line[:300]})") from error
+
+
+def _converted(model: Any, schema: Schema, *, regression: bool) -> bytes:
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+
+    names = layout(schema)
+    inputs = []
+    if names.numbers:
+        inputs.append(("numbers", DoubleTensorType([None, len(names.numbers)])))
+    if names.texts:
+        inputs.append(("texts", StringTensorType([None, len(names.texts)])))
+    final = _final(model)
+    replaced = operators(final)
+    options = {} if regression else {id(final): {"zipmap": False}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = convert_sklearn(
+            model,
+            name="model",
+            initial_types=inputs,
+            target_opset=TARGET,
+            options=options,
+            custom_conversion_functions=replaced,
+        )
+    return finish(graph, regression=regression)
+
+
+def _final(model: Any) -> Any:
+    while hasattr(model, "steps"):
+        model = model.steps[-1][1]
+    return model
+
+
+def _prepared(model: Any, schema: Schema) -> Any:
+    """A copy in which columns are positions in (numbers, texts) and a null text is ``NULL``."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.model_selection._search import BaseSearchCV
+
+    while isinstance(model, BaseSearchCV):
+        model = model.best_estimator_
+    model = copy.deepcopy(model)
+    names = layout(schema)
+    order = [*names.numbers, *names.texts]
+    first = model
+    while hasattr(first, "steps"):
+        first = first.steps[0][1]
+    if isinstance(first, ColumnTransformer):
+        positions = [order.index(c.name) for c in schema.features]
+        _by_position(first, positions)
+    elif names.texts and names.numbers:
+        raise Unconvertible("numbers and texts go into one transformer; take them apart with a ColumnTransformer")
+    for part in parts(model):
+        _mark_nulls(part)
+    return model
+
+
+def _by_position(transformer: Any, positions: list[int]) -> None:
+    places = transformer._transformer_to_input_indices
+    if not places:
+        raise Unconvertible("its ColumnTransformer does not say which columns it takes")
+    transformer.transformers_ = [
+        (name, part, [positions[at] for at in np.atleast_1d(places[name]).tolist()])
+        for name, part, _ in transformer.transformers_
+    ]
+
+
+def _mark_nulls(part: Any) -> None:
+    categories = getattr(part, "categories_", None)
+    if isinstance(categories, list):
+        part.categories_ = [_marked(values) for values in categories]
+    if type(part).__name__ == "SimpleImputer" and part.missing_values is None:
+        part.missing_values = NULL
+        part.statistics_ = _marked(np.asarray(part.statistics_))
+
+
+def _marked(values: Any) -> Any:
+    if getattr(values, "dtype", None) != object:
+        return values
+    null = np.array([value is None for value in values], dtype=bool)
+    if not null.any():
+        return values
+    values = values.copy()
+    values[null] = NULL
+    return values
