@@ -1,0 +1,321 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from modelyard.errors import AuthorError, DataRefused, SettingsError
+from modelyard.predictor.native import answer
+from modelyard.records.schema import Column, Schema
+from modelyard.tables.gather import gather
+from modelyard.training import Trained, fit, load, resolve, tell
+from modelyard.training.capture import LIMIT, captured
+
+SCHEMA = Schema(
+    columns=(
+        Column(name="id", kind="string"),
+        Column(name="age", kind="integer", nullable=True),
+        Column(name="height", kind="float"),
+        Column(name="smokes", kind="boolean"),
+        Column(name="town", kind="string", nullable=True),
+        Column(name="ill", kind="string"),
+    ),
+    target="ill",
+    key=("id",),
+)
+NUMBERS = Schema(
+    columns=(Column(name="a", kind="float"), Column(name="b", kind="float"), Column(name="y", kind="float")),
+    target="y",
+)
+HEAD = """
+import modelyard as my
+import numpy as np
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+"""
+MIXED = """
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder
+def train(data, params):
+    columns = make_column_transformer(
+        (SimpleImputer(), ["age", "height"]), (OneHotEncoder(handle_unknown="ignore"), ["town"]),
+    )
+    return make_pipeline(columns, LogisticRegression()).fit(ROWS)
+"""
+
+
+def _mixed(rows: int = 60) -> pl.DataFrame:
+    draw = np.random.default_rng(1)
+    age = draw.integers(20, 80, rows)
+    return pl.DataFrame(
+        {
+            "id": [f"p{i}" for i in range(rows)],
+            "age": [None if i % 9 == 3 else int(a) for i, a in enumerate(age)],
+            "height": draw.normal(170, 10, rows),
+            "smokes": [bool(i % 2) for i in range(rows)],
+            "town": [None if i % 7 == 0 else "abc"[i % 3] for i in range(rows)],
+            "ill": ["yes" if a > 50 else "no" for a in age],
+        }
+    )
+
+
+def _numbers(rows: int = 60) -> pl.DataFrame:
+    draw = np.random.default_rng(2)
+    a, b = draw.normal(size=(2, rows))
+    return pl.DataFrame({"a": a, "b": b, "y": 2 * a - b})
+
+
+Fit = Callable[..., Trained]
+
+
+@pytest.fixture
+def trained(folder: Callable[..., Path]) -> Fit:
+    def run(source: str, *, mixed: bool = False, seed: int = 0, params: Any = None, **files: str) -> Trained:
+        frame, schema = (_mixed(), SCHEMA) if mixed else (_numbers(), NUMBERS)
+        target = frame[schema.target].to_numpy() if not mixed else frame["ill"].to_numpy().astype(object)
+        task, classes = tell(target)
+        code = load(folder(model=HEAD + source, **files))
+        return fit(code, frame, schema, params=params or {}, seed=seed, task=task, classes=classes)
+
+    return run
+
+
+LINEAR = "def train(data, params):\n    return LinearRegression().fit(data.features, data.target)\n"
+
+
+def test_a_model_comes_back_fitted_with_what_is_needed_to_ask_it(trained: Fit) -> None:
+    done = trained("SPACE = {'k': my.integer(1, 5, default=2)}\n" + LINEAR, params={"k": 4})
+    assert done.params == {"k": 4}
+    assert (done.fitted.task, done.fitted.classes, done.fitted.frame) == ("regression", (), "pandas")
+    assert done.seconds > 0
+    rows = _numbers()
+    given = answer(done.fitted, gather(rows, NUMBERS), NUMBERS).prediction
+    assert np.allclose(given, rows["y"].to_numpy())
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [("data.features, data.target", "pandas"), ("*data.polars()", "polars")],
+)
+def test_a_model_that_finds_columns_by_name_answers_on_its_own_kind(
+    trained: Fit, rows: str, kind: str
+) -> None:
+    done = trained(MIXED.replace("ROWS", rows), mixed=True)
+    assert done.fitted.frame == kind
+    assert done.fitted.classes == ("no", "yes")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("return LinearRegression().fit(*data.numpy())", "numpy"),
+        ("data.features.describe(); return LinearRegression().fit(*data.numpy())", "numpy"),
+        ("data.numpy(); return LinearRegression().fit(data.features, data.target)", "pandas"),
+        ("f, t = data.features, data.target; data.numpy(); return LinearRegression().fit(f, t)", "pandas"),
+        ("return LinearRegression().fit(data.features.to_numpy(), data.target)", "numpy"),
+    ],
+)
+def test_the_kind_is_what_the_model_was_fitted_on(trained: Fit, body: str, kind: str) -> None:
+    assert trained(f"def train(data, params):\n    {body}\n").fitted.frame == kind
+
+
+def test_features_are_typed_from_the_schema_without_key_and_target(trained: Fit) -> None:
+    done = trained(
+        """
+def train(data, params):
+    print(dict(data.features.dtypes.astype(str)))
+    print(data.target.name, data.target.iloc[:2].tolist(), len(data.features) == len(data.target))
+    print(data.features["town"].iloc[0], data.polars()[0].columns, data.numpy()[0].shape)
+    return Always()
+class Always:
+    def predict(self, rows): return ["no"] * len(rows)
+""",
+        mixed=True,
+    )
+    assert "{'age': 'float64', 'height': 'float64', 'smokes': 'bool', 'town': 'object'}" in done.log
+    assert f"ill {_mixed()['ill'][:2].to_list()} True" in done.log
+    assert "None ['age', 'height', 'smokes', 'town'] (60, 4)" in done.log
+
+
+def test_an_author_who_changes_features_in_place_spoils_nothing(trained: Fit) -> None:
+    frame = _numbers()
+    done = trained(
+        "def train(data, params):\n"
+        "    x, y = data.numpy()\n"
+        "    model = LinearRegression().fit(x, y)\n"
+        "    x[:] = 0; y[:] = 0\n"
+        "    return model\n"
+    )
+    assert np.allclose(answer(done.fitted, gather(frame, NUMBERS), NUMBERS).prediction, frame["y"].to_numpy())
+
+
+def test_generators_are_seeded(trained: Fit) -> None:
+    source = (
+        "import random\n"
+        "def train(data, params):\n"
+        "    print(random.random(), np.random.random(), data.seed)\n"
+        "    return LinearRegression().fit(data.features, data.target)\n"
+    )
+    first, again, other = (trained(source, seed=seed).log for seed in (3, 3, 4))
+    assert first == again != other
+    assert first.endswith(" 3\n")
+    assert trained(source, seed=2**40 + 1).log != first
+
+
+def test_an_author_s_own_predict_answers(trained: Fit) -> None:
+    done = trained(
+        """
+def train(data, params):
+    return {"mean": float(data.target.mean())}
+def predict(model, rows):
+    import helper
+    return helper.full(model, rows)
+""",
+        helper="import numpy as np\ndef full(model, rows): return np.full(len(rows), model['mean'])",
+    )
+    assert done.fitted.predict is not None
+    given = answer(done.fitted, gather(_numbers(), NUMBERS), NUMBERS).prediction
+    assert np.allclose(given, _numbers()["y"].mean())
+
+
+def test_what_it_prints_is_kept_and_warnings_do_not_stop_it(trained: Fit, capfd: Any) -> None:
+    done = trained(
+        "import sys, warnings, logging\nprint('at import')\n"
+        "def train(data, params):\n"
+        "    print('to out'); print('to err', file=sys.stderr); sys.stdout.buffer.write(b'bytes\\n')\n"
+        "    warnings.warn('watch out'); logging.getLogger('x').error('logged'); print('\\ud800')\n"
+        "    return LinearRegression().fit(data.features, data.target)\n"
+    )
+    for text in ("at import", "to out", "to err", "bytes", "watch out", "logged", "\\ud800"):
+        assert text in done.log
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_log_keeps_its_end() -> None:
+    with captured() as tail:
+        for number in range(300_000):
+            print(f"line {number}")
+    text = tail.text()
+    assert len(text) < LIMIT + 100
+    assert text.endswith("line 299999\n")
+    assert text.startswith("[")
+    assert "bytes before this are left out]" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (
+            "def train(data, params):\n    x = 1\n    return data.features['nope']\n",
+            r"'train' raised at .*model.py, line 8 \(\"return data.features\['nope'\]\"\): KeyError: nope\.",
+        ),
+        (
+            "def train(data, params):\n    return params['depth']\n",
+            r"line 7 .*KeyError: there is no parameter 'depth' in SPACE; known: none",
+        ),
+        (
+            "def train(data, params):\n    helper.go()\nimport helper\n",
+            r"helper.py, line 2 \('1 / 0'\): Zero",
+        ),
+        ("def train(data, params):\n    LinearRegression().fit(1, 2)\n", r"line 7 .*ValueError: Expected 2D"),
+        ("def train(data, params):\n    raise ValueError\n", r"line 7 \('raise ValueError'\): ValueError\."),
+        (
+            "def train(data, params):\n    raise SystemExit(1)\n",
+            r"SystemExit: the code ended the program with 1",
+        ),
+        ("def train(data, params):\n    input()\n", r"line 7 \('input\(\)'\): EOFError"),
+        ("def train(data, params):\n    train(data, params)\n", r"line 7 .*RecursionError"),
+        ("def train(data, params):\n    assert 'a\\n' * 900 == ''\n", r"AssertionError"),
+        (
+            "def train(data, params):\n    LinearRegression()\n",
+            "returned nothing; end it with 'return model'",
+        ),
+        ("def train(data, params):\n    return 3\n", r"returned a int, which has no 'predict'"),
+        (
+            "def train(data, params):\n    return LinearRegression()\n",
+            "could not answer its first training rows: .*not fitted yet",
+        ),
+        (
+            "def train(data, params):\n"
+            "    return LinearRegression().fit(data.features[['a']], data.target)\n",
+            "could not answer its first training rows: .*feature names",
+        ),
+        ("def train(data, params):\n    return 3\ndef predict(m, rows):\n    return [1.0]\n", r"shape \[1\]"),
+        (
+            "def train(data, params):\n    return 3\ndef predict(m, rows):\n    return rows['a'] * np.nan\n",
+            "gave nan for row 1",
+        ),
+        (
+            "def train(data, params):\n    return 3\ndef predict(m, rows):\n    return rows['zz']\n",
+            r"could not answer its first training rows at .*model.py, line 9 .*: predict in model.py raised KeyError",
+        ),
+        (
+            "def train(data, params):\n    return 3\n"
+            "def predict(m, rows):\n    return np.squeeze(rows[['a']].to_numpy())\n",
+            "could not answer one training row alone",
+        ),
+        (
+            "def train(data, params):\n    return 3\ndef predict(m, rows):\n    raise SystemExit\n",
+            "SystemExit",
+        ),
+    ],
+)
+def test_a_training_that_comes_to_nothing_is_blamed_in_one_sentence(
+    trained: Fit, source: str, says: str
+) -> None:
+    with pytest.raises(AuthorError, match=says) as caught:
+        trained(source, helper="def go():\n    1 / 0\n")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 900
+
+
+def test_a_label_that_is_none_of_the_classes_is_refused(trained: Fit) -> None:
+    source = (
+        "def train(data, params):\n    return 3\ndef predict(m, rows):\n    return ['maybe'] * len(rows)\n"
+    )
+    with pytest.raises(AuthorError, match="gave 'maybe', which is none of the classes"):
+        trained(source, mixed=True)
+
+
+def test_an_interrupt_passes_and_leaves_everything_as_it_was(trained: Fit) -> None:
+    import sys
+
+    before = sys.stdout, sys.stdin, list(sys.path)
+    with pytest.raises(KeyboardInterrupt):
+        trained("def train(data, params):\n    raise KeyboardInterrupt\n")
+    assert (sys.stdout, sys.stdin, sys.path) == before
+
+
+def test_no_rows_are_refused(folder: Callable[..., Path]) -> None:
+    code = load(folder(model=HEAD + LINEAR))
+    with pytest.raises(DataRefused, match="no rows"):
+        fit(code, _numbers().head(0), NUMBERS, params={}, seed=0, task="regression", classes=())
+
+
+def test_parameters_are_taken_from_space_and_what_is_over_it(folder: Callable[..., Path]) -> None:
+    space = load(
+        folder(
+            model=HEAD
+            + LINEAR
+            + "SPACE = {'C': my.log_uniform(1e-3, 1e2, default=1.0), 'kind': my.choice(['a', 'b'], default='a')}\n"
+        )
+    ).space
+    assert resolve(space, {}) == {"C": 1.0, "kind": "a"}
+    assert resolve(space, {"C": 2, "kind": "b"}) == {"C": 2.0, "kind": "b"}
+    assert type(resolve(space, {"C": 2})["C"]) is float
+    with pytest.raises(SettingsError, match="no parameter 'c' in the model's SPACE; known: C, kind"):
+        resolve(space, {"c": 1})
+    with pytest.raises(SettingsError, match=r"'C' must be a number from 0.001 to 100, got 1000"):
+        resolve(space, {"C": 1000})
+    with pytest.raises(SettingsError, match="'kind' must be one of 'a', 'b', got True"):
+        resolve(space, {"kind": True})
+    with pytest.raises(SettingsError, match="known: none"):
+        resolve({}, {"C": 1})
