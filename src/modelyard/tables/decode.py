@@ -29,7 +29,8 @@ from modelyard.tables.rules import EXACT
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
-_PLACE = re.compile(r"`\$\.rows\[(\d+)\](?:\.(.*))?`$", re.DOTALL)
+_PLACE = re.compile(r"`\$(?:\.rows)?\[(\d+)\](?:\.(.*))?`$", re.DOTALL)
+_AWKWARD = re.compile(r'["\\\x00-\x1f]')
 _TYPES: dict[str, Any] = {
     "integer": Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)] | float,
     "float": float,
@@ -79,13 +80,20 @@ class Decoder:
         self._row = msgspec.defstruct(
             "Row",
             [_field(i, column) for i, column in enumerate(columns)],
-            rename={f"f{i}": column.name for i, column in enumerate(columns)},
+            rename={f"f{i}": _alias(column.name) for i, column in enumerate(columns)},
             forbid_unknown_fields=True,
             gc=False,
         )
         rows: Any = list[self._row]  # type: ignore[name-defined]
         request = msgspec.defstruct("Request", [("rows", rows)], forbid_unknown_fields=True)
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(request).decode
+        names = [c.name for c in columns if _alias(c.name) != c.name]
+        self._aliases = {name: _alias(name) for name in names} | {_alias(name): "" for name in names}
+        if names:
+            loose = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decode
+            self._decode = lambda body: msgspec.convert(
+                {key: self._renamed(rows) for key, rows in loose(body).items()}, request
+            )
         self._pack = struct.Struct(f"={len(self._numbers)}d").pack
         kinds = [c.kind for c in self._numbers]
         self._moments = [
@@ -148,7 +156,7 @@ class Decoder:
         if self._has_moments:
             rows = [{name: _plain(value) for name, value in row.items()} for row in rows]
         try:
-            found = msgspec.convert(rows, list[self._row])  # type: ignore[name-defined]
+            found = msgspec.convert(self._renamed(rows), list[self._row])  # type: ignore[name-defined]
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
             raise self._refusal(rows, error) from None
         return self._single(self._batch(found), lambda _, row: rows[row])
@@ -172,6 +180,12 @@ class Decoder:
             batch = Batch(numbers=numbers, texts=np.empty((n, 0), dtype=object))
             return self._single(batch, lambda _, row: _mapping(columns, kinds, row))
         return self.records([_mapping(columns, kinds, row) for row in range(n)], max_rows=max_rows)
+
+    def _renamed(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
+        """Rows by the names that the compiled row has; an alias itself names nothing."""
+        if not self._aliases:
+            return rows
+        return [{self._aliases.get(name, name): value for name, value in row.items()} for row in rows]
 
     def _batch(self, found: Sequence[Any]) -> Batch:
         rows = list(map(_astuple, found))
@@ -294,6 +308,11 @@ class Decoder:
             field=field,
             row=at,
         )
+
+
+def _alias(name: str) -> str:
+    """The name, or one without the characters that msgspec takes in no field's name."""
+    return _AWKWARD.sub(lambda found: f"\N{REPLACEMENT CHARACTER}{ord(found[0])}", name)
 
 
 def _field(i: int, column: Column) -> tuple[str, Any]:
