@@ -59,7 +59,8 @@ def run_tests(folder: Path, *, cwd: Path | None = None, timeout: float = 600) ->
         text = _tail(printed)
         if code is None:
             text += f"\nThe tests did not end within {timeout:g} seconds and were killed.\n"
-        passed, failed, errors = _counts(results)
+        counts = _counts(results)
+    passed, failed, errors = counts or (0, 0, 1)
     if failed == errors == 0 and code not in (0, 5):  # 5: pytest found no test
         errors = 1
     return TestsResult(passed=passed, failed=failed, errors=errors, seconds=seconds, output=text)
@@ -151,12 +152,12 @@ def _tail(path: Path) -> str:
     return tail.text()
 
 
-def _counts(results: Path) -> tuple[int, int, int]:
-    """Passed, failed and errors by pytest's own record; zeros when it left none."""
+def _counts(results: Path) -> tuple[int, int, int] | None:
+    """Passed, failed and errors by pytest's own record; None when it broke off and left none."""
     try:
         suites = list(ElementTree.parse(results).getroot().iter("testsuite"))
     except (OSError, ElementTree.ParseError):
-        return 0, 0, 0
+        return None
     total, failed, errors, skipped = (
         sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")
     )
