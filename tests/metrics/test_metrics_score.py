@@ -7,6 +7,7 @@ import pytest
 
 from modelyard import metrics
 from modelyard.errors import AuthorError, DataRefused, SettingsError
+from modelyard.metrics import binary, regression
 
 
 def test_each_task_has_its_default_among_its_names():
@@ -76,3 +77,25 @@ def test_an_answer_that_is_no_class_is_the_authors_fault():
 def test_no_rows_cannot_be_scored():
     with pytest.raises(DataRefused, match="no rows"):
         metrics.score("regression", np.array([]), np.array([]), None, ())
+
+
+def test_every_score_by_name_is_the_public_function():
+    rng = np.random.default_rng(0)
+    truth, score = rng.random(70) < 0.4, rng.random(70).round(1)
+    prediction, both = score > 0.5, np.column_stack([1 - score, score])
+    for name, value in metrics.score("binary", truth, prediction, both, (False, True)).items():
+        of_labels = name in (
+            "accuracy",
+            "balanced_accuracy",
+            "precision",
+            "recall",
+            "specificity",
+            "f1",
+            "mcc",
+        )
+        function = getattr(binary, name)
+        assert value == pytest.approx(float(function(truth, prediction if of_labels else score))), name
+    numbers = metrics.score("regression", truth + score, score + 0.5, None, ())
+    for name in metrics.names("regression"):
+        expected = float(getattr(regression, name)(truth + score, score + 0.5))
+        assert numbers[name] == pytest.approx(expected, nan_ok=True), name

@@ -9,6 +9,8 @@ precision, recall, F1 and MCC, NaN for ROC AUC.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,12 +20,28 @@ Bools = NDArray[np.bool_]
 CALIBRATION_BINS = 10
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """Rows by falling probability: sorted once, weighted as often as one likes."""
+
+    order: NDArray[np.intp]
+    positive: Bools
+    """In that order."""
+    ends: NDArray[np.intp]
+    """Where each run of equal probabilities ends."""
+
+
 def confusion(truth: Bools, prediction: Bools, weights: Floats | None = None) -> Floats:
     """Weights [..., 2, 2]: true class in rows, predicted in columns, negative first."""
     w = _weights(truth, weights)
-    masks = [(truth == t) & (prediction == p) for t in (False, True) for p in (False, True)]
-    cells: Floats = w @ np.stack(masks, axis=1).astype(np.float64)
+    cells: Floats = w @ cell_columns(truth, prediction)
     return cells.reshape(*w.shape[:-1], 2, 2)
+
+
+def cell_columns(truth: Bools, prediction: Bools) -> Floats:
+    """Which cell of the confusion matrix each row is in, [n, 4] of 0 and 1."""
+    masks = [(truth == t) & (prediction == p) for t in (False, True) for p in (False, True)]
+    return np.stack(masks, axis=1).astype(np.float64)
 
 
 def accuracy(truth: Bools, prediction: Bools, weights: Floats | None = None) -> Floats:
@@ -80,26 +98,24 @@ def label_scores(cells: Floats) -> dict[str, Floats]:
 
 def roc_auc(truth: Bools, probability: Floats, weights: Floats | None = None) -> Floats:
     """Chance that a positive ranks above a negative, ties counting half; NaN with one class."""
-    return _area(*_ranked(truth, probability, weights))
+    return area(*heaps(rank(truth, probability), _weights(truth, weights)))
 
 
 def average_precision(truth: Bools, probability: Floats, weights: Floats | None = None) -> Floats:
     """Sum of precision times the gain in recall over the thresholds; 0 without positives."""
-    return _average_precision(*_ranked(truth, probability, weights))
-
-
-def ranking_scores(truth: Bools, probability: Floats, weights: Floats | None = None) -> dict[str, Floats]:
-    """ROC AUC and average precision from one sort."""
-    ranked = _ranked(truth, probability, weights)
-    return {"roc_auc": _area(*ranked), "average_precision": _average_precision(*ranked)}
+    return stepped_area(*heaps(rank(truth, probability), _weights(truth, weights)))
 
 
 def log_loss(truth: Bools, probability: Floats, weights: Floats | None = None) -> Floats:
     """Mean negative log likelihood in nats; probabilities are clipped to [eps, 1 - eps]."""
     w = _weights(truth, weights)
+    return ratio(w @ surprise(np.where(truth, probability, 1 - probability)), w.sum(axis=-1))
+
+
+def surprise(given: Floats) -> Floats:
+    """Negative log of the probabilities that were given to what happened."""
     eps = np.finfo(np.float64).eps
-    given = np.clip(np.where(truth, probability, 1 - probability), eps, 1 - eps)
-    return ratio(w @ -np.log(given), w.sum(axis=-1))
+    return -np.log(np.clip(given, eps, 1 - eps))
 
 
 def brier(truth: Bools, probability: Floats, weights: Floats | None = None) -> Floats:
@@ -114,15 +130,19 @@ def expected_calibration_error(truth: Bools, probability: Floats, weights: Float
     In [0, 1]; Naeini, Cooper and Hauskrecht (2015), for the positive class.
     """
     w = _weights(truth, weights)
-    bins = _bins(probability)
-    gap = np.zeros((len(truth), CALIBRATION_BINS))
-    gap[np.arange(len(truth)), bins] = probability - truth
-    return ratio(np.abs(w @ gap).sum(axis=-1), w.sum(axis=-1))
+    return ratio(np.abs(w @ gap_columns(truth, probability)).sum(axis=-1), w.sum(axis=-1))
+
+
+def gap_columns(truth: Bools, probability: Floats) -> Floats:
+    """Probability less outcome in the column of the row's bin, [n, 10], else 0."""
+    gaps = np.zeros((len(truth), CALIBRATION_BINS))
+    gaps[np.arange(len(truth)), _bins(probability)] = probability - truth
+    return gaps
 
 
 def roc(truth: Bools, probability: Floats) -> tuple[Floats, Floats]:
     """False and true positive rates, from (0, 0) to (1, 1); corners only, no point between two on a line."""
-    found, alarms = _ranked(truth, probability, None)
+    found, alarms = heaps(rank(truth, probability), np.ones(len(truth)))
     x = np.concatenate([[0.0], ratio(alarms, alarms[-1])])
     y = np.concatenate([[0.0], ratio(found, found[-1])])
     corner = np.ones(len(x), dtype=bool)
@@ -133,7 +153,7 @@ def roc(truth: Bools, probability: Floats) -> tuple[Floats, Floats]:
 
 def precision_recall(truth: Bools, probability: Floats) -> tuple[Floats, Floats]:
     """Recall and precision at each threshold, by growing recall, from (0, 1)."""
-    found, alarms = _ranked(truth, probability, None)
+    found, alarms = heaps(rank(truth, probability), np.ones(len(truth)))
     x = np.concatenate([[0.0], ratio(found, found[-1])])
     y = np.concatenate([[1.0], ratio(found, found + alarms)])
     return x, y
@@ -156,19 +176,23 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
     return out
 
 
-def _ranked(truth: Bools, probability: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Weights [..., g] of positives and negatives at or above each distinct probability, falling."""
+def rank(truth: Bools, probability: Floats) -> Ranking:
+    """The rows by falling probability."""
     order = np.argsort(-probability, kind="stable")
-    falling = probability[order]
-    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
-    w = _weights(truth, weights)[..., order]
-    positive = truth[order]
-    found = np.cumsum(w * positive, axis=-1)[..., ends]
-    alarms = np.cumsum(w * ~positive, axis=-1)[..., ends]
+    ends = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
+    return Ranking(order, truth[order], ends)
+
+
+def heaps(ranking: Ranking, weights: Floats) -> tuple[Floats, Floats]:
+    """Weights [..., g] of positives and negatives at or above each distinct probability, falling."""
+    falling = np.take(weights, ranking.order, axis=-1)
+    found = np.cumsum(falling * ranking.positive, axis=-1).take(ranking.ends, axis=-1)
+    alarms = np.cumsum(falling, axis=-1).take(ranking.ends, axis=-1) - found
     return found, alarms
 
 
-def _area(found: Floats, alarms: Floats) -> Floats:
+def area(found: Floats, alarms: Floats) -> Floats:
+    """Area under the ROC curve of such heaps, by trapezia; NaN when either is empty."""
     steps = np.diff(alarms, axis=-1, prepend=0.0)
     heights = found - np.diff(found, axis=-1, prepend=0.0) / 2
     pairs = found[..., -1] * alarms[..., -1]
@@ -177,7 +201,8 @@ def _area(found: Floats, alarms: Floats) -> Floats:
     return out
 
 
-def _average_precision(found: Floats, alarms: Floats) -> Floats:
+def stepped_area(found: Floats, alarms: Floats) -> Floats:
+    """Area under the precision-recall curve of such heaps, by steps; 0 without positives."""
     gains = np.diff(found, axis=-1, prepend=0.0)
     return ratio(np.einsum("...i,...i->...", gains, ratio(found, found + alarms)), found[..., -1])
 

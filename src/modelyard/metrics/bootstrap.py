@@ -12,11 +12,11 @@ from modelyard.metrics.score import encode_truth, measure
 from modelyard.records.package import Label, Task
 
 RESAMPLES = 1000
-_FEWEST = 100
-_WORK = 40_000_000
+_FEWEST = 50
+_WORK = 10_000_000
 """Rows (times classes) to score in all; keeps a large test set in seconds."""
-_BLOCK = 1_000_000
-"""Weights held at once, 8 MB."""
+_BLOCK = 200_000
+"""Weights held at once (one resample at least): small enough for a cache."""
 
 
 def intervals(
@@ -34,7 +34,7 @@ def intervals(
 
     Classification is resampled within each true class, so that no class is lost. A resample is a
     row of counts and all metrics are scored on a block of them at once. Without ``resamples`` it
-    is 1,000, fewer (at least 100) where the rows are many, since the interval is then narrow.
+    is 1,000, fewer (at least 50) where the rows are many, since the interval is then narrow.
     Arguments and errors as of ``score``.
     """
     scores = measure(task, truth, prediction, probability, classes)

@@ -54,12 +54,21 @@ def label_scores(cells: Floats) -> dict[str, Floats]:
 def log_loss(truth: Codes, probability: Floats, weights: Floats | None = None) -> Floats:
     """Mean negative log likelihood in nats; probabilities are clipped to [eps, 1 - eps]."""
     w = np.ones(len(truth)) if weights is None else weights
-    eps = np.finfo(np.float64).eps
-    given = np.clip(probability[np.arange(len(truth)), truth], eps, 1 - eps)
-    return ratio(w @ -np.log(given), w.sum(axis=-1))
+    return ratio(w @ binary.surprise(probability[np.arange(len(truth)), truth]), w.sum(axis=-1))
 
 
 def roc_auc_ovr(truth: Codes, probability: Floats, weights: Floats | None = None) -> Floats:
     """Mean over classes of the ROC AUC of that class against the rest; NaN when a class is absent."""
-    areas = [binary.roc_auc(truth == k, probability[:, k], weights) for k in range(probability.shape[1])]
+    w = np.ones(len(truth)) if weights is None else weights
+    return mean_area(rankings(truth, probability), w)
+
+
+def rankings(truth: Codes, probability: Floats) -> tuple[binary.Ranking, ...]:
+    """For each class the rows by its falling probability."""
+    return tuple(binary.rank(truth == k, probability[:, k]) for k in range(probability.shape[1]))
+
+
+def mean_area(rankings: tuple[binary.Ranking, ...], weights: Floats) -> Floats:
+    """Mean of the ROC areas of such rankings."""
+    areas = [binary.area(*binary.heaps(ranking, weights)) for ranking in rankings]
     return np.asarray(np.mean(areas, axis=0), dtype=np.float64)

@@ -17,13 +17,24 @@ def r2(truth: Floats, prediction: Floats, weights: Floats | None = None) -> Floa
     A constant truth gives 1 when it is met exactly and 0 otherwise, as in scikit-learn.
     """
     w = _weights(truth, weights)
-    total = w.sum(axis=-1)
-    mean = ratio(w @ truth, total)
-    around = np.einsum("...i,...i->...", w, (truth - np.asarray(mean)[..., None]) ** 2)
-    left = w @ (truth - prediction) ** 2
-    explained = 1 - ratio(left, around)
-    explained = np.where(around > 0, explained, np.where(left > 0, 0.0, 1.0))
-    return np.where(len(truth) >= 2, explained, np.nan)
+    squares = w @ (truth - prediction) ** 2
+    return explained(squares, around_mean(truth, w), len(truth))
+
+
+def around_mean(truth: Floats, weights: Floats) -> Floats:
+    """Weighted squares about the weighted mean; what is only rounding is 0."""
+    centred = truth - truth.mean()  # squares about a far mean would cancel
+    total, squares = weights.sum(axis=-1), weights @ centred**2
+    around = squares - ratio((weights @ centred) ** 2, total)
+    eps = np.finfo(np.float64).eps
+    noise = 16 * eps * squares + total * (4 * eps * np.abs(truth).max()) ** 2
+    return np.where(around > noise, around, 0.0)
+
+
+def explained(left: Floats, around: Floats, n: int) -> Floats:
+    """R² from the squares left over and the squares around the mean."""
+    share = np.where(around > 0, 1 - ratio(left, around), np.where(left > 0, 0.0, 1.0))
+    return share if n >= 2 else np.full(np.shape(share), np.nan)
 
 
 def rmse(truth: Floats, prediction: Floats, weights: Floats | None = None) -> Floats:
@@ -40,13 +51,17 @@ def median_absolute_error(truth: Floats, prediction: Floats, weights: Floats | N
     """Median absolute error, in the target's unit; the mean of the middle two for even weight."""
     error = np.abs(truth - prediction)
     order = np.argsort(error, kind="stable")
-    heaped = np.cumsum(_weights(truth, weights)[..., order], axis=-1)
+    return ranked_median(error[order], _weights(truth, weights)[..., order])
+
+
+def ranked_median(rising: Floats, weights: Floats) -> Floats:
+    """Median of rising values; the mean of the middle two where the weight is halved between them."""
+    heaped = np.cumsum(weights, axis=-1)
     half = heaped[..., -1:] / 2
-    last = len(error) - 1
+    last = len(rising) - 1
     lower = np.minimum((heaped < half).sum(axis=-1), last)
     upper = np.minimum((heaped <= half).sum(axis=-1), last)
-    ranked = error[order]
-    return np.asarray((ranked[lower] + ranked[upper]) / 2)
+    return np.asarray((rising[lower] + rising[upper]) / 2)
 
 
 def mape(truth: Floats, prediction: Floats, weights: Floats | None = None) -> Floats:

@@ -144,14 +144,35 @@ def _listed(classes: Sequence[Label]) -> str:
     return shown + (", ..." if len(classes) > 10 else "")
 
 
+# The measures below do once what does not depend on the weights: columns whose weighted sums are the
+# scores, and the sorting.
+
+
 def _two_classes(truth: binary.Bools, prediction: binary.Bools, probability: Floats | None) -> Measure:
+    cells = binary.cell_columns(truth, prediction)
+    if probability is None:
+        return lambda weights: binary.label_scores((weights @ cells).reshape(-1, 2, 2))
+    losses = np.column_stack(
+        [
+            np.ones(len(truth)),
+            binary.surprise(np.where(truth, probability, 1 - probability)),
+            (probability - truth) ** 2,
+        ]
+    )
+    columns = np.hstack([cells, losses, binary.gap_columns(truth, probability)])
+    ranking = binary.rank(truth, probability)
+
     def scores(weights: Floats) -> dict[str, Floats]:
-        found = binary.label_scores(binary.confusion(truth, prediction, weights))
-        if probability is not None:
-            found |= binary.ranking_scores(truth, probability, weights)
-            for metric in (binary.log_loss, binary.brier, binary.expected_calibration_error):
-                found[metric.__name__] = metric(truth, probability, weights)
-        return found
+        sums = weights @ columns
+        total = sums[:, 4]
+        heaps = binary.heaps(ranking, weights)
+        return binary.label_scores(sums[:, :4].reshape(-1, 2, 2)) | {
+            "roc_auc": binary.area(*heaps),
+            "average_precision": binary.stepped_area(*heaps),
+            "log_loss": sums[:, 5] / total,
+            "brier": sums[:, 6] / total,
+            "expected_calibration_error": np.abs(sums[:, 7:]).sum(axis=-1) / total,
+        }
 
     return scores
 
@@ -159,25 +180,31 @@ def _two_classes(truth: binary.Bools, prediction: binary.Bools, probability: Flo
 def _many_classes(
     truth: NDArray[np.intp], prediction: NDArray[np.intp], probability: Floats | None, c: int
 ) -> Measure:
+    rankings = () if probability is None else multiclass.rankings(truth, probability)
+
     def scores(weights: Floats) -> dict[str, Floats]:
         found = multiclass.label_scores(multiclass.confusion(truth, prediction, c, weights))
         if probability is not None:
             found["log_loss"] = multiclass.log_loss(truth, probability, weights)
-            found["roc_auc_ovr"] = multiclass.roc_auc_ovr(truth, probability, weights)
+            found["roc_auc_ovr"] = multiclass.mean_area(rankings, weights)
         return found
 
     return scores
 
 
 def _numbers(truth: Floats, prediction: Floats) -> Measure:
+    error = np.abs(truth - prediction)
+    order = np.argsort(error, kind="stable")
+    rising, squares = error[order], error**2
+
     def scores(weights: Floats) -> dict[str, Floats]:
-        metrics = (
-            regression.r2,
-            regression.rmse,
-            regression.mae,
-            regression.median_absolute_error,
-            regression.mape,
-        )
-        return {metric.__name__: metric(truth, prediction, weights) for metric in metrics}
+        total, left = weights.sum(axis=-1), weights @ squares
+        return {
+            "r2": regression.explained(left, regression.around_mean(truth, weights), len(truth)),
+            "rmse": np.sqrt(left / total),
+            "mae": (weights @ error) / total,
+            "median_absolute_error": regression.ranked_median(rising, weights[:, order]),
+            "mape": regression.mape(truth, prediction, weights),
+        }
 
     return scores
