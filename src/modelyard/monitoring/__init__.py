@@ -1,1 +1,18 @@
 """From a window of logged predictions to findings (floor 4)."""
+
+from __future__ import annotations
+
+from modelyard.monitoring.collect import collect, features, window
+from modelyard.monitoring.examine import examine
+from modelyard.monitoring.logged import count_features, count_predictions, of_version, span
+
+__all__ = [
+    "collect",
+    "count_features",
+    "count_predictions",
+    "examine",
+    "features",
+    "of_version",
+    "span",
+    "window",
+]

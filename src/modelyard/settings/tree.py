@@ -105,8 +105,9 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     alpha: Share = 0.05
     """False alarms to accept per window, all columns together."""
     correction: Literal["holm", "benjamini-hochberg"] = "holm"
-    min_effect: Annotated[float, Meta(ge=0)] = 0.05
-    """Smallest effect (population stability index) that is worth an alert."""
+    min_effect: Annotated[float, Meta(ge=0)] = 0.01
+    """Smallest effect that is worth an alert: the population stability index less what chance alone
+    adds to it. A shift of 0.1 standard deviations has 0.01, one of 0.2 has 0.04, of 0.5 about 0.25."""
     min_rows: Annotated[int, Meta(ge=1)] = 50
     """Fewer rows than this are not judged."""
 

@@ -1,0 +1,54 @@
+"""Logged predictions, counted as the reference was."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+
+from modelyard.errors import Misuse
+from modelyard.monitoring.collect import features
+from modelyard.records.package import Manifest
+from modelyard.records.profile import Profile
+from modelyard.records.schema import Schema
+from modelyard.tables.batch import Batch, layout
+from modelyard.tables.gather import gather
+from modelyard.tables.profile import count, count_answers
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def span(text: str) -> dt.timedelta:
+    """``30m``, ``1h`` or ``7d`` as a length of time; raises ``Misuse`` for anything else or for nothing."""
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit() and unit in _UNITS and 0 < int(number) <= 10**6):
+        raise Misuse(f"'{text}' is no span of time; write a number and s, m, h or d, such as 30m, 1h or 7d.")
+    return dt.timedelta(**{_UNITS[unit]: int(number)})
+
+
+def of_version(rows: pl.DataFrame, version: int) -> pl.DataFrame:
+    """Only the rows that this version answered."""
+    return rows.filter(pl.col("version") == version)
+
+
+def count_features(rows: pl.DataFrame, schema: Schema, reference: Profile) -> Profile:
+    """The features of logged rows on the edges of ``reference``, a profile of the same schema's features."""
+    if rows.is_empty():
+        names = layout(schema)
+        nothing = Batch(np.empty((0, len(names.numbers))), np.empty((0, len(names.texts)), dtype=object))
+        return count(nothing, reference)
+    return count(gather(features(rows), schema), reference)
+
+
+def count_predictions(rows: pl.DataFrame, manifest: Manifest, answers: Profile) -> Profile:
+    """The answers of logged rows on the edges of ``answers``, the package's own profile of them."""
+    classes = max(len(manifest.classes), 1)
+    if rows.is_empty():
+        return count_answers(np.empty(0), np.empty((0, classes)), answers)
+    probability = rows["probability"]
+    return count_answers(
+        rows["prediction"].to_numpy(),
+        None if probability.null_count() else probability.list.to_array(classes).to_numpy(),
+        answers,
+    )
