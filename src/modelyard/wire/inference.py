@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.records.package import Label, Task
-from modelyard.records.schema import Column, Schema
+from modelyard.records.schema import Schema
 from modelyard.wire import tensors
 from modelyard.wire.problem import Problem
 from modelyard.wire.tensors import Tensor
@@ -33,10 +35,9 @@ class InferRequest(msgspec.Struct, kw_only=True):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks: rows as the native body, and how the answer is to be framed."""
+    """What a request asks: columns by name, and how the answer is to be framed."""
 
-    body: bytes
-    """``{"rows": [...]}``: both surfaces go through one decoder and one check."""
+    columns: dict[str, list[Any] | NDArray[Any]]
     id: str | None
     outputs: tuple[tuple[str, bool], ...]
     """Name and whether binary; in the order asked."""
@@ -79,25 +80,18 @@ def metadata(
 
 
 def read_request(
-    content: bytes, json_length: str | None, schema: Schema, *, outputs: Sequence[str], rows: int
+    content: bytes, json_length: str | None, schema: Schema, *, outputs: Sequence[str]
 ) -> Reading:
     """Decode an infer request; ``json_length`` is ``Inference-Header-Content-Length`` where it was sent.
 
-    ``outputs`` are the model's, ``rows`` the most that one request may hold. ``Problem`` 400 says
-    what does not fit.
+    ``outputs`` are the model's. The columns are equally long; whether they fit the schema is the
+    decoder's to say. ``Problem`` 400 says what does not fit the protocol.
     """
     request, blobs = _split(content, json_length, schema)
     columns = _columns(request, blobs, schema)
-    count = len(next(iter(columns.values()))) if columns else 0
-    if count > rows:
-        raise Problem(413, f"The request holds {count} rows; {rows} are the most: send several requests.")
-    features = {c.name: c for c in schema.features}
-    typed = [_typed(values, features.get(name)) for name, values in columns.items()]
-    names = list(columns)
-    body = msgspec.json.encode(
-        {"rows": [dict(zip(names, row, strict=True)) for row in zip(*typed, strict=True)]}
-    )
-    return Reading(body=body, id=request.id, outputs=_asked(request, outputs, raw=json_length == "0"))
+    features = {c.name: c.kind for c in schema.features}
+    typed = {name: _typed(name, values, features.get(name)) for name, values in columns.items()}
+    return Reading(columns=typed, id=request.id, outputs=_asked(request, outputs, raw=json_length == "0"))
 
 
 def _split(content: bytes, json_length: str | None, schema: Schema) -> tuple[InferRequest, bytes]:
@@ -134,17 +128,17 @@ def _raw(blob: bytes, schema: Schema) -> InferRequest:
     return InferRequest(inputs=[tensor])
 
 
-def _columns(request: InferRequest, blobs: bytes, schema: Schema) -> dict[str, list[Any]]:
+def _columns(request: InferRequest, blobs: bytes, schema: Schema) -> dict[str, list[Any] | NDArray[Any]]:
     if not request.inputs:
         raise Problem(400, "The request has no inputs: send one tensor a feature.")
-    columns: dict[str, list[Any]] = {}
+    columns: dict[str, list[Any] | NDArray[Any]] = {}
     at = 0
     for tensor in request.inputs:
         size = tensor.parameters.get("binary_data_size")
         if size is None:
-            values = tensors.from_json(tensor)
+            values: list[Any] | NDArray[Any] = tensors.from_json(tensor)
         else:
-            if tensor.data is not None:
+            if bytes(tensor.data):
                 raise Problem(400, f"Input '{tensor.name}' has both data and binary_data_size.")
             if type(size) is not int or not 0 <= size <= len(blobs) - at:
                 raise Problem(
@@ -165,7 +159,9 @@ def _columns(request: InferRequest, blobs: bytes, schema: Schema) -> dict[str, l
     return columns
 
 
-def _spread(tensor: Tensor, values: list[Any], schema: Schema) -> list[tuple[str, list[Any]]]:
+def _spread(
+    tensor: Tensor, values: list[Any] | NDArray[Any], schema: Schema
+) -> list[tuple[str, list[Any] | NDArray[Any]]]:
     names = [c.name for c in schema.features]
     shape = tensor.shape
     whole = tensor.name == "input" and "input" not in names
@@ -186,25 +182,24 @@ def _spread(tensor: Tensor, values: list[Any], schema: Schema) -> list[tuple[str
     return [(tensor.name, values)]
 
 
-def _typed(values: list[Any], column: Column | None) -> list[Any]:
-    """JSON values that the native decoder reads: numbers as the schema's kind, NaN as null.
+def _typed(name: str, values: list[Any] | NDArray[Any], kind: str | None) -> list[Any] | NDArray[Any]:
+    """Values as the decoder reads them: JSON's numbers as the schema's kind.
 
-    A tensor has one datatype for all its elements, so whole floats stand for integers.
+    A tensor has one datatype for all its elements, so 0 and 1 stand for booleans, and NaN for null.
     """
-    kind = column.kind if column is not None else None
-    if kind == "integer":
-        return [int(v) if type(v) is float and v.is_integer() else _finite(v) for v in values]
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise _infinite(name)
+        return values
     if kind == "boolean":
-        return [bool(v) if type(v) in (int, float) and v in (0, 1) else _finite(v) for v in values]
-    return [_finite(v) for v in values]
+        return [bool(v) if type(v) in (int, float) and v in (0, 1) else v for v in values]
+    if any(type(v) is float and math.isinf(v) for v in values):
+        raise _infinite(name)
+    return values
 
 
-def _finite(value: Any) -> Any:
-    if type(value) is not float or math.isfinite(value):
-        return value
-    if math.isnan(value):
-        return None
-    raise Problem(400, "An input holds an infinite number, which no feature takes.")
+def _infinite(name: str) -> Problem:
+    return Problem(400, f"Input '{name}' holds an infinite number, which no feature takes.", field=name)
 
 
 def _asked(request: InferRequest, outputs: Sequence[str], *, raw: bool) -> tuple[tuple[str, bool], ...]:

@@ -1,7 +1,6 @@
 """Tensors of the Open Inference Protocol V2: JSON data and little-endian blobs.
 
-A tensor is decoded to a flat list of Python values in row-major order; NaN stays a float, BYTES
-become ``str``.
+A tensor is decoded to its flat values in row-major order; BYTES become ``str``.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Tensor(msgspec.Struct, kw_only=True):
     shape: list[int]
     datatype: str
     parameters: dict[str, Any] = {}
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
 
 
 def elements(tensor: Tensor) -> int:
@@ -55,7 +54,7 @@ def elements(tensor: Tensor) -> int:
 
 def from_json(tensor: Tensor) -> list[Any]:
     """The flat values of ``data``; ``Problem`` 400 when they do not fit shape or datatype."""
-    if tensor.data is None:
+    if not bytes(tensor.data):
         raise Problem(400, f"Input '{tensor.name}' has neither data nor binary_data_size.")
     _known(tensor)
     values = _flat(tensor, msgspec.json.decode(tensor.data))
@@ -69,7 +68,7 @@ def from_json(tensor: Tensor) -> list[Any]:
     return values
 
 
-def _flat(tensor: Tensor, data: Any) -> list[Any]:
+def _flat(tensor: Tensor, data: object) -> list[Any]:
     if not isinstance(data, list):
         raise Problem(400, f"Input '{tensor.name}' has data that are no array.")
     for _ in range(len(tensor.shape)):
@@ -96,17 +95,16 @@ def _is(datatype: str, value: object) -> bool:
     return type(value) is float and datatype.startswith("FP")
 
 
-def from_blob(tensor: Tensor, blob: bytes) -> list[Any]:
-    """The flat values of a blob; ``Problem`` 400 when its length does not fit the shape."""
+def from_blob(tensor: Tensor, blob: bytes) -> list[Any] | NDArray[Any]:
+    """The flat values of a blob, an array of numbers or a list of texts; ``Problem`` 400 when its length does not fit the shape."""
     _known(tensor)
     if tensor.datatype == "BYTES":
         return _strings(tensor, blob)
     count, rest = divmod(len(blob), SIZES[tensor.datatype])
     _fit(tensor, count if rest == 0 else -1)
     if tensor.datatype == "BOOL":
-        return [byte != 0 for byte in blob]
-    values: list[Any] = np.frombuffer(blob, _dtype(tensor.datatype)).tolist()
-    return values
+        return np.frombuffer(blob, "?")
+    return np.frombuffer(blob, _dtype(tensor.datatype))
 
 
 def _dtype(datatype: str) -> str:

@@ -1,0 +1,261 @@
+"""One client's connection: framing, order of replies, and its bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from modelyard.serving.route import Entry
+from modelyard.wire.heads import Head, Messages, body_too_large, head_too_large
+from modelyard.wire.inference import Reading
+from modelyard.wire.problem import Problem
+
+if TYPE_CHECKING:
+    from modelyard.serving.service import Service
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Slot:
+    """One request's place in its connection's order of replies."""
+
+    __slots__ = ("body", "client_id", "connection", "entry", "reply", "size")
+
+    def __init__(self, connection: Connection, entry: Entry, body: bytes) -> None:
+        self.connection = connection
+        self.entry = entry
+        self.body: bytes | Reading = body
+        self.size = len(body)
+        self.client_id = entry.client_id
+        self.reply: bytes | None = None
+
+    def answered(self, body: bytes, json_length: int | None) -> None:
+        service = self.connection.service
+        if json_length is None and self.entry.steady and not service.draining:
+            self.reply = service.frames.steady(body)
+        else:
+            self.reply = service.framed(self.entry, body, json_length)
+
+    def refused(self, problem: Problem) -> None:
+        self.reply = self.connection.service.refusal(self.entry, problem)
+
+    def send(self) -> None:
+        self.connection.send()
+
+
+class Connection(asyncio.Protocol):
+    """A steady connection frames by remembered heads; anything odd moves it to the strict parser for good."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.transport: asyncio.Transport
+        self.slots: deque[Slot] = deque()
+        self._rest: list[bytes] = []
+        self._have = 0
+        self._need = 0
+        self._stream: Messages | None = None
+        self._deaf = False
+        self._refused = False
+        self._full = False
+        self._blocked = False
+        self._since = 0.0
+        self._last = 0.0
+        self._until = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._last = self.service.now()
+        self.service.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._deaf = True
+        self.slots.clear()
+        self.service.connections.discard(self)
+
+    def eof_received(self) -> bool:
+        """A half-closed client still gets its replies; one without any is done."""
+        if not self.slots or self._until:
+            return False
+        self._deaf = True
+        self.slots[-1].entry = self.slots[-1].entry.closing()
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._last = self.service.now()
+        if self._stream is not None:
+            self._strict(data)
+        else:
+            self._have += len(data)
+            if self._have < self._need:
+                self._rest.append(data)
+                return
+            if self._rest:
+                self._rest.append(data)
+                data = b"".join(self._rest)
+                self._rest.clear()
+            self._steady(data)
+        if self.slots:
+            self.send()
+            if len(self.slots) > self.service.limits.pipelined and not self._full:
+                self._full = True
+                self.transport.pause_reading()
+
+    def _steady(self, data: bytes) -> None:
+        at, end = 0, len(data)
+        known = self.service.heads
+        limits = self.service.limits
+        need = 0
+        while at < end:
+            stop = data.find(b"\r\n\r\n", at) + 4
+            if stop == 3:
+                if end - at > limits.head:
+                    return self._refuse(head_too_large(limits.head))
+                break
+            head = data[at:stop]
+            entry = known.get(head)
+            if entry is None:
+                if stop - at > limits.head:
+                    return self._refuse(head_too_large(limits.head))
+                try:
+                    entry = self.service.entry(head)
+                except Problem as problem:
+                    return self._refuse(problem)
+                if entry is None:
+                    self._stream = Messages(head=limits.head, body=limits.body)
+                    self._have = self._need = 0
+                    self._since = 0.0
+                    return self._strict(data[at:])
+            if entry.length > limits.body:
+                return self._refuse(body_too_large(limits.body), entry)
+            total = stop + entry.length
+            if total > end:
+                need = total - at
+                break
+            self._take(entry, data[stop:total] if entry.length else b"")
+            at = total
+            self._since = 0.0
+            if self._deaf:
+                return None
+        self._need = need
+        if at < end:
+            self._rest.append(data[at:] if at else data)
+            self._have = end - at
+            self._since = self._since or self._last
+        else:
+            self._have = 0
+        return None
+
+    def _strict(self, data: bytes) -> None:
+        stream = self._stream
+        assert stream is not None
+        problem = None
+        try:
+            messages = stream.feed(data)
+        except Problem as raised:
+            messages, problem = stream.ready(), raised
+        for head, body in messages:
+            self._since = 0.0
+            self._message(head, body)
+            if self._deaf:
+                return
+        if problem is not None:
+            self._refuse(problem)
+        elif stream.busy:
+            self._since = self._since or self._last
+            if stream.wants_continue:
+                stream.wants_continue = False
+                self.transport.write(_CONTINUE)
+
+    def _message(self, head: Head, body: bytes) -> None:
+        try:
+            self._take(self.service.resolve(head), body)
+        except Problem as problem:
+            self._refuse(problem)
+
+    def _take(self, entry: Entry, body: bytes) -> None:
+        slot = Slot(self, entry, body)
+        self.slots.append(slot)
+        if not entry.steady and not entry.keep_alive:
+            self._deaf = True
+        try:
+            entry.act(slot)
+        except Problem as problem:
+            slot.refused(problem)
+        except Exception as error:
+            slot.refused(Problem(500, f"The service failed: {type(error).__name__}: {error}"))
+
+    def _refuse(self, problem: Problem, entry: Entry | None = None) -> None:
+        """Answer in turn, read no more as requests, and close."""
+        entry = (entry or self.service.unknown).closing()
+        slot = Slot(self, entry, b"")
+        slot.refused(problem)
+        self.slots.append(slot)
+        self._deaf = self._refused = True
+        self._rest.clear()
+        self.send()
+
+    def send(self) -> None:
+        """Write what is ready, in the order of the requests; one write."""
+        slots = self.slots
+        if not slots or slots[0].reply is None:
+            return
+        first = slots.popleft()
+        out = first.reply
+        assert out is not None
+        last = first
+        if slots and slots[0].reply is not None:
+            parts = [out]
+            while slots and slots[0].reply is not None and last.entry.keep_alive:
+                last = slots.popleft()
+                assert last.reply is not None
+                parts.append(last.reply)
+            out = b"".join(parts)
+        self.transport.write(out)
+        if not last.entry.keep_alive or (self.service.draining and not slots):
+            self._end()
+        elif self._full and not self._blocked and len(slots) <= self.service.limits.pipelined // 2:
+            self._full = False
+            self.transport.resume_reading()
+
+    def _end(self) -> None:
+        """Close; a sender that was refused may still be writing, so it is read on for a while."""
+        self._deaf = True
+        self.slots.clear()
+        if self._refused and self.transport.can_write_eof():
+            self._until = self.service.now() + self.service.limits.linger_seconds
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        self._blocked = True
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._blocked = False
+        self._last = self.service.now()
+        if not self._full and not self._deaf:
+            self.transport.resume_reading()
+
+    def sweep(self, now: float) -> None:
+        """Close what is too slow, idle, or done."""
+        limits = self.service.limits
+        if self._until:
+            if now > self._until:
+                self.transport.abort()
+        elif self._blocked:
+            if now - self._last > limits.send_seconds:
+                self.transport.abort()
+        elif self._since and now - self._since > limits.send_seconds:
+            seconds = f"{limits.send_seconds:g}"
+            self._refuse(Problem(408, f"The request did not arrive within {seconds} s.", close=True))
+        elif not self.slots and not self._since and now - self._last > limits.idle_seconds:
+            self.transport.close()
+
+    def drain(self) -> None:
+        """Close as soon as nothing is owed."""
+        if not self.slots and not self._since:
+            self.transport.close()

@@ -1,0 +1,94 @@
+"""Counts that all workers share: one anonymous mapping, made before they are forked.
+
+Each worker slot writes its own cells, so no lock is needed; a restarted worker counts on where its
+predecessor stopped. Whoever is scraped sums over the slots.
+"""
+
+from __future__ import annotations
+
+import mmap
+from bisect import bisect_left
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Upper bounds of the latency histogram, seconds."""
+SERIES = 256
+"""Model versions that one service counts apart; a later one takes over the oldest cells."""
+
+_OK, _FAILED, _ROWS, _TURNS, _MARKS, _NANOS = range(6)
+_FIRST = 6
+_CELLS = _FIRST + len(BUCKETS) + 1
+_BOUNDS = tuple(int(b * 1e9) for b in BUCKETS)
+
+
+class Board:
+    """The mapping of all slots and series."""
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+        self._cells = memoryview(mmap.mmap(-1, max(1, slots) * SERIES * _CELLS * 8)).cast("q")
+
+    def clear(self, series: int) -> None:
+        """Start a series anew, before anyone counts on it."""
+        for slot in range(self._slots):
+            at = (slot * SERIES + series) * _CELLS
+            self._cells[at : at + _CELLS] = memoryview(bytes(_CELLS * 8)).cast("q")
+
+    def tally(self, slot: int, series: int) -> Tally:
+        at = (slot * SERIES + series) * _CELLS
+        return Tally(self._cells[at : at + _CELLS])
+
+    def sums(self, series: int) -> list[int]:
+        parts = (
+            self._cells[(s * SERIES + series) * _CELLS : (s * SERIES + series + 1) * _CELLS]
+            for s in range(self._slots)
+        )
+        return [sum(column) for column in zip(*parts, strict=True)]
+
+
+class Tally:
+    """One worker's cells of one series."""
+
+    __slots__ = ("_cells",)
+
+    def __init__(self, cells: memoryview[int]) -> None:
+        self._cells = cells
+
+    def add(self, *, answered: int, failed: int, rows: int, nanoseconds: int, marks: int = 0) -> None:
+        """Count one model call; ``nanoseconds`` is what its slowest request waited."""
+        cells = self._cells
+        cells[_OK] += answered
+        cells[_FAILED] += failed
+        cells[_ROWS] += rows
+        cells[_MARKS] += marks
+        if answered:
+            cells[_TURNS] += 1
+            cells[_NANOS] += nanoseconds * answered
+            cells[_FIRST + bisect_left(_BOUNDS, nanoseconds)] += answered
+
+
+def exposition(board: Board, series: list[tuple[str, int, int]]) -> bytes:
+    """Prometheus text for (model, version, series) triples."""
+    lines: list[str] = []
+    sums = [(f'model="{_escape(m)}",version="{v}"', board.sums(at)) for m, v, at in series]
+    for cell, name, text in (
+        (_OK, "model_infer_request_success_total", "Requests that were answered."),
+        (_FAILED, "model_infer_request_failure_total", "Requests that were refused or failed."),
+        (_ROWS, "model_infer_rows_total", "Rows that were predicted."),
+        (_TURNS, "model_infer_executions_total", "Model calls; rows per call is the mean batch."),
+        (_MARKS, "model_infer_marked_values_total", "Accepted values outside what training data showed."),
+    ):
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} counter"]
+        lines += [f"{name}{{{labels}}} {cells[cell]}" for labels, cells in sums]
+    name = "model_infer_request_duration"
+    lines += [f"# HELP {name} Seconds from a request's reading to its reply.", f"# TYPE {name} histogram"]
+    for labels, cells in sums:
+        total = 0
+        for bound, count in zip((*map(str, BUCKETS), "+Inf"), cells[_FIRST:], strict=True):
+            total += count
+            lines.append(f'{name}_bucket{{{labels},le="{bound}"}} {total}')
+        lines += [f"{name}_sum{{{labels}}} {cells[_NANOS] / 1e9!r}", f"{name}_count{{{labels}}} {total}"]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _escape(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,235 @@
+"""One model that answers: its package, its decoder, its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.errors import AuthorError, ModelyardError, RequestRefused, Tampered
+from modelyard.predictor import Answers, open_package
+from modelyard.records.service import ServedModel
+from modelyard.serving.counters import Tally
+from modelyard.tables import decode
+from modelyard.tables.batch import Batch, concat
+from modelyard.wire import inference
+from modelyard.wire.native import Replies
+from modelyard.wire.problem import Problem
+
+_TOLERANCE = 1e-5
+
+Span = slice | Problem
+
+
+class _Golden(msgspec.Struct):
+    rows: list[dict[str, Any]]
+    prediction: list[Any]
+    probability: list[list[float]] | None = None
+
+
+class Live:
+    """An opened, verified and warmed model. Nothing in it changes after ``open``."""
+
+    def __init__(self, served: ServedModel, tally: Tally) -> None:
+        """Open the package; raises a ``ModelyardError`` that says why it cannot serve here."""
+        folder = Path(served.folder)
+        self.served = served
+        self.tally = tally
+        self._predictor = open_package(folder, digest=served.package)
+        self.manifest = self._predictor.manifest
+        self.schema = self._predictor.schema
+        self.inline = self.manifest.form == "onnx"
+        self.decoder = decode.compile(self.schema)
+        self.replies = Replies(served.model_id, self.manifest.classes)
+        self.outputs = [
+            o["name"] for o in inference.outputs_of(self.manifest.task, classes=self.manifest.classes)
+        ]
+        self.example = self._warm(folder / "golden.json")
+
+    @property
+    def version(self) -> str:
+        return str(self.served.version)
+
+    def metadata(self) -> dict[str, Any]:
+        """The Open Inference Protocol's model metadata."""
+        return inference.metadata(
+            self.served.model,
+            self.version,
+            self.schema,
+            task=self.manifest.task,
+            classes=self.manifest.classes,
+        )
+
+    def _warm(self, path: Path) -> dict[str, Any] | None:
+        """Answer the golden rows as they were sealed; returns the first of them."""
+        try:
+            golden = msgspec.json.decode(path.read_bytes(), type=_Golden)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            raise Tampered(f"{path} holds no golden rows: {error}.") from None
+        if not golden.rows:
+            return None
+        decoded = self.decoder.records(golden.rows, max_rows=len(golden.rows))
+        answers = self._predictor.predict(decoded.batch)
+        wanted: object = golden.probability
+        got: NDArray[Any] | None = answers.probability
+        if wanted is None and self.manifest.task == "regression":
+            wanted, got = golden.prediction, answers.prediction
+        if wanted is not None and got is not None:
+            sealed = np.asarray(wanted, dtype=np.float64)
+            if sealed.shape != got.shape or not np.allclose(sealed, got, rtol=_TOLERANCE, atol=_TOLERANCE):
+                raise Tampered(
+                    f"{self.served.model_id} answers its golden rows otherwise here than it was sealed with: "
+                    "package it again on a machine like this one."
+                )
+        return golden.rows[0]
+
+    def read(
+        self, bodies: Sequence[bytes | inference.Reading], *, rows: int, size: int
+    ) -> tuple[Batch, list[Span], int]:
+        """One batch of many requests, where each stands in it (or why not), and how many marks there are."""
+        native = [body for body in bodies if type(body) is bytes]
+        decoded = self.decoder.rows(native, max_rows=rows, max_bytes=size)
+        marks = sum(decoded.marks.values()) if decoded.marks else 0
+        if len(native) == len(bodies):
+            return decoded.batch, [s if type(s) is slice else _problem(s) for s in decoded.spans], marks
+        parts, spans, at = [decoded.batch], iter(decoded.spans), len(decoded.batch)
+        mixed: list[Span] = []
+        for body in bodies:
+            if type(body) is bytes:
+                span = next(spans)
+                mixed.append(span if isinstance(span, slice) else _problem(span))
+                continue
+            try:
+                more = self._tensors(body, rows)
+            except RequestRefused as refused:
+                mixed.append(Problem(400, str(refused), field=refused.field))
+                continue
+            parts.append(more.batch)
+            mixed.append(slice(at, at + len(more.batch)))
+            at += len(more.batch)
+            marks += sum(more.marks.values())
+        return concat(parts), mixed, marks
+
+    def _tensors(self, reading: inference.Reading | bytes, rows: int) -> decode.Decoded:
+        assert isinstance(reading, inference.Reading)
+        return self.decoder.columns(reading.columns, max_rows=rows)
+
+    def predict(self, batch: Batch, spans: list[Span]) -> tuple[Batch, list[Span], Answers | None]:
+        """Ask the model once; when it fails, each request alone, so that one cannot fail the others."""
+        if not len(batch):
+            return batch, spans, None
+        try:
+            return batch, spans, self._predictor.predict(batch)
+        except Exception as error:
+            if sum(isinstance(s, slice) for s in spans) == 1:
+                return (
+                    batch.take(slice(0, 0)),
+                    [_failed(error) if type(s) is slice else s for s in spans],
+                    None,
+                )
+        return self._each(batch, spans)
+
+    def _each(self, batch: Batch, spans: list[Span]) -> tuple[Batch, list[Span], Answers | None]:
+        kept: list[Batch] = []
+        given: list[Answers] = []
+        after: list[Span] = []
+        at = 0
+        for span in spans:
+            if not isinstance(span, slice):
+                after.append(span)
+                continue
+            part = batch.take(span)
+            try:
+                given.append(self._predictor.predict(part))
+            except Exception as error:
+                after.append(_failed(error))
+                continue
+            kept.append(part)
+            after.append(slice(at, at + len(part)))
+            at += len(part)
+        if not kept:
+            return batch.take(slice(0, 0)), after, None
+        return concat(kept), after, _joined(given)
+
+    def tensors(
+        self,
+        reading: inference.Reading,
+        prediction: list[Any],
+        probability: list[list[float]] | None,
+        request_id: str,
+    ) -> tuple[bytes, int | None]:
+        """The V2 reply of one request."""
+        n = len(prediction)
+        task, classes = self.manifest.task, self.manifest.classes
+        values: dict[str, tuple[str, list[int], Sequence[Any]]] = {
+            "prediction": (inference.label_datatype(task, classes), [n], prediction)
+        }
+        if probability is not None:
+            flat = [p for row in probability for p in row]
+            values["probability"] = ("FP64", [n, len(classes)], flat)
+        if any(name not in values for name, _ in reading.outputs):
+            reading = msgspec.structs.replace(
+                reading, outputs=tuple(o for o in reading.outputs if o[0] in values)
+            )
+        return inference.write_answer(
+            reading, values, model=self.served.model, version=self.version, request_id=request_id
+        )
+
+
+def _joined(given: list[Answers]) -> Answers:
+    probabilities = [a.probability for a in given if a.probability is not None]
+    return Answers(
+        np.concatenate([a.prediction for a in given]),
+        np.concatenate(probabilities) if len(probabilities) == len(given) else None,
+    )
+
+
+def _problem(refused: RequestRefused) -> Problem:
+    concerns_row = refused.row is not None or refused.field is not None
+    return Problem(422 if concerns_row else 400, str(refused), field=refused.field)
+
+
+def _failed(error: Exception) -> Problem:
+    said = (
+        str(error) if isinstance(error, AuthorError) else f"The model raised {type(error).__name__}: {error}"
+    )
+    return Problem(500, said)
+
+
+class Models:
+    """All models of a plan, by name; replaced as a whole."""
+
+    def __init__(self, generation: int, models: dict[str, Live]) -> None:
+        self.generation = generation
+        self.by_name = models
+
+    @classmethod
+    def open(
+        cls,
+        generation: int,
+        wanted: Sequence[ServedModel],
+        before: Models | None,
+        tally: Callable[[ServedModel], Tally],
+    ) -> Models:
+        """Open what is new; a model whose package did not change stays as it is. Runs in a thread."""
+        models: dict[str, Live] = {}
+        for served in wanted:
+            old = before.by_name.get(served.model) if before else None
+            if old is not None and old.served == served:
+                models[served.model] = old
+                continue
+            try:
+                models[served.model] = Live(served, tally(served))
+            except ModelyardError:
+                raise
+            except Exception as error:
+                raise Tampered(
+                    f"{served.model_id} cannot be loaded: {type(error).__name__}: {error}"
+                ) from error
+        return cls(generation, models)

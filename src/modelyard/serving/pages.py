@@ -1,0 +1,220 @@
+"""A service's own documentation: an OpenAPI document typed from the schemas, and a page that needs no internet."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from modelyard import __version__
+from modelyard.records.package import Label
+from modelyard.records.schema import Column
+from modelyard.serving.live import Live
+
+_TYPES: dict[str, dict[str, Any]] = {
+    "integer": {"type": "integer"},
+    "float": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "string": {"type": "string"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+}
+_ERROR = {
+    "type": "object",
+    "required": ["status", "error"],
+    "properties": {
+        "status": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "field": {"type": "string"},
+            },
+        },
+    },
+}
+
+
+def openapi(models: Sequence[Live], *, secured: bool) -> bytes:
+    """OpenAPI 3.1 of what is served now."""
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Any] = {"Error": _ERROR}
+    for live in models:
+        name = live.served.model
+        schemas[f"{name}-row"] = row_schema(live)
+        schemas[f"{name}-answer"] = _answer_schema(live)
+        paths[f"/models/{name}/predict"] = {"post": _predict(live)}
+    for path, text in (
+        ("/health", "Whether the service answers."),
+        ("/models", "The models that are served."),
+        ("/version", "Modelyard's version."),
+        ("/v2", "Open Inference Protocol: the server."),
+        ("/v2/models", "Open Inference Protocol: the models."),
+        ("/metrics", "Counts for Prometheus."),
+    ):
+        kind = "text/plain" if path == "/metrics" else "application/json"
+        paths[path] = {
+            "get": {"summary": text, "responses": {"200": {"description": "OK", "content": {kind: {}}}}}
+        }
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "Predictions", "version": __version__},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+    if secured:
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+    return msgspec.json.encode(document)
+
+
+def _predict(live: Live) -> dict[str, Any]:
+    name = live.served.model
+    rows = {"type": "array", "minItems": 1, "items": {"$ref": f"#/components/schemas/{name}-row"}}
+    body: dict[str, Any] = {
+        "schema": {
+            "type": "object",
+            "required": ["rows"],
+            "additionalProperties": False,
+            "properties": {"rows": rows},
+        }
+    }
+    if live.example is not None:
+        body["example"] = {"rows": [live.example]}
+    refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    answer = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}-answer"}}}
+    return {
+        "summary": f"Predictions of {live.served.model_id}",
+        "operationId": f"predict-{name}",
+        "requestBody": {"required": True, "content": {"application/json": body}},
+        "responses": {
+            "200": {"description": "One prediction a row.", "content": answer},
+            "4XX": {"description": "Why the request was refused.", "content": refusal},
+            "5XX": {"description": "Why the model could not answer.", "content": refusal},
+        },
+    }
+
+
+def row_schema(live: Live) -> dict[str, Any]:
+    """JSON Schema of one row: every feature, and nothing else."""
+    features = live.schema.features
+    return {
+        "type": "object",
+        "required": [c.name for c in features],
+        "additionalProperties": False,
+        "properties": {c.name: _column(c) for c in features},
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    described = dict(_TYPES[column.kind])
+    if "range" in column.declared:
+        if column.minimum is not None:
+            described["minimum"] = column.minimum
+        if column.maximum is not None:
+            described["maximum"] = column.maximum
+    if "categories" in column.declared and column.categories is not None:
+        described["enum"] = [*column.categories, *([None] if column.nullable else [])]
+    if column.nullable:
+        described["type"] = [described["type"], "null"]
+    return described
+
+
+def _answer_schema(live: Live) -> dict[str, Any]:
+    classes = live.manifest.classes
+    label: dict[str, Any] = (
+        {"type": "number"} if not classes else {"type": _label_type(classes), "enum": list(classes)}
+    )
+    properties: dict[str, Any] = {
+        "status": {"const": "ok"},
+        "model_id": {"type": "string"},
+        "request_id": {"type": "string", "description": "What a true outcome joins on."},
+        "prediction": {"type": "array", "items": label},
+    }
+    if classes:
+        likely = {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": len(classes),
+            "maxItems": len(classes),
+        }
+        properties["probability"] = {"type": "array", "items": likely}
+        properties["classes"] = {"type": "array", "items": {"type": _label_type(classes)}}
+    return {
+        "type": "object",
+        "required": ["status", "model_id", "request_id", "prediction"],
+        "properties": properties,
+    }
+
+
+def _label_type(classes: Sequence[Label]) -> str:
+    if all(isinstance(c, bool) for c in classes):
+        return "boolean"
+    return "integer" if all(isinstance(c, int) for c in classes) else "string"
+
+
+def docs(models: Sequence[Live], *, secured: bool) -> bytes:
+    """One page: each model's features, an example and a form to try it."""
+    parts = [_model(live) for live in models] or ["<p>No model is served here yet.</p>"]
+    token = '<label>Token <input id="token" type="password" autocomplete="off"></label>' if secured else ""
+    return (_PAGE % (token, "\n".join(parts))).encode()
+
+
+def _model(live: Live) -> str:
+    name = html.escape(live.served.model)
+    example = {"rows": [live.example]} if live.example is not None else {"rows": []}
+    shown = html.escape(msgspec.json.format(msgspec.json.encode(example), indent=2).decode())
+    rows = "".join(
+        f"<tr><td>{html.escape(c.name)}</td><td>{c.kind}</td><td>{'yes' if c.nullable else 'no'}</td>"
+        f"<td>{html.escape(_rule(c))}</td></tr>"
+        for c in live.schema.features
+    )
+    return (
+        f"<section><h2>{name}</h2><p>{html.escape(live.served.model_id)}, {live.manifest.task}</p>"
+        "<table><thead><tr><th>feature</th><th>kind</th><th>may be null</th><th>declared</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+        f'<h3>POST /models/{name}/predict</h3><form data-path="/models/{name}/predict">'
+        f'<textarea rows="12" aria-label="Request for {name}">{shown}</textarea>'
+        "<button>Send</button><output></output></form></section>"
+    )
+
+
+def _rule(column: Column) -> str:
+    if "categories" in column.declared and column.categories is not None:
+        return ", ".join(column.categories)
+    if "range" in column.declared:
+        low = "" if column.minimum is None else f"from {column.minimum:g} "
+        high = "" if column.maximum is None else f"to {column.maximum:g}"
+        return (low + high).strip()
+    return ""
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Predictions</title><style>
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
+table{border-collapse:collapse;width:100%%}td,th{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #d0d7de}
+textarea{width:100%%;font:14px/1.4 ui-monospace,monospace;box-sizing:border-box}
+output{display:block;white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.4 ui-monospace,monospace}
+button{margin:.5rem 0;padding:.4rem 1rem}
+</style></head><body><h1>Predictions</h1>
+<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>, <a href="/metrics">/metrics</a>, <a href="/v2/models">/v2/models</a>.</p>
+%s
+%s
+<script>
+for (const form of document.querySelectorAll("form")) form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const headers = {"Content-Type": "application/json"}, token = document.getElementById("token");
+  if (token && token.value) headers["Authorization"] = "Bearer " + token.value;
+  const out = form.querySelector("output");
+  try {
+    const reply = await fetch(form.dataset.path, {method: "POST", headers, body: form.querySelector("textarea").value});
+    out.textContent = reply.status + "\\n" + JSON.stringify(await reply.json(), null, 2);
+  } catch (error) { out.textContent = String(error); }
+});
+</script></body></html>
+"""

@@ -1,0 +1,58 @@
+"""Replies as bytes."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+from modelyard.wire.problem import REASONS, Problem
+
+JSON = b"application/json"
+
+
+class Frames:
+    """Writes reply heads; ``tick`` renews the date, once a second."""
+
+    def __init__(self) -> None:
+        self.tick()
+
+    def tick(self) -> None:
+        date = formatdate(usegmt=True).encode()
+        self._steady = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: "
+            + date
+            + b"\r\ncontent-length: %d\r\n\r\n%b"
+        )
+        self._date = date
+
+    def steady(self, body: bytes) -> bytes:
+        """A JSON answer on a connection that stays open."""
+        return self._steady % (len(body), body)
+
+    def whole(
+        self,
+        status: int,
+        body: bytes,
+        *,
+        kind: bytes = JSON,
+        headers: bytes = b"",
+        connection: bytes = b"",
+        bodiless: bool = False,
+    ) -> bytes:
+        """Any reply. ``headers`` are lines ended by CRLF, ``connection`` is ``close``, ``keep-alive`` or
+        nothing, ``bodiless`` answers HEAD."""
+        if connection:
+            headers += b"connection: " + connection + b"\r\n"
+        head = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ndate: %b\r\n%bcontent-length: %d\r\n\r\n" % (
+            status,
+            REASONS[status].encode(),
+            kind,
+            self._date,
+            headers,
+            len(body),
+        )
+        return head if bodiless else head + body
+
+
+def problem_body(problem: Problem, *, inference: bool) -> bytes:
+    """A refusal in the form of the surface that was asked."""
+    return problem.inference() if inference else problem.native()

@@ -1,0 +1,324 @@
+"""Everything one worker answers with: routes, tokens, models, connections."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from modelyard import __version__
+from modelyard.errors import StoreDown
+from modelyard.ports import PredictionSink
+from modelyard.predictions.ids import Ids
+from modelyard.serving import pages
+from modelyard.serving.connection import Connection, Slot
+from modelyard.serving.limits import Limits
+from modelyard.serving.live import Models
+from modelyard.serving.reply import JSON, Frames
+from modelyard.serving.route import Entry
+from modelyard.serving.turn import Queue
+from modelyard.wire import heads, inference
+from modelyard.wire.heads import Head
+from modelyard.wire.problem import Problem
+
+_REMEMBERED = 4096
+"""Heads kept; then all are forgotten, which costs a parse each."""
+_LONGEST = 1024
+"""A longer head holds something that varies, and is not kept."""
+_OPEN = frozenset({"/health", "/ping", "/v2/health/live", "/v2/health/ready"})
+"""Asked by those who hold no token: probes of machines."""
+_JSON = JSON.decode()
+
+Act = Callable[[Slot], None]
+
+
+class Service:
+    """One worker's answers. Lives in one event loop; ``exposition`` gives Prometheus's text."""
+
+    def __init__(self, loop: Any, *, limits: Limits, exposition: Callable[[], bytes]) -> None:
+        self.limits = limits
+        self.heads: dict[bytes, Entry] = {}
+        self.connections: set[Connection] = set()
+        self.frames = Frames()
+        self.draining = False
+        self.now: Callable[[], float] = loop.time
+        self.unknown = Entry(_refuse(Problem(400, "This is no request.")))
+        self.models: Models | None = None
+        self._loop = loop
+        self._log: PredictionSink | None = None
+        self._ids = Ids()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._queues: dict[str, Queue] = {}
+        self._tokens: tuple[str, ...] = ()
+        self._exposition = exposition
+        self._pages: dict[str, bytes] = {}
+
+    def point(self, models: Models, *, tokens: tuple[str, ...], log: PredictionSink | None) -> None:
+        """From now on these models answer, to holders of these tokens (sha256, hex); none: to all.
+
+        What is answered goes to ``log``; another log than before is closed here.
+        """
+        if log is not self._log:
+            self._close_log()
+            self._log = log
+            self._queues.clear()
+        for name, live in models.by_name.items():
+            queue = self._queues.get(name)
+            if queue is None:
+                self._queues[name] = Queue(
+                    live, limits=self.limits, ids=self._ids, log=self._log, pool=self._pool, loop=self._loop
+                )
+            elif queue.live is not live:
+                queue.point(live)
+        for name in self._queues.keys() - models.by_name.keys():
+            del self._queues[name]
+        self.models = models
+        self._tokens = tokens
+        self._pages.clear()
+        self.heads.clear()
+
+    def entry(self, head: bytes) -> Entry | None:
+        """A head's entry, remembered for equal heads; None when the strict parser must take over."""
+        read = heads.read(head)
+        if not read.simple:
+            return None
+        entry = self.resolve(read)
+        if len(head) <= _LONGEST and entry.client_id is None:
+            if len(self.heads) >= _REMEMBERED:
+                self.heads.clear()
+            self.heads[head] = entry
+        return entry
+
+    def resolve(self, head: Head) -> Entry:
+        """What a head asks for; a head that asks for nothing that is here resolves to its refusal."""
+        inference_form = head.path == "/v2" or head.path.startswith("/v2/")
+        try:
+            if head.path not in _OPEN:
+                self._admit(head)
+            act = self._route(head)
+        except Problem as problem:
+            act = _refuse(problem)
+        return Entry(
+            act,
+            length=head.length,
+            keep_alive=head.keep_alive,
+            version=head.version,
+            inference=inference_form,
+            bodiless=head.method == "HEAD",
+            client_id=(head.headers.get("x-request-id") or "")[:128] or None,
+        )
+
+    def _admit(self, head: Head) -> None:
+        if not self._tokens:
+            return
+        scheme, _, token = head.headers.get("authorization", "").partition(" ")
+        digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
+        known = [hmac.compare_digest(digest, t) for t in self._tokens]
+        if scheme.lower() != "bearer" or not any(known):
+            raise Problem(
+                401,
+                "This service asks for a token: send the header 'Authorization: Bearer TOKEN'.",
+                headers=b"www-authenticate: Bearer\r\n",
+            )
+
+    def _route(self, head: Head) -> Act:
+        path = head.path.rstrip("/") or "/"
+        parts = path.split("/")[1:]
+        match parts:
+            case ["models", name, "predict"]:
+                return self._verb(head, "POST", self._predict(name))
+            case ["v2", "models", name, "infer"]:
+                return self._verb(head, "POST", self._infer(name, head))
+            case ["v2", "models", name, "versions", version, "infer"]:
+                return self._verb(head, "POST", self._infer(name, head, version))
+            case ["v2", "repository", "index"]:
+                return self._verb(head, "POST", self._told(self._index()))
+            case ["v2", "repository", "models", name, "load" | "unload" as verb]:
+                what = f"POST /v2/repository/models/{name}/{verb} is refused here"
+                problem = Problem(
+                    403, f"{what}: what an environment serves is changed by 'modelyard deploy'."
+                )
+                return self._verb(head, "POST", _refuse(problem))
+            case ["v2", *rest]:
+                return self._verb(head, "GET", self._v2(rest, path))
+            case _:
+                return self._verb(head, "GET", self._plain(path))
+
+    def _verb(self, head: Head, wanted: str, act: Act) -> Act:
+        if head.method == wanted or (wanted == "GET" and head.method == "HEAD"):
+            return act
+        raise Problem(
+            405,
+            f"{head.path} is asked with {wanted}, not {head.method}.",
+            headers=b"allow: " + (b"GET, HEAD" if wanted == "GET" else b"POST") + b"\r\n",
+        )
+
+    def _plain(self, path: str) -> Act:
+        match path:
+            case "/health" | "/":
+                return self._told({"status": "ok", "models": self._served()})
+            case "/ping":
+                return lambda slot: self._give(slot, b"\n")
+            case "/version":
+                return self._told({"name": "modelyard", "version": __version__})
+            case "/models":
+                return self._told({"models": [self._brief(name) for name in self._queues]})
+            case "/metrics":
+                kind = b"text/plain; version=0.0.4; charset=utf-8"
+                return lambda slot: self._give(slot, self._exposition(), kind)
+            case "/openapi.json":
+                return lambda slot: self._give(slot, self._page("openapi"))
+            case "/docs":
+                return lambda slot: self._give(slot, self._page("docs"), b"text/html; charset=utf-8")
+        raise Problem(404, f"There is no {path} here: see /docs.")
+
+    def _v2(self, rest: list[str], path: str) -> Act:
+        match rest:
+            case []:
+                extensions = ["binary_tensor_data", "model_repository"]
+                return self._told({"name": "modelyard", "version": __version__, "extensions": extensions})
+            case ["health", "live"]:
+                return self._told({"live": True})
+            case ["health", "ready"]:
+                if not self._queues:
+                    raise Problem(503, "No model is served here yet.")
+                return self._told({"live": True, "ready": True})
+            case ["models"]:
+                return self._told({"models": self._served()})
+            case ["models", name] | ["models", name, "versions", _]:
+                return self._told(self._queue(name, *rest[3:]).live.metadata())
+            case ["models", name, "ready"] | ["models", name, "versions", _, "ready"]:
+                self._queue(name, *rest[3:4] if len(rest) == 5 else ())
+                return self._told({"name": name, "ready": True})
+        raise Problem(404, f"There is no {path} here: see /docs.")
+
+    def _predict(self, name: str) -> Act:
+        return self._queue(name).put
+
+    def _infer(self, name: str, head: Head, version: str | None = None) -> Act:
+        queue = self._queue(name, *([version] if version is not None else []))
+        json_length = head.headers.get("inference-header-content-length")
+
+        def act(slot: Slot) -> None:
+            live = queue.live
+            assert isinstance(slot.body, bytes)
+            try:
+                slot.body = inference.read_request(slot.body, json_length, live.schema, outputs=live.outputs)
+            except Problem:
+                live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+                raise
+            slot.client_id = slot.body.id or slot.client_id
+            queue.put(slot)
+
+        return act
+
+    def _queue(self, name: str, version: str | None = None) -> Queue:
+        queue = self._queues.get(name)
+        if queue is None:
+            served = ", ".join(self._served()) or "none yet"
+            raise Problem(404, f"There is no model '{name[:80]}' here; served: {served}.")
+        if version is not None and version != queue.live.version:
+            raise Problem(
+                404, f"Version {version[:20]} of {name} is not served here; {queue.live.version} is."
+            )
+        return queue
+
+    def _served(self) -> list[str]:
+        return sorted(self._queues)
+
+    def _brief(self, name: str) -> dict[str, Any]:
+        live = self._queues[name].live
+        return {
+            "model": name,
+            "version": live.served.version,
+            "model_id": live.served.model_id,
+            "package": live.served.package,
+            "task": live.manifest.task,
+            "form": live.manifest.form,
+        }
+
+    def _index(self) -> list[dict[str, str]]:
+        return [
+            {"name": name, "version": queue.live.version, "state": "READY", "reason": ""}
+            for name, queue in sorted(self._queues.items())
+        ]
+
+    def _page(self, name: str) -> bytes:
+        if name not in self._pages:
+            lives = [self._queues[m].live for m in self._served()]
+            make = pages.openapi if name == "openapi" else pages.docs
+            self._pages[name] = make(lives, secured=bool(self._tokens))
+        return self._pages[name]
+
+    def _told(self, fact: object) -> Act:
+        body = msgspec.json.encode(fact)
+        return lambda slot: self._give(slot, body)
+
+    def _give(self, slot: Slot, body: bytes, kind: bytes = JSON) -> None:
+        if kind is JSON and slot.entry.steady and not self.draining:
+            slot.reply = self.frames.steady(body)
+        else:
+            slot.reply = self._whole(slot.entry, 200, body, kind=kind)
+
+    def framed(self, entry: Entry, body: bytes, json_length: int | None) -> bytes:
+        """An answer's reply that is not steady, or that carries blobs."""
+        if json_length is None:
+            return self._whole(entry, 200, body)
+        header = b"inference-header-content-length: %d\r\n" % json_length
+        return self._whole(entry, 200, body, kind=b"application/octet-stream", headers=header)
+
+    def refusal(self, entry: Entry, problem: Problem) -> bytes:
+        """A refusal in the form of the surface that was asked."""
+        body = problem.inference() if entry.inference else problem.native()
+        return self._whole(entry, problem.status, body, headers=problem.headers)
+
+    def _whole(
+        self, entry: Entry, status: int, body: bytes, *, kind: bytes = JSON, headers: bytes = b""
+    ) -> bytes:
+        connection = b""
+        if not entry.keep_alive or self.draining:
+            connection = b"close"
+        elif entry.version == "1.0":
+            connection = b"keep-alive"
+        if entry.client_id is not None:
+            headers += b"x-request-id: " + entry.client_id.encode("latin-1") + b"\r\n"
+        return self.frames.whole(
+            status, body, kind=kind, headers=headers, connection=connection, bodiless=entry.bodiless
+        )
+
+    def sweep(self) -> None:
+        """What is due by the clock: dates, deadlines, the log's segments."""
+        self.frames.tick()
+        now = self.now()
+        for connection in list(self.connections):
+            connection.sweep(now)
+        if self._log is not None:
+            with contextlib.suppress(StoreDown):  # the next answer says so
+                self._log.flush()
+
+    def drain(self) -> None:
+        """Answer what is under way with ``Connection: close``; close what owes nothing."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.drain()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._close_log()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            with contextlib.suppress(StoreDown):
+                self._log.close()
+
+
+def _refuse(problem: Problem) -> Act:
+    def act(slot: Slot) -> None:
+        slot.refused(problem)
+
+    return act

@@ -1,0 +1,210 @@
+"""One model's requests in one worker: all that one loop turn brought, answered by one model call."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from time import perf_counter_ns, time
+from typing import Any, Protocol
+
+from modelyard.ports import PredictionSink
+from modelyard.predictions.ids import Ids
+from modelyard.predictor import Answers
+from modelyard.serving.limits import Limits
+from modelyard.serving.live import Live, Span
+from modelyard.tables.batch import Batch
+from modelyard.wire.inference import Reading
+from modelyard.wire.problem import Problem
+
+
+class Ask(Protocol):
+    """A request that waits; ``answered`` is called once, in the loop."""
+
+    body: bytes | Reading
+    client_id: str | None
+    size: int
+
+    def answered(self, body: bytes, json_length: int | None) -> None: ...
+    def refused(self, problem: Problem) -> None: ...
+    def send(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Turn:
+    asks: list[Ask]
+    live: Live
+    key: int
+    since: int
+    marks: int = 0
+
+
+_Outcome = tuple[Batch, list[Span], Answers | None]
+
+
+class Queue:
+    """Collects the asks of a turn and answers them; ``point`` changes the model between two turns.
+
+    A compiled model answers in the loop. A native one answers in ``pool``, one turn at a time, while
+    the loop goes on and the next turn's asks collect.
+    """
+
+    def __init__(
+        self, live: Live, *, limits: Limits, ids: Ids, log: PredictionSink | None, pool: Executor, loop: Any
+    ) -> None:
+        self._limits = limits
+        self._next_id = ids.next
+        self._log = log
+        self._pool = pool
+        self._loop = loop
+        self._pending: list[Ask] = []
+        self._pending_bytes = 0
+        self._since = 0
+        self._running = False
+        self._scheduled = False
+        self.point(live)
+
+    def point(self, live: Live) -> None:
+        """From the next turn on, this model answers."""
+        self.live = live
+        self._key = self._log.begin(live.served, live.manifest) if self._log is not None else 0
+
+    def put(self, ask: Ask) -> None:
+        """Take part in the next turn; ``Problem`` 429 when too many wait already."""
+        limits = self._limits
+        if len(self._pending) >= limits.pending or self._pending_bytes > limits.pending_bytes:
+            self.live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+            raise Problem(
+                429,
+                f"{len(self._pending)} requests wait for {self.live.served.model} already: "
+                "try again in a second.",
+                headers=b"retry-after: 1\r\n",
+            )
+        if not self._pending:
+            self._since = perf_counter_ns()
+        self._pending.append(ask)
+        self._pending_bytes += ask.size
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._pending and not self._scheduled and not self._running:
+            self._scheduled = True
+            self._loop.call_soon(self._begin)
+
+    def _take(self) -> list[Ask]:
+        pending, limits = self._pending, self._limits
+        if len(pending) <= limits.turn and self._pending_bytes <= limits.turn_bytes:
+            self._pending, self._pending_bytes = [], 0
+            return pending
+        taken = size = 0
+        for ask in pending[: limits.turn]:
+            size += ask.size
+            if taken and size > limits.turn_bytes:
+                break
+            taken += 1
+        self._pending = pending[taken:]
+        self._pending_bytes = sum(ask.size for ask in self._pending)
+        return pending[:taken]
+
+    def _begin(self) -> None:
+        self._scheduled = False
+        turn = _Turn(self._take(), self.live, self._key, self._since)
+        try:
+            batch, spans, turn.marks = turn.live.read(
+                [ask.body for ask in turn.asks], rows=self._limits.rows, size=self._limits.body
+            )
+            if turn.live.inline:
+                self._finish(turn, turn.live.predict(batch, spans))
+            else:
+                self._running = True
+                future = self._pool.submit(turn.live.predict, batch, spans)
+                future.add_done_callback(
+                    lambda done: self._loop.call_soon_threadsafe(self._arrived, turn, done)
+                )
+        except Exception as error:
+            self._running = False
+            self._fail(turn, error)
+        self._schedule()
+
+    def _arrived(self, turn: _Turn, done: Future[_Outcome]) -> None:
+        self._running = False
+        try:
+            self._finish(turn, done.result())
+        except Exception as error:
+            self._fail(turn, error)
+        self._schedule()
+
+    def _finish(self, turn: _Turn, outcome: _Outcome) -> None:
+        """Log, count, reply: in this order, so that nothing unlogged is ever seen."""
+        batch, spans, answers = outcome
+        good = [i for i, span in enumerate(spans) if type(span) is slice]
+        ids = [self._next_id() for _ in good]
+        if answers is not None and self._log is not None:
+            try:
+                self._write(turn, batch, spans, answers, good=good, ids=ids)
+            except Exception as error:
+                print(f"{turn.live.served.model_id}: {error}", file=sys.stderr, flush=True)
+                problem = Problem(503, "The prediction could not be logged, so it is not given: try later.")
+                spans = [problem if isinstance(s, slice) else s for s in spans]
+                good, answers = [], None
+        turn.live.tally.add(
+            answered=len(good),
+            failed=len(turn.asks) - len(good),
+            rows=len(batch) if answers is not None else 0,
+            marks=turn.marks,
+            nanoseconds=perf_counter_ns() - turn.since,
+        )
+        if answers is not None:
+            _reply(turn, spans, answers, good=good, ids=ids)
+        if len(good) != len(turn.asks):
+            for ask, span in zip(turn.asks, spans, strict=True):
+                if isinstance(span, Problem):
+                    ask.refused(span)
+        for ask in turn.asks:
+            ask.send()
+
+    def _write(
+        self,
+        turn: _Turn,
+        batch: Batch,
+        spans: list[Span],
+        answers: Answers,
+        *,
+        good: list[int],
+        ids: list[bytes],
+    ) -> None:
+        assert self._log is not None
+        single = len(batch) == len(good)
+        client_ids = [turn.asks[i].client_id for i in good]
+        self._log.write(
+            turn.key,
+            batch,
+            answers,
+            ids=ids,
+            at=time(),
+            latency=(perf_counter_ns() - turn.since) / 1e9,
+            counts=None if single else [s.stop - s.start for s in spans if isinstance(s, slice)],
+            client_ids=client_ids if any(client_ids) else None,
+        )
+        self._log.flush()
+
+    def _fail(self, turn: _Turn, error: Exception) -> None:
+        turn.live.tally.add(answered=0, failed=len(turn.asks), rows=0, nanoseconds=0)
+        problem = Problem(500, f"{turn.live.served.model_id} failed: {type(error).__name__}: {error}")
+        for ask in turn.asks:
+            ask.refused(problem)
+            ask.send()
+
+
+def _reply(turn: _Turn, spans: list[Span], answers: Answers, *, good: list[int], ids: list[bytes]) -> None:
+    prediction = answers.prediction.tolist()
+    probability = answers.probability.tolist() if answers.probability is not None else None
+    write = turn.live.replies.write
+    for i, request_id in zip(good, ids, strict=True):
+        ask, span = turn.asks[i], spans[i]
+        predicted = prediction[span]
+        likely = probability[span] if probability is not None else None
+        if isinstance(ask.body, bytes):
+            ask.answered(write(request_id, predicted, likely), None)
+        else:
+            ask.answered(*turn.live.tensors(ask.body, predicted, likely, request_id.decode()))
