@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -238,7 +239,10 @@ def test_the_log_keeps_its_end() -> None:
             "def train(data, params):\n    LinearRegression()\n",
             "returned nothing; end it with 'return model'",
         ),
-        ("def train(data, params):\n    return 3\n", r"returned a int, which has no 'predict'"),
+        (
+            "def train(data, params):\n    return 3\n",
+            r"returned an object of type int, which has no 'predict'",
+        ),
         (
             "def train(data, params):\n    return LinearRegression()\n",
             "could not answer its first training rows: .*not fitted yet",
@@ -292,6 +296,45 @@ def test_an_interrupt_passes_and_leaves_everything_as_it_was(trained: Fit) -> No
     with pytest.raises(KeyboardInterrupt):
         trained("def train(data, params):\n    raise KeyboardInterrupt\n")
     assert (sys.stdout, sys.stdin, sys.path) == before
+
+
+def test_what_it_changes_around_itself_is_put_back(trained: Fit) -> None:
+    before = Path.cwd(), np.geterr(), list(warnings.filters)
+    trained(
+        "import os, warnings\n"
+        "def train(data, params):\n"
+        "    os.chdir('/'); np.seterr(all='raise'); warnings.simplefilter('error')\n"
+        "    return LinearRegression().fit(data.features, data.target)\n"
+    )
+    assert (Path.cwd(), np.geterr(), list(warnings.filters)) == before
+
+
+def test_what_save_wrote_is_what_a_package_loads(trained: Fit, tmp_path: Path) -> None:
+    from modelyard.predictor.author import hooks
+
+    done = trained(
+        """
+import pickle
+from helper import Doubler
+class Mine:
+    def __init__(self, by): self.by = by
+    def predict(self, rows): return self.by.double(rows["a"].to_numpy())
+def train(data, params): return Mine(Doubler())
+def save(model, folder):
+    (folder / "mine.pickle").write_bytes(pickle.dumps(model))
+def load(folder):
+    return pickle.loads((folder / "mine.pickle").read_bytes())
+""",
+        helper="class Doubler:\n    def double(self, x): return 2 * x\n",
+    )
+    assert done.fitted.save is not None
+    done.fitted.save(done.fitted.model, tmp_path)
+    frame = _numbers()
+    for model in (
+        done.fitted.load(tmp_path) if done.fitted.load else None,
+        hooks(tmp_path / "models" / "m").loaded(tmp_path),
+    ):
+        assert np.allclose(model.predict(frame.to_pandas()), 2 * frame["a"].to_numpy())
 
 
 def test_no_rows_are_refused(folder: Callable[..., Path]) -> None:

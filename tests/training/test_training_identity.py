@@ -101,3 +101,19 @@ def test_without_git_there_is_no_commit(project: Path, monkeypatch: pytest.Monke
 def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(AuthorError, match=r"There is no folder .*gone; put"):
         identify(tmp_path / "gone", tmp_path)
+
+
+def test_pipes_are_left_aside_and_a_locked_file_is_one_sentence(project: Path) -> None:
+    code, before = project / "models" / "m", _digest(project)
+    os.mkfifo(code / "pipe")
+    (code / "dangling").symlink_to("nowhere")
+    assert _digest(project) == before
+    (code / "sub").mkdir(mode=0)
+    try:
+        if not os.access(code / "sub", os.R_OK):
+            with pytest.raises(AuthorError, match="sub cannot be read"):
+                _digest(project)
+        else:
+            assert _digest(project) == before
+    finally:
+        (code / "sub").chmod(0o700)

@@ -68,6 +68,7 @@ def test_a_declared_task_that_does_not_fit_is_refused(values: np.ndarray, declar
         (np.array([]), "no rows"),
         (_objects(["a", None, "b"]), "missing in 1 of 3"),
         (np.array([0.5, np.nan, np.nan]), "missing in 2 of 3"),
+        (np.array([0.5, np.inf, -np.inf]), "infinite in 2 of 3"),
         (_objects(["a", "a"]), r"one value only \('a'\)"),
         (np.array([1, 1, 1]), r"one value only \(1\)"),
         (np.array([2.5, 2.5]), "one value only"),

@@ -20,6 +20,8 @@ def blame(what: str, error: BaseException, folder: Path) -> AuthorError:
     place = _place(error, folder) or (_place(error.__cause__, folder) if error.__cause__ else "")
     kind = "" if isinstance(error, AuthorError) else f"{type(error).__name__}: "
     message = f"{kind}{one_line(_message(error))}".rstrip(": .")
+    if isinstance(error, ModuleNotFoundError):
+        message += "; install it and pin it in requirements.model"
     return AuthorError(f"{what} at {place}: {message}." if place else f"{what}: {message}.")
 
 

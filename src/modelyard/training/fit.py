@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import time
@@ -39,6 +40,8 @@ class Trained:
     """Time that the author's ``train`` took."""
     log: str
     """What it printed, at most the last megabyte."""
+    hash_seed: str
+    """``PYTHONHASHSEED`` of this process, which orders sets of strings; ``random`` when unset."""
 
 
 def fit(
@@ -58,6 +61,8 @@ def fit(
     allow, ``DataRefused`` without rows, ``AuthorError`` with file and line when the code raises,
     returns nothing, or returns a model that does not answer each row with a label or a number.
     """
+    import numpy as np
+
     from modelyard.tables.gather import gather
 
     values = resolve(code.space, params)
@@ -65,7 +70,7 @@ def fit(
         raise DataRefused("There are no rows to train on; ingest a table with rows first.")
     data = TrainingData.of(lambda kind: _rows(frame, schema, kind), seed=seed)
     trial = gather(frame.head(_TRIAL_ROWS), schema)
-    with captured() as tail, code.importable():
+    with captured() as tail, code.importable(), np.errstate():
         _seed(seed)
         start = time.perf_counter()
         try:
@@ -75,7 +80,8 @@ def fit(
         seconds = time.perf_counter() - start
         fitted = _fitted(code, model, data.asked, task, classes)
         _try(fitted, trial, schema, code.folder)
-    return Trained(fitted, values, seconds, code.said + tail.text())
+    hash_seed = os.environ.get("PYTHONHASHSEED") or "random"
+    return Trained(fitted, values, seconds, code.said + tail.text(), hash_seed)
 
 
 def resolve(space: Mapping[str, Space], params: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -130,8 +136,8 @@ def _fitted(
         raise AuthorError(f"'train' in {path} returned nothing; end it with 'return model'.")
     if code.predict is None and not callable(getattr(model, "predict", None)):
         raise AuthorError(
-            f"'train' in {path} returned a {type(model).__name__}, which has no 'predict'; return an "
-            "estimator, or define 'def predict(model, rows)' beside it."
+            f"'train' in {path} returned an object of type {type(model).__name__}, which has no 'predict'; "
+            "return an estimator, or define 'def predict(model, rows)' beside it."
         )
     return Fitted(model, task, classes, _frame_kind(model, asked), code.predict, code.save, code.load)
 

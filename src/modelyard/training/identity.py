@@ -36,12 +36,17 @@ def identify(folder: Path, root: Path) -> Code:
 
 def _files(folder: Path) -> Iterator[Path]:
     found = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = [f for f in folders if not f.startswith(".") and f != "__pycache__"]
         found += [
             Path(parent, n) for n in names if not n.startswith(".") and not n.endswith((".pyc", ".pyo"))
         ]
-    return iter(sorted(found, key=lambda path: path.relative_to(folder).as_posix()))
+    files = (path for path in found if path.is_file())  # opening a pipe would wait for its writer
+    return iter(sorted(files, key=lambda path: path.relative_to(folder).as_posix()))
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _git_state(folder: Path, root: Path) -> tuple[str | None, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import os
 import sys
 import threading
 import types
@@ -107,7 +108,7 @@ def _isolated(folder: Path, modules: dict[str, types.ModuleType]) -> Iterator[No
     """The folder first on ``sys.path`` and its ``modules`` in ``sys.modules``, both taken back after."""
     place = str(folder.resolve())
     with _ISOLATION:
-        path, bytecode = sys.path[:], sys.dont_write_bytecode
+        path, bytecode, here = sys.path[:], sys.dont_write_bytecode, Path.cwd()
         own = {*modules, *_names(folder)}
         aside = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own}
         sys.modules.update(modules)
@@ -121,6 +122,7 @@ def _isolated(folder: Path, modules: dict[str, types.ModuleType]) -> Iterator[No
                 modules[name] = sys.modules.pop(name)
             sys.modules.update(aside)
             sys.path[:], sys.dont_write_bytecode = path, bytecode
+            os.chdir(here)
 
 
 def _names(folder: Path) -> set[str]:

@@ -30,6 +30,10 @@ def tell(target: NDArray[Any], declared: Task | None = None) -> tuple[Task, tupl
         raise DataRefused(
             f"The target is missing in {missing} of {len(target)} training rows; fill it in or drop these rows."
         )
+    if target.dtype.kind == "f" and (endless := int(np.isinf(target).sum())):
+        raise DataRefused(
+            f"The target is infinite in {endless} of {len(target)} training rows; correct or drop these rows."
+        )
     distinct = sorted(set(target.tolist())) if target.dtype == object else np.unique(target).tolist()
     if len(distinct) < 2:
         raise DataRefused(
