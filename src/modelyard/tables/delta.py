@@ -105,7 +105,7 @@ def _find(path: Path, digest: str, schema: Schema) -> int | None:
     return None
 
 
-def _commit(path: Path, ready: pl.DataFrame, digest: str) -> None:
+def _commit(path: Path, ready: pl.DataFrame, digest: str) -> bool:
     try:
         write_deltalake(
             path,
@@ -118,11 +118,12 @@ def _commit(path: Path, ready: pl.DataFrame, digest: str) -> None:
             post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
         )
     except CommitFailedError:
-        return  # another process committed first: the caller looks again
+        return False
     except OSError:
         raise
     except Exception as error:
         raise StoreDown(f"The table {path} cannot be written: {_first_line(error)}") from None
+    return True
 
 
 def _sync(path: Path, version: int) -> None:
