@@ -14,18 +14,19 @@ import datetime as dt
 import fcntl
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 import numpy as np
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
+from deltalake.exceptions import DeltaError
 
 from modelyard.errors import DataRefused, StoreDown
-from modelyard.predictions import LoggedFrame, Segment, frames, read, segments
+from modelyard.predictions import LoggedFrame, Segment, load, read, segments
 from modelyard.records.schema import Column
 from modelyard.tables.kinds import DTYPES
 
@@ -56,7 +57,7 @@ def collect(folder: Path, tables: Path, *, environment: str) -> int:
     """Move the complete segments of ``folder`` into the tables; how many predictions were moved.
 
     Segments that a worker still writes stay. One collector works on a folder at a time; another waits
-    for it. A segment with damaged frames is kept beside as ``.damaged`` after its intact ones moved.
+    for it. A segment that holds anything else than intact frames is kept as ``.damaged`` once those moved.
     Raises ``StoreDown`` when a disk fails; what was not moved stays where it is.
     """
     if not folder.is_dir():
@@ -66,7 +67,7 @@ def collect(folder: Path, tables: Path, *, environment: str) -> int:
             _sweep(folder)
             complete = [segment for segment in segments(folder) if segment.is_complete()]
             return sum(_move(chunk, tables, environment) for chunk in _chunks(complete))
-    except OSError as error:
+    except (OSError, DeltaError) as error:
         raise StoreDown(
             f"The predictions in {folder} cannot be collected into {tables}: {error}; nothing was lost."
         ) from None
@@ -100,7 +101,7 @@ def window(
         table = _open(home / shape)
         if table is not None:
             span = (pl.col("at") >= start) & (pl.col("at") < end)
-            parts.append(pl.scan_delta(table).filter(span).collect())
+            parts.append(_logged(table, span))
         parts += [_rows(found) for found in [_fresh(tail.get(shape, []), table)] if found]
     return _union([part for part in parts if part.height])
 
@@ -118,12 +119,11 @@ def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
     by_table: dict[Path, list[LoggedFrame]] = {}
     damaged = set()
     for segment in chunk:
-        intact = True
-        for found in frames(segment):
-            intact = intact and found.gap == 0
+        content = load(segment)
+        for found in content.frames:
             home = _home(tables, environment, found.model.model)
             by_table.setdefault(home / _shape(found), []).append(found)
-        if not intact:
+        if not content.intact:
             damaged.add(segment)
     moved = sum(_append(path, found) for path, found in by_table.items())
     for segment in chunk:
@@ -132,6 +132,13 @@ def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
         else:
             segment.path.unlink(missing_ok=True)
     return moved
+
+
+def _logged(table: DeltaTable, span: pl.Expr) -> pl.DataFrame:
+    try:
+        return pl.scan_delta(table).filter(span).collect()
+    except (OSError, DeltaError, pl.exceptions.PolarsError) as error:
+        raise StoreDown(f"The predictions in {table.table_uri} cannot be read: {error}.") from None
 
 
 def _append(path: Path, found: Sequence[LoggedFrame]) -> int:
@@ -265,7 +272,12 @@ def _shape(found: LoggedFrame) -> str:
 
 
 def _home(tables: Path, environment: str, model: str) -> Path:
-    return tables / "predictions" / quote(environment, safe="") / quote(model, safe="")
+    return tables / "predictions" / _safe(environment) / _safe(model)
+
+
+def _safe(name: str) -> str:
+    """A folder's name; not by ``%``, which the library would decode again."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"~{ord(found[0]):x}~", name)
 
 
 def _open(path: Path) -> DeltaTable | None:

@@ -5,7 +5,7 @@ Each worker appends frames to preallocated segments of its own; the yard collect
 
 from modelyard.predictions.ids import Ids
 from modelyard.predictions.memory import MemorySink
-from modelyard.predictions.reader import LoggedFrame, Segment, frames, read, segments
+from modelyard.predictions.reader import LoggedFrame, Segment, load, read, segments
 from modelyard.predictions.writer import Writer, open_writer
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "MemorySink",
     "Segment",
     "Writer",
-    "frames",
+    "load",
     "open_writer",
     "read",
     "segments",

@@ -108,7 +108,7 @@ def rows(
     payload = [
         _FIXED.pack(ROWS, key, n, k, c, sequence, at, latency, len(variable), regression),
         variable,
-        batch.numbers.tobytes(),
+        np.asarray(batch.numbers, np.float64).tobytes(),
     ]
     if probability is not None:
         payload.append(np.asarray(probability, np.float64).tobytes())

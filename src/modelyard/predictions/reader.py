@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,14 @@ class LoggedFrame:
         return len(self.numbers)
 
 
+@dataclass(frozen=True, eq=False)
+class Content:
+    """A segment's intact frames; ``intact`` says that nothing else is in it, torn or damaged."""
+
+    frames: tuple[LoggedFrame, ...]
+    intact: bool
+
+
 def segments(folder: Path) -> list[Segment]:
     """All segments there; [] when there is no folder."""
     found = []
@@ -88,52 +97,59 @@ def read(folder: Path) -> Iterator[LoggedFrame]:
     for segment in segments(folder):
         follows = last is not None and last[:2] == (segment.writer, segment.number - 1)
         end = last[2] if follows and last is not None else None
-        for found in frames(segment, expected=end):
+        for found in load(segment, expected=end).frames:
             yield found
             end = found.sequence + len(found)
         last = None if end is None else (segment.writer, segment.number, end)
 
 
-def frames(segment: Segment, *, expected: int | None = None) -> Iterator[LoggedFrame]:
-    """The intact frames of one segment; ``expected`` is where its rows should go on, if known.
+def load(segment: Segment, *, expected: int | None = None) -> Content:
+    """What one segment holds; ``expected`` is where its rows should go on, if known.
 
-    Behind a damaged frame it goes on where the next intact one begins.
+    Behind a damaged frame it goes on where the next intact one begins. A segment that is gone is empty.
     """
     try:
         content = segment.path.read_bytes()
     except FileNotFoundError:
-        return
+        return Content((), intact=True)
+    payloads, intact = _payloads(content)
     models: dict[int, frame.Logged] = {}
-    for payload in _payloads(content):
+    found = []
+    for payload in payloads:
         try:
             if payload[:1] == frame.HEAD:
-                start = frame.read_head(payload).sequence
-                expected = start if expected is None else expected
+                head = frame.read_head(payload)
+                expected = head.sequence if expected is None else expected
             elif payload[:1] == frame.MODEL:
                 model = frame.read_model(payload)
                 models[model.key] = model
-            elif payload[:1] == frame.ROWS:
+            else:
                 batched = frame.read_rows(payload)
-                if batched.key in models:
-                    gap = 0 if expected is None else batched.sequence - expected
-                    yield _frame(segment, models[batched.key], batched, gap)
-                    expected = batched.sequence + len(batched.numbers)
-        except msgspec.MsgspecError:  # of another format, though intact
-            continue
+                gap = 0 if expected is None else batched.sequence - expected
+                found.append(_frame(segment, models[batched.key], batched, gap))
+                expected = batched.sequence + len(batched.numbers)
+                intact = intact and gap == 0
+        except (msgspec.MsgspecError, struct.error, KeyError, ValueError):
+            intact = False  # of another format, or of a model whose announcement is damaged
+    return Content(tuple(found), intact)
 
 
-def _payloads(content: bytes) -> Iterator[bytes]:
-    offset, size = 0, frame.ENVELOPE.size
+def _payloads(content: bytes) -> tuple[list[bytes], bool]:
+    """The whole payloads, and whether there is nothing but them and zeros."""
+    found = []
+    offset, size, intact = 0, frame.ENVELOPE.size, True
     while offset + size <= len(content):
         end = frame.valid(content, offset)
         if end:
-            yield content[offset + size : end]
+            found.append(content[offset + size : end])
             offset = end
             continue
         length, _ = frame.ENVELOPE.unpack_from(content, offset)
-        offset += size + length  # damaged in the middle, or the tail: then nothing follows
-        if length == 0 or not frame.valid(content, offset):
-            return
+        follows = offset + size + length
+        if length == 0 or not frame.valid(content, follows):
+            break
+        intact, offset = False, follows
+    return found, intact and not content[offset:].strip(b"\0")
 
 
 def _frame(segment: Segment, model: frame.Logged, batched: frame.Batched, gap: int) -> LoggedFrame:
