@@ -65,3 +65,6 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     started: dt.datetime
     finished: dt.datetime | None = None
+    """When it went live or failed."""
+    restores: int | None = None
+    """The release that a rollback brings back; None for a deploy."""

@@ -1,0 +1,20 @@
+"""An environment admits a version."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from modelyard.ports import Facts
+from modelyard.records.registry import Admission, Version
+
+
+def admit(facts: Facts, version: Version, environment: str, *, by: str, now: dt.datetime) -> Admission:
+    """The admission, the one before when there is one already."""
+    if before := facts.admissions.get(version.model, version.number, environment):
+        return before
+    admission = Admission(
+        model=version.model, version=version.number, environment=environment, admitted=now, by=by
+    )
+    facts.admissions.add(admission)
+    facts.events.append("version.admitted", version.ref, environment=environment)
+    return admission

@@ -1,0 +1,142 @@
+"""A version goes live, fails to, is replaced, brought back or stopped."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from msgspec.structs import replace
+
+from modelyard.errors import Misuse, NotAdmitted, UnknownName
+from modelyard.ports import Facts
+from modelyard.records.registry import Release, ReleaseStatus
+from modelyard.registry.resolve import registered
+
+_WAS_LIVE: tuple[ReleaseStatus, ...] = ("live", "replaced", "rolled_back", "stopped")
+
+
+def begin(
+    facts: Facts,
+    *,
+    environment: str,
+    model: str,
+    version: int,
+    by: str,
+    now: dt.datetime,
+    reason: str = "",
+    restores: int | None = None,
+) -> Release:
+    """Want the version live: what ``succeed`` or ``fail`` then decides.
+
+    At most one release is wanted for an environment and model: an older one that was left so
+    fails. ``restores`` is the release that a rollback brings back. Raises ``NotAdmitted``.
+    """
+    found = registered(facts, model, version)
+    if facts.admissions.get(model, version, environment) is None:
+        raise NotAdmitted(
+            f"{found.ref} is not admitted to {environment}; "
+            f"run 'modelyard promote {found.ref} --to {environment}' first."
+        )
+    for pending in facts.releases.list(environment, model):
+        if pending.status == "wanted":
+            fail(facts, pending.id, f"given up for {found.ref}", now)
+    release = Release(
+        id=facts.releases.next_id(),
+        environment=environment,
+        model=model,
+        version=version,
+        package=found.package,
+        status="wanted",
+        reason=reason,
+        by=by,
+        started=now,
+        restores=restores,
+    )
+    facts.releases.put(release)
+    _tell(facts, release, reason=reason)
+    return release
+
+
+def succeed(facts: Facts, release_id: int, now: dt.datetime) -> Release:
+    """The release is live; the one before is ``replaced``, or ``rolled_back`` by a rollback.
+
+    A repeat is harmless. Raises ``Misuse`` for a release that failed or was replaced meanwhile.
+    """
+    release = _known(facts, release_id)
+    if release.status == "live":
+        return release
+    if release.status != "wanted":
+        raise Misuse(
+            f"Release {release_id} of {release.model}@{release.version} in {release.environment} is "
+            f"{release.status} and cannot go live; deploy again."
+        )
+    before = facts.releases.live(release.environment, release.model)
+    if before:
+        left: ReleaseStatus = "replaced" if release.restores is None else "rolled_back"
+        facts.releases.put(replace(before, status=left))
+    live = replace(release, status="live", finished=now)
+    facts.releases.put(live)
+    _tell(facts, live, before=before.version if before else 0)
+    return live
+
+
+def fail(facts: Facts, release_id: int, reason: str, now: dt.datetime) -> Release:
+    """The release did not go live; what was live stays. A repeat keeps the first reason."""
+    release = _known(facts, release_id)
+    if release.status == "failed":
+        return release
+    if release.status != "wanted":
+        raise Misuse(f"Release {release_id} went live ({release.status}) and cannot fail; roll it back.")
+    failed = replace(release, status="failed", reason=reason, finished=now)
+    facts.releases.put(failed)
+    _tell(facts, failed, reason=reason)
+    return failed
+
+
+def rollback_target(facts: Facts, environment: str, model: str) -> Release | None:
+    """The release to bring back; None when there is nothing before.
+
+    It is the one that the current release took over from. After a rollback, current stands where
+    the restored release stood, so a second rollback walks further back and never returns to what
+    was just left; a deploy begins the walk anew. Releases of the current version are passed over.
+    """
+    history = [r for r in reversed(facts.releases.list(environment, model)) if r.status in _WAS_LIVE]
+    if not history:
+        return None
+    place = {release.id: at for at, release in enumerate(history)}
+    at = len(history) - 1
+    while True:
+        while (restored := history[at].restores) is not None:
+            at = place[restored]
+        at -= 1
+        if at < 0:
+            return None
+        if history[at].version != history[-1].version:
+            return history[at]
+
+
+def stop(facts: Facts, *, environment: str, model: str, by: str, now: dt.datetime) -> Release | None:
+    """Nothing of the model is live in the environment; what was, or None when nothing was."""
+    release = facts.releases.live(environment, model)
+    if release is None:
+        return None
+    stopped = replace(release, status="stopped")
+    facts.releases.put(stopped)
+    _tell(facts, stopped, by=by, at=now.isoformat())
+    return stopped
+
+
+def _known(facts: Facts, release_id: int) -> Release:
+    release = facts.releases.get(release_id)
+    if release is None:
+        raise UnknownName(f"There is no release {release_id}; see 'modelyard releases'.")
+    return release
+
+
+def _tell(facts: Facts, release: Release, **more: str | int) -> None:
+    facts.events.append(
+        f"release.{release.status}",
+        f"{release.model}@{release.version}",
+        environment=release.environment,
+        release=release.id,
+        **more,
+    )

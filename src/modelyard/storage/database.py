@@ -1,0 +1,158 @@
+"""The yard's database behind the ``Yard`` port."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from modelyard.errors import DatabaseDown, Misuse, SettingsError
+from modelyard.ports import Facts, Yard
+from modelyard.storage import checkpoint, upgrade
+from modelyard.storage.facts import SqlFacts
+from modelyard.storage.schema import operations
+from modelyard.storage.sqlite import Sqlite
+from modelyard.storage.transaction import Transaction
+
+T = TypeVar("T")
+WAIT = 20.0
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def open_yard(
+    url: str, root: Path, *, clock: Callable[[], dt.datetime] = utc_now, wait: float = WAIT
+) -> Yard:
+    """The yard at ``url``, made or migrated if need be.
+
+    ``url`` is ``sqlite:///FILE``; a relative file starts at ``root`` and its folder is made. A
+    writer waits at most ``wait`` seconds for the others. Raises ``SettingsError`` for any other
+    URL, ``Misuse`` for a yard that a newer Modelyard wrote, ``DatabaseDown`` when the file cannot
+    be used.
+    """
+    path = _file(url, root)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists() or path.stat().st_size == 0
+    except OSError as error:
+        raise DatabaseDown(f"The yard's folder {path.parent} cannot be used: {error.strerror}.") from None
+    yard = SqlYard(Sqlite(path, wait=wait), clock=clock)
+    yard.ready(fresh=fresh)
+    return yard
+
+
+class SqlYard:
+    """Facts in one SQL database."""
+
+    def __init__(self, database: Sqlite, *, clock: Callable[[], dt.datetime]) -> None:
+        self.database = database
+        self.checkpoint = database.path.with_name(database.path.name + ".checkpoint")
+        self._clock = clock
+        self._inside = threading.local()
+
+    def ready(self, *, fresh: bool) -> None:
+        """Make or migrate the tables unless they are this Modelyard's."""
+        if not fresh:
+            with self.database.begin(write=False) as connection:
+                if upgrade.current(connection, str(self.database.path)):
+                    return
+        with self.database.lock():
+            self.database.prepare()
+            with self.database.begin(write=True) as connection:
+                if not upgrade.current(connection, str(self.database.path)):
+                    upgrade.upgrade(connection)
+            self._vouch(None)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Facts]:
+        with self.database.begin(write=False) as connection:
+            self._same_revision(connection)
+            transaction = Transaction(connection, actor=None, clock=self._clock)
+            try:
+                yield SqlFacts(transaction)
+            finally:
+                transaction.end()
+
+    def once(self, operation: str, actor: str, work: Callable[[Facts], T], result: type[T]) -> T:
+        if not operation or not actor:
+            raise Misuse("A change of the yard needs an operation's id and an actor.")
+        if getattr(self._inside, "once", False):
+            raise Misuse(f"Operation {operation} was begun within another one; do one after the other.")
+        self._inside.once = True
+        try:
+            with self.database.lock():
+                return self._once(operation, actor, work, result)
+        except UnicodeEncodeError as error:
+            raise Misuse(f"Operation {operation} holds text that is not Unicode: {error.object!r}.") from None
+        finally:
+            self._inside.once = False
+
+    def _once(self, operation: str, actor: str, work: Callable[[Facts], T], result: type[T]) -> T:
+        with self.database.begin(write=True) as connection:
+            self._same_revision(connection)
+            query = sa.select(operations.c.result).where(operations.c.id == operation)
+            if (stored := connection.execute(query).scalar()) is not None:
+                return _repeated(stored, operation, result)
+            transaction = Transaction(connection, actor=actor, clock=self._clock)
+            facts = SqlFacts(transaction)
+            try:
+                encoded = msgspec.json.encode(work(facts))
+                # What is stored is what is returned, so that a repeat cannot differ.
+                value = msgspec.json.decode(encoded, type=result)
+                vouched = facts.events.seal()
+                done = self._clock().isoformat()
+                transaction.insert(operations, id=operation, actor=actor, done=done, result=encoded.decode())
+            finally:
+                transaction.end()
+        # Committed, and still under the lock: checkpoints stand in the chain's order.
+        self._vouch(vouched)
+        return value
+
+    def _vouch(self, vouched: checkpoint.Checkpoint | None) -> None:
+        if vouched:
+            checkpoint.append(self.checkpoint, vouched)
+        else:
+            with contextlib.suppress(OSError):
+                self.checkpoint.touch()
+
+    def _same_revision(self, connection: sa.Connection) -> None:
+        """Reads as well, which is what begins the snapshot."""
+        if not upgrade.current(connection, str(self.database.path)):
+            raise DatabaseDown(
+                f"The yard's tables in {self.database.path} are gone or of an older Modelyard; "
+                "run the command again."
+            )
+
+
+def _repeated(stored: str, operation: str, result: type[T]) -> T:
+    try:
+        return msgspec.json.decode(stored, type=result)
+    except msgspec.ValidationError as error:
+        raise Misuse(f"Operation {operation} was done before with another kind of result: {error}.") from None
+
+
+def _file(url: str, root: Path) -> Path:
+    try:
+        parsed = sa.make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise SettingsError(f"'yard.database' is no database URL: {url!r}; give 'sqlite:///FILE'.") from None
+    if parsed.get_backend_name() != "sqlite":
+        raise SettingsError(
+            f"'yard.database': {parsed.get_backend_name()} is not there yet; give 'sqlite:///FILE'."
+        )
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or parsed.query or parsed.host:
+        raise SettingsError(
+            f"'yard.database': {url!r} is more than 'sqlite:///FILE', which is all it may be."
+        )
+    if not parsed.database or parsed.database == ":memory:":
+        raise SettingsError("'yard.database' names no file; give 'sqlite:///FILE'.")
+    return root / parsed.database

@@ -1,0 +1,27 @@
+"""One transaction's view of the yard."""
+
+from __future__ import annotations
+
+from modelyard.storage.admissions import SqlAdmissions
+from modelyard.storage.datasets import SqlDatasets
+from modelyard.storage.events import SqlEvents
+from modelyard.storage.packages import SqlPackages
+from modelyard.storage.releases import SqlReleases
+from modelyard.storage.reviews import SqlReviews
+from modelyard.storage.runs import SqlRuns
+from modelyard.storage.steps import SqlSteps
+from modelyard.storage.transaction import Transaction
+from modelyard.storage.versions import SqlVersions
+
+
+class SqlFacts:
+    def __init__(self, transaction: Transaction) -> None:
+        self.datasets = SqlDatasets(transaction)
+        self.runs = SqlRuns(transaction)
+        self.packages = SqlPackages(transaction)
+        self.versions = SqlVersions(transaction)
+        self.admissions = SqlAdmissions(transaction)
+        self.reviews = SqlReviews(transaction)
+        self.releases = SqlReleases(transaction)
+        self.events = SqlEvents(transaction)
+        self.steps = SqlSteps(transaction)

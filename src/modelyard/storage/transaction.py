@@ -1,0 +1,104 @@
+"""One transaction of the yard, as the nouns' tables use it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from modelyard.errors import DatabaseDown, Misuse
+from modelyard.storage import schema
+
+T = TypeVar("T")
+
+
+class Transaction:
+    """A connection within its transaction; without an ``actor`` it only reads."""
+
+    def __init__(
+        self, connection: sa.Connection, *, actor: str | None, clock: Callable[[], dt.datetime]
+    ) -> None:
+        self._connection = connection
+        self._over = False
+        self.actor = actor
+        self.clock = clock
+
+    def end(self) -> None:
+        """From here on every use is refused."""
+        self._over = True
+
+    def query(self, statement: sa.Select[Any]) -> sa.CursorResult[Any]:
+        if self._over:
+            raise Misuse("These facts belong to a transaction that has ended; open another one.")
+        return self._connection.execute(statement)
+
+    def write(self, statement: sa.Insert | sa.Update) -> int:
+        """Execute and return how many rows it touched."""
+        self.writable()
+        return self._connection.execute(statement).rowcount
+
+    def writable(self) -> str:
+        """The actor; ``Misuse`` when this transaction only reads or has ended."""
+        if self._over:
+            raise Misuse("These facts belong to a transaction that has ended; open another one.")
+        if self.actor is None:
+            raise Misuse("These facts were opened to be read; write through the yard's 'once'.")
+        return self.actor
+
+    def insert(self, table: sa.Table, /, **values: object) -> None:
+        self.write(table.insert().values(values))
+
+    def put(self, table: sa.Table, key: Mapping[str, object], /, **values: object) -> None:
+        """Replace the row of that key, or insert it."""
+        where = [table.c[name] == value for name, value in key.items()]
+        if not self.write(table.update().where(*where).values(values)):
+            self.insert(table, **key, **values)
+
+    def first(self, statement: sa.Select[Any], kind: type[T]) -> T | None:
+        """The record in the first row's first column."""
+        text = self.query(statement.limit(1)).scalar()
+        return None if text is None else _decoded(text, kind)
+
+    def all(self, statement: sa.Select[Any], kind: type[T]) -> list[T]:
+        """The records in the rows' first column."""
+        return [_decoded(text, kind) for text in self.query(statement).scalars()]
+
+    def next(self, counter: str) -> int:
+        """One more than ever before."""
+        table = schema.counters
+        if not self.write(table.update().where(table.c.name == counter).values(value=table.c.value + 1)):
+            self.insert(table, name=counter, value=1)
+        value: int = self.query(sa.select(table.c.value).where(table.c.name == counter)).scalar_one()
+        return value
+
+    def claim(self, name: str, noun: str) -> None:
+        """Models and datasets share one namespace: ``Misuse`` when the name is another noun's."""
+        table = schema.names
+        found = self.query(sa.select(table.c.noun).where(table.c.name == name)).scalar()
+        if found is None:
+            self.insert(table, name=name, noun=noun)
+        elif found != noun:
+            raise Misuse(f"'{name}' is a {found} in this yard and cannot name a {noun}; choose another name.")
+
+
+def encoded(record: msgspec.Struct) -> str:
+    """The record as the ``record`` columns hold it."""
+    return msgspec.json.encode(record).decode()
+
+
+def microseconds(time: dt.datetime) -> int:
+    """Since the epoch."""
+    return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
+
+
+def _decoded(text: str, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise DatabaseDown(
+            f"A stored {kind.__name__} of the yard cannot be read ({error}); "
+            "restore the database from a copy, or use the Modelyard that wrote it."
+        ) from error
