@@ -157,19 +157,14 @@ def _root(event: Event) -> str:
 
 def _event(found: sa.Row[Any]) -> Event:
     """The row as an event, refused when one byte of it is not as ``append`` writes it."""
+    row = {str(name): value for name, value in found._mapping.items()}
     try:
-        values = {
-            **{str(name): value for name, value in row.items()},
-            "payload": msgspec.json.decode(str(row["payload"])),
-        }
-        event = msgspec.convert(values, Event)
-        as_written = (
-            _written(event.ts) == row["ts"] and canonical(event.payload) == str(row["payload"]).encode()
-        )
-    except (msgspec.MsgspecError, ValueError, TypeError):
+        event = msgspec.convert({**row, "payload": msgspec.json.decode(row["payload"])}, Event)
+        as_written = _written(event.ts) == row["ts"] and canonical(event.payload) == row["payload"].encode()
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError):
         as_written = False
     if not as_written:
-        raise _broken(int(str(row["seq"])), "is not as it was written: it was edited")
+        raise _broken(row["seq"], "is not as it was written: it was edited")
     return event
 
 
