@@ -143,7 +143,7 @@ def view(report: Report) -> ReportView:
             for g in report.gates
         ),
         cells=cells,
-        per_class=_per_class(report.confusion, classes) if report.task == "multiclass" else (),
+        per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",
     )
 

@@ -1,0 +1,239 @@
+"""The report's pages: the same figures everywhere, nothing fetched, nothing injected."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from modelyard.records.gate import GateOutcome
+from modelyard.records.report import Curve, Metric, Report
+from modelyard.render import html, markdown
+from modelyard.render.view import number, view
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOSTILE = "<script>alert('x')</script>|`**\n# \"&"
+
+
+def binary(**changes) -> Report:
+    report = Report(
+        model="screening",
+        package="9f" * 32,
+        dataset="patients@3",
+        dataset_digest="77" * 32,
+        task="binary",
+        classes=("benign", "malignant"),
+        rows=114,
+        metrics=(
+            Metric(name="roc_auc", value=0.99423, low=0.98112, high=1.0),
+            Metric(name="recall", value=0.95238, low=0.88095, high=1.0),
+            Metric(name="log_loss", value=0.07312, low=0.03, high=0.13, higher_is_better=False),
+        ),
+        confusion=((71, 1), (2, 40)),
+        curves=(
+            Curve(name="roc", x=(0.0, 0.0, 1.0), y=(0.0, 0.95, 1.0)),
+            Curve(name="precision_recall", x=(0.0, 0.9, 1.0), y=(1.0, 1.0, 0.37)),
+            Curve(name="calibration", x=(0.05, 0.9), y=(0.04, 0.93), counts=(70, 44)),
+        ),
+        gates=(
+            GateOutcome(
+                metric="roc_auc", rule="min", passed=True, sentence="roc_auc is 0.9942, at least 0.95."
+            ),
+            GateOutcome(
+                metric="log_loss",
+                rule="max",
+                passed=False,
+                sentence="log_loss is 0.07312, above 0.05, the most allowed.",
+            ),
+        ),
+        passed=False,
+        created=dt.datetime(2026, 11, 21, 9, 30, tzinfo=dt.UTC),
+    )
+    return msgspec.structs.replace(report, **changes)
+
+
+def multiclass(classes: int) -> Report:
+    confusion = tuple(tuple(9 if i == j else 1 for j in range(classes)) for i in range(classes))
+    return binary(
+        task="multiclass",
+        classes=tuple(f"kind {i}" for i in range(classes)),
+        confusion=confusion,
+        curves=(),
+        metrics=(Metric(name="accuracy", value=0.75, low=0.7, high=0.8),),
+    )
+
+
+def regression() -> Report:
+    residuals = Curve(name="residuals", x=(1.0, 2.5, 3.0), y=(0.2, -0.1, 0.0))
+    metrics = (
+        Metric(name="r2", value=-0.0213, low=-0.2, high=0.1),
+        Metric(name="rmse", value=53218.24, low=50000.0, high=60000.0, higher_is_better=False),
+    )
+    return binary(
+        task="regression", classes=(), confusion=(), curves=(residuals,), metrics=metrics, rows=5000
+    )
+
+
+class Page(HTMLParser):
+    """Collects what a browser would act on."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+        self.text = ""
+        self.unlabelled = 0
+        self.feed(source)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        given = dict(attributes)
+        self.loads += [
+            v for k, v in attributes if k in ("src", "href", "xlink:href", "data", "srcset", "action")
+        ]
+        self.loads += re.findall(r"url\(([^)]*)\)", given.get("style") or "")
+        if tag == "svg" and not (given.get("role") == "img" and given.get("aria-label")):
+            self.unlabelled += 1
+
+    def handle_data(self, data):
+        self.text += data
+
+
+ALL = [binary(), multiclass(3), multiclass(14), regression()]
+
+
+@pytest.mark.parametrize("report", ALL, ids=["binary", "three", "many", "regression"])
+def test_three_renderings_show_the_same_numbers(report):
+    source, text = html.report(report), markdown.report(report)
+    page = Page(source).text
+    record = msgspec.json.decode(msgspec.json.encode(report), type=Report)
+    for metric in record.metrics:
+        for figure in (metric.value, metric.low, metric.high):
+            assert number(figure) in page
+            assert number(figure) in text
+    for outcome in record.gates:
+        assert outcome.sentence in page
+        assert outcome.sentence in text
+    for fact in (record.model, record.package, record.dataset, record.dataset_digest, view(record).verdict):
+        assert fact in page
+        assert fact in text
+    for row in record.confusion if len(record.classes) < 13 else ():
+        for count in row:
+            assert f"<strong>{count}</strong>" in source
+            assert f" {count} (" in text
+
+
+@pytest.mark.parametrize("report", ALL, ids=["binary", "three", "many", "regression"])
+def test_a_page_loads_and_runs_nothing(report):
+    source = html.report(report)
+    page = Page(source)
+    assert page.loads == []
+    assert not {"script", "link", "iframe", "object", "img", "form", "base"} & set(page.tags)
+    assert "default-src 'none'" in source
+    for found in re.findall(r"@import|url\([^#][^)]*\)", source):
+        pytest.fail(f"the page asks for {found}")
+    assert page.unlabelled == 0
+
+
+def test_hostile_labels_stay_text():
+    classes = ("fine", HOSTILE)
+    gates = (GateOutcome(metric="recall", rule="min", passed=False, sentence=f"recall of {HOSTILE}"),)
+    report = binary(classes=classes, gates=gates, model="<b>m</b>", dataset="<i>d</i>@1")
+    page = Page(html.report(report))
+    assert "script" not in page.tags
+    assert HOSTILE in page.text
+    assert "<b>m</b>" in page.text
+    text = markdown.report(report)
+    assert "<script>" not in text
+    rows = [line for line in text.splitlines() if line.startswith("|") and "fine" in line]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows if "True" in line}) == 1
+    assert '\n# "' not in text
+
+
+def test_hostile_labels_stay_text_in_a_heatmap():
+    report = multiclass(14)
+    hostile = ("</text><script>alert(1)</script>", '"]}+[datum', *report.classes[2:])
+    page = Page(html.report(msgspec.structs.replace(report, classes=hostile)))
+    assert "script" not in page.tags
+    assert '"]}+[datum' in page.text
+
+
+@pytest.mark.parametrize(
+    ("passed", "gates", "said"),
+    [(True, 0, "No gate was set"), (True, 1, "The one gate is met"), (False, 2, "1 of 2 gates is not met")],
+)
+def test_the_verdict_says_how_many_gates(passed, gates, said):
+    report = binary(passed=passed, gates=binary().gates[:gates])
+    assert said in html.report(report)
+    assert said in markdown.report(report)
+    assert ("Not passed" in html.report(report)) is not passed
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.99423, "0.9942"),
+        (1.0, "1.0000"),
+        (0.0, "0.0000"),
+        (53218.24, "53,218"),
+        (-0.0213, "\u22120.0213"),
+        (12.3456, "12.346"),
+        (0.000012, "1.200e\u221205"),
+        (3.2e12, "3.200e+12"),
+    ],
+)
+def test_numbers(value, shown):
+    assert number(value) == shown
+
+
+def test_a_report_without_curves_and_gates_renders():
+    bare = binary(curves=(), gates=(), confusion=(), metrics=(), passed=True)
+    assert "Passed" in html.report(bare)
+    assert "Passed" in markdown.report(bare)
+
+
+def test_mentions_do_not_call_people():
+    assert "@someone" not in markdown.escape("by @someone")
+    assert markdown.escape("patients@3") == "patients@3"
+
+
+def test_altair_is_imported_only_to_draw():
+    code = "import sys, modelyard.render.html, modelyard.render.text; print('altair' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed; apt-get install chromium")
+def test_a_browser_shows_it_without_a_complaint_or_request(tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api")
+    pages = {name: tmp_path / f"{name}.html" for name in ("binary", "many", "regression")}
+    for name, report in zip(pages, (binary(), multiclass(14), regression()), strict=True):
+        pages[name].write_text(html.report(report), encoding="utf-8")
+    with playwright.sync_playwright() as player:
+        browser = player.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]
+        )
+        for scheme, width in (("light", 1100), ("dark", 360)):
+            context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+            for path in pages.values():
+                complaints, requests = [], []
+                page = context.new_page()
+                page.on("console", lambda message, to=complaints: to.append(message.text))
+                page.on("pageerror", lambda error, to=complaints: to.append(str(error)))
+                page.on("request", lambda request, to=requests: to.append(request.url))
+                page.goto(path.as_uri())
+                assert page.locator("#verdict").is_visible()
+                assert page.locator("#verdict").inner_text() == "Not passed"
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                ink = page.locator(".charts svg text").first.evaluate("e => getComputedStyle(e).fill")
+                assert ink == ("rgb(86, 93, 105)" if scheme == "light" else "rgb(167, 174, 185)")
+                assert complaints == []
+                assert requests == [path.as_uri()]
+            context.close()
+        browser.close()
