@@ -208,6 +208,19 @@ def test_no_requests_make_an_empty_turn() -> None:
     assert decoded.batch.numbers.shape == (0, 5)
 
 
+def test_many_unknown_features_cost_one_search_for_a_likely_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = rules.unknown
+
+    def counted(schema: Schema, name: str, *, at: int | None = None) -> rules.Fault:
+        asked.append(name)
+        return real(schema, name, at=at)
+
+    monkeypatch.setattr(rules, "unknown", counted)
+    refused = refusal(body(ROW | {f"x{i}": 1 for i in range(3000)}))
+    assert (refused.field, asked) == ("x0", ["x0"])
+
+
 VALUES = st.one_of(
     st.none(),
     st.booleans(),

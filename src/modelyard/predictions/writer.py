@@ -101,7 +101,7 @@ class Writer:
             if pending:
                 self._append(pending)
             if fsync and self._segment is not None:
-                os.fsync(self._segment.file)
+                self._segment.sync()
         except OSError as error:
             self._sequence = self._flushed
             self._abandon()
@@ -167,6 +167,7 @@ class _Segment:
         self.end = 0
         self.models: set[int] = set()
         self.since = 0.0
+        self._named = False
         fresh = path.with_suffix(".new")
         self.file = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640)
         try:
@@ -188,6 +189,17 @@ class _Segment:
         while done < len(content):
             done += os.pwrite(self.file, content[done:] if done else content, self.end + done)
         self.end += len(content)
+
+    def sync(self) -> None:
+        """Wait for the disk to have the content, and the name."""
+        os.fsync(self.file)
+        if not self._named:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+            self._named = True
 
     def close(self) -> None:
         """Give back what was set aside, then the lock; without rows leave nothing."""
