@@ -29,6 +29,8 @@ def read_csv(path: Path) -> pl.DataFrame:
         try:
             return _read(path, names, block=block, threads=True)
         except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
             if "straddl" not in str(error) or block == _LARGEST_BLOCK:
                 raise _reason(path, names, block, error) from None
             block = min(block * 8, _LARGEST_BLOCK)

@@ -22,6 +22,7 @@ _FLOAT = (
     r"^(?:[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
     r"|[+-]?(?i:inf|infinity)|(?i:nan))$"
 )
+_DIGITS = r"^[+-]?[0-9]+$"
 _SAMPLE = 1000
 
 
@@ -30,6 +31,8 @@ def typed(texts: pl.Series) -> pl.Series:
     if texts.null_count() == texts.len():
         return pl.Series(texts.name, [None] * texts.len(), dtype=pl.Null)
     for kind in ORDER:
+        if kind == "float" and _values(texts).str.contains(_DIGITS).all():
+            return texts  # identifiers of 20 digits: a float would lose some
         if _all(texts.head(_SAMPLE), kind) and (series := read(texts, kind)) is not None:
             return series
     return texts
