@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import Protocol, cast
 
+from modelyard.serving.limits import Limits
+from modelyard.serving.reply import Frames
 from modelyard.serving.route import Entry
 from modelyard.wire.heads import Head, Messages, body_too_large, head_too_large
 from modelyard.wire.inference import Reading
 from modelyard.wire.problem import Problem
 
-if TYPE_CHECKING:
-    from modelyard.serving.service import Service
-
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Host(Protocol):
+    """What a connection asks of the service behind it."""
+
+    limits: Limits
+    heads: dict[bytes, Entry]
+    connections: set[Connection]
+    frames: Frames
+    draining: bool
+    unknown: Entry
+    now: Callable[[], float]
+
+    def entry(self, head: bytes) -> Entry | None: ...
+    def resolve(self, head: Head) -> Entry: ...
+    def framed(self, entry: Entry, body: bytes, json_length: int | None) -> bytes: ...
+    def refusal(self, entry: Entry, problem: Problem) -> bytes: ...
 
 
 class Slot:
@@ -47,7 +64,7 @@ class Slot:
 class Connection(asyncio.Protocol):
     """A steady connection frames by remembered heads; anything odd moves it to the strict parser for good."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Host) -> None:
         self.service = service
         self.transport: asyncio.Transport
         self.slots: deque[Slot] = deque()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import html
+import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from modelyard import __version__
 from modelyard.records.package import Label
 from modelyard.records.schema import Column
 from modelyard.serving.live import Live
@@ -39,6 +40,12 @@ _ERROR = {
 }
 
 
+@functools.cache
+def version() -> str:
+    """Modelyard's, as it is installed."""
+    return importlib.metadata.version("modelyard")
+
+
 def openapi(models: Sequence[Live], *, secured: bool) -> bytes:
     """OpenAPI 3.1 of what is served now."""
     paths: dict[str, Any] = {}
@@ -62,7 +69,7 @@ def openapi(models: Sequence[Live], *, secured: bool) -> bytes:
         }
     document: dict[str, Any] = {
         "openapi": "3.1.0",
-        "info": {"title": "Predictions", "version": __version__},
+        "info": {"title": "Predictions", "version": version()},
         "paths": paths,
         "components": {"schemas": schemas},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.utils import formatdate
 
-from modelyard.wire.problem import REASONS, Problem
+from modelyard.wire.problem import REASONS
 
 JSON = b"application/json"
 
@@ -51,8 +51,3 @@ class Frames:
             len(body),
         )
         return head if bodiless else head + body
-
-
-def problem_body(problem: Problem, *, inference: bool) -> bytes:
-    """A refusal in the form of the surface that was asked."""
-    return problem.inference() if inference else problem.native()

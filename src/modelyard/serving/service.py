@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from modelyard import __version__
 from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
@@ -165,7 +164,7 @@ class Service:
             case "/ping":
                 return lambda slot: self._give(slot, b"\n")
             case "/version":
-                return self._told({"name": "modelyard", "version": __version__})
+                return self._told({"name": "modelyard", "version": pages.version()})
             case "/models":
                 return self._told({"models": [self._brief(name) for name in self._queues]})
             case "/metrics":
@@ -181,7 +180,7 @@ class Service:
         match rest:
             case []:
                 extensions = ["binary_tensor_data", "model_repository"]
-                return self._told({"name": "modelyard", "version": __version__, "extensions": extensions})
+                return self._told({"name": "modelyard", "version": pages.version(), "extensions": extensions})
             case ["health", "live"]:
                 return self._told({"live": True})
             case ["health", "ready"]:
