@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#from modelyard.packaging.seal import seal
+from modelyard.packaging.seal import seal
 from modelyard.packaging.store import fetch, store
 
 __all__ = ["fetch", "seal", "store"]

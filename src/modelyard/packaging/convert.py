@@ -93,7 +93,9 @@ def _prepared(model: Any, schema: Schema) -> Any:
         positions = [order.index(c.name) for c in schema.features]
         _by_position(first, positions)
     elif names.texts and names.numbers:
-        raise Unconvertible("numbers and texts go into one transformer; take them apart with a ColumnTransformer")
+        raise Unconvertible(
+            "numbers and texts go into one transformer; take them apart with a ColumnTransformer"
+        )
     for part in parts(model):
         _mark_nulls(part)
     return model
@@ -119,7 +121,7 @@ def _mark_nulls(part: Any) -> None:
 
 
 def _marked(values: Any) -> Any:
-    if getattr(values, "dtype", None) != object:
+    if getattr(values, "dtype", np.dtype(float)).kind != "O":
         return values
     null = np.array([value is None for value in values], dtype=bool)
     if not null.any():

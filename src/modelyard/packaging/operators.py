@@ -24,7 +24,7 @@ def operators(final: Any) -> dict[type, Converter]:
     """
     from sklearn.impute import SimpleImputer
 
-    found: dict[type, Converter] = {kind: _on_float32 for kind in _tree_types()}
+    found: dict[type, Converter] = dict.fromkeys(_tree_types(), _on_float32)
     found[SimpleImputer] = _impute
     kind = type(final)
     float32 = _has_trees(final)

@@ -15,7 +15,6 @@ from modelyard.predictor.answers import Answers, decide, label_array
 from modelyard.records.package import Label, Task
 from modelyard.tables.batch import Batch
 
-
 NULL = "\ue000null"
 """How a null text reaches a graph: a private character, so that no text of a table is it."""
 

@@ -39,7 +39,7 @@ def verify(folder: Path, digest: str | None = None) -> Manifest:
     for file in manifest.files:
         if file.path not in found:
             raise Tampered(f"{folder / file.path} is missing from the package.")
-        size, sha256 = _measure(folder / file.path)
+        size, sha256 = fingerprint(folder / file.path)
         if (size, sha256) != (file.size, file.sha256):
             raise Tampered(f"{folder / file.path} was changed; it does not match the package's manifest.")
     return manifest
@@ -101,7 +101,8 @@ def _listing(folder: Path) -> set[str]:
     return found
 
 
-def _measure(path: Path) -> tuple[int, str]:
+def fingerprint(path: Path) -> tuple[int, str]:
+    """Size in bytes and sha256 (hex) of a file."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return path.stat().st_size, sha256

@@ -1,0 +1,233 @@
+"""From a trained model to an immutable folder whose digest covers all it needs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from modelyard.errors import AuthorError, DataRefused, ModelyardError, StoreDown, Unconvertible
+from modelyard.packaging import golden as golden_rows
+from modelyard.packaging.convert import convert
+from modelyard.packaging.mlflow_form import LOADER, mlflow_files
+from modelyard.packaging.probes import thresholds
+from modelyard.packaging.prove import prove
+from modelyard.packaging.safe_file import dumps
+from modelyard.predictor.answers import Answers
+from modelyard.predictor.author import alone
+from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.native import answer
+from modelyard.predictor.open import open_package
+from modelyard.predictor.session import session
+from modelyard.predictor.verify import MANIFEST, fingerprint
+from modelyard.records.package import Manifest, PackagedFile, Proof
+from modelyard.records.schema import Schema
+from modelyard.tables.batch import Batch, layout
+from modelyard.tables.profile import anchor, anchor_answers
+
+
+def seal(
+    fitted: Fitted,
+    folder: Path,
+    *,
+    model: str,
+    schema: Schema,
+    code: Path,
+    requirements: tuple[str, ...],
+    train: Batch,
+    test: Batch,
+    form: Literal["auto", "onnx", "native"] = "auto",
+    tolerance: float = 1e-5,
+    python: str,
+) -> Manifest:
+    """Write the package into ``folder``, which appears whole or not at all, and return its manifest.
+
+    ``auto`` takes the compiled form when it is proven equal within ``tolerance`` and the native one, with
+    the reason in ``proof.json``, when it is not. ``code`` is the model's folder; ``train`` and ``test`` are the two
+    parts of the dataset version. Sealing equal models gives equal digests. The sealed package is opened and
+    must answer the test split as the trained model does.
+
+    Raises ``Unconvertible`` when ``onnx`` is wanted and not proven, or when the model is neither provable
+    nor safe to store; ``AuthorError`` when the author's code raises; ``DataRefused`` without test rows.
+    """
+    if len(test) == 0:
+        raise DataRefused(
+            "There are no test rows to prove the package on; give the split a larger test share."
+        )
+    compiled = _compiled(fitted, schema, test, form=form, tolerance=tolerance)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name[:20]}-", dir=folder.parent) as scratch:
+            made = Path(scratch) / "package"
+            made.mkdir()
+            _write_model(fitted, compiled, made, code)
+            _write_code(code, made / "code")
+            manifest = Manifest(
+                model=model,
+                task=fitted.task,
+                classes=fitted.classes,
+                form="onnx" if compiled.content else "native",
+                frame=fitted.frame,
+                custom_predict=fitted.predict is not None,
+                schema=schema,
+                layout=layout(schema),
+                requirements=tuple(sorted(requirements)),
+                python=python,
+                files=(),
+            )
+            answers = compiled.answers
+            _write_records(made, manifest, compiled.proof, train, test, answers)
+            manifest = msgspec.structs.replace(manifest, files=tuple(_measured(made)))
+            _write(made / MANIFEST, canonical(manifest))
+            _hold(made, fitted, test, answers, tolerance)
+            if folder.exists():
+                raise StoreDown(f"{folder} is there already; a package is sealed into a new folder.")
+            made.rename(folder)
+    except OSError as error:
+        raise StoreDown(f"{folder} cannot be written: {error.strerror or error}.") from error
+    return manifest
+
+
+def canonical(value: object) -> bytes:
+    """The one JSON of a record: keys sorted, no spaces."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    proof: Proof
+    answers: Answers
+    """Of the form that serves, on the test split."""
+    content: bytes | None
+
+
+def _compiled(
+    fitted: Fitted, schema: Schema, test: Batch, *, form: Literal["auto", "onnx", "native"], tolerance: float
+) -> _Compiled:
+    native = answer(fitted, test, schema)
+    if form == "native":
+        proof = Proof(proven=False, tolerance=tolerance, reason="the settings ask for the native form")
+        return _Compiled(proof, native, None)
+    try:
+        content = convert(fitted, schema)
+        ask = session(content, fitted.task, fitted.classes)
+        proof = prove(
+            lambda rows: answer(fitted, rows, schema),
+            ask,
+            test,
+            schema=schema,
+            thresholds=thresholds(fitted, test, schema),
+            tolerance=tolerance,
+        )
+    except (Unconvertible, ModelyardError) as error:
+        proof = Proof(proven=False, tolerance=tolerance, reason=str(error).rstrip("."))
+    if proof.proven:
+        return _Compiled(proof, ask(test), content)
+    if form == "onnx":
+        raise Unconvertible(
+            f"The model cannot serve as ONNX: {proof.reason}; set form = 'auto' to serve the trained model."
+        )
+    return _Compiled(proof, native, None)
+
+
+def _write_model(fitted: Fitted, compiled: _Compiled, made: Path, code: Path) -> None:
+    if compiled.content:
+        _write(made / "model" / "model.onnx", compiled.content)
+        return
+    if fitted.save is not None and fitted.load is not None:
+        target = made / "model" / "native"
+        target.mkdir(parents=True)
+        try:
+            with alone(code):
+                fitted.save(fitted.model, target)
+        except Exception as error:
+            raise AuthorError(f"'save' in model.py raised {type(error).__name__}: {error}") from error
+        if not any(path.is_file() for path in target.rglob("*")):
+            raise AuthorError("'save' in model.py wrote no file into the folder that it was given.")
+        return
+    try:
+        _write(made / "model" / "model.skops", dumps(_served(fitted)))
+    except Unconvertible as error:
+        raise Unconvertible(
+            f"The model cannot be packaged: {error}, and as ONNX it is not proven ({compiled.proof.reason}); "
+            "write 'save(model, folder)' and 'load(folder)' in model.py."
+        ) from error
+
+
+def _served(fitted: Fitted) -> object:
+    """Without the search around it, whose timings differ from one training to the next."""
+    best = getattr(fitted.model, "best_estimator_", None)
+    return fitted.model if best is None or fitted.predict is not None else best
+
+
+def _write_code(source: Path, target: Path) -> None:
+    """The model's folder without compiled and hidden files; links are followed to their content."""
+    if (source / f"{LOADER}.py").exists() or (source / "modelyard_fallback").exists():
+        raise Unconvertible(f"{source} has a file named {LOADER}, a name that packages use; rename it.")
+    for root, folders, names in os.walk(source):
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__pycache__")
+        for name in sorted(names):
+            if name.startswith(".") or name.endswith((".pyc", ".pyo")):
+                continue
+            path = Path(root, name)
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+
+
+def _write_records(
+    made: Path, manifest: Manifest, proof: Proof, train: Batch, test: Batch, answers: Answers
+) -> None:
+    rows = golden_rows.chosen(test)
+    at = np.unique(np.linspace(0, len(test) - 1, len(rows)).astype(np.intp))
+    given = Answers(answers.prediction[at], None if answers.probability is None else answers.probability[at])
+    golden = golden_rows.golden(rows, given, manifest.schema)
+    reference = anchor_answers(
+        answers.prediction, answers.probability, task=manifest.task, classes=manifest.classes
+    )
+    for name, record in (
+        ("schema.json", manifest.schema),
+        ("profile.json", anchor(train, manifest.schema)),
+        ("answers.json", reference),
+        ("golden.json", golden),
+        ("proof.json", proof),
+    ):
+        _write(made / name, canonical(record))
+    for path, content in mlflow_files(manifest, golden.rows[:5]).items():
+        _write(made / path, content)
+
+
+def _measured(made: Path) -> Iterator[PackagedFile]:
+    for path in sorted(path for path in made.rglob("*") if path.is_file()):
+        size, sha256 = fingerprint(path)
+        yield PackagedFile(path=path.relative_to(made).as_posix(), size=size, sha256=sha256)
+
+
+def _hold(made: Path, fitted: Fitted, test: Batch, answers: Answers, tolerance: float) -> None:
+    """Open what was sealed and ask it the test split: what was tested is what runs."""
+    again = open_package(made).predict(test)
+    ours, theirs = (a.prediction if a.probability is None else a.probability for a in (again, answers))
+    if fitted.task == "regression" or answers.probability is not None:
+        size = np.maximum(np.abs(theirs), 1.0)
+        same = ours.shape == theirs.shape and bool((np.abs(ours - theirs) <= tolerance * size).all())
+    else:
+        same = bool((ours == theirs).all())
+    if not same:
+        raise Unconvertible(
+            "The packaged model answers the test rows otherwise than the trained one; "
+            "'load' in model.py does not bring back what 'save' wrote."
+            if fitted.save
+            else "The packaged model answers the test rows otherwise than the trained one."
+        )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)

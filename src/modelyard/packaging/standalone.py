@@ -1,0 +1,222 @@
+"""Loads a Modelyard package for ``mlflow.pyfunc.load_model`` where Modelyard is not installed.
+
+A package carries this file as ``code/modelyard_pyfunc.py``. It needs NumPy, pandas and, as the manifest
+says, onnxruntime or the trained model's own libraries. ``predict`` takes a DataFrame with the
+features by name, or rows in schema order, and returns probabilities [n, c] float64 in the order of the manifest's
+``classes`` for a classification, numbers [n] float64 for a regression, and labels [n] for a classifier
+without probabilities.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+NULL = "\ue000null"
+SAFE: tuple[str, ...] = ()
+DAY = 86_400_000_000
+
+
+def _load_pyfunc(path: str) -> Model:
+    """What MLflow calls with the package's folder."""
+    root = Path(path)
+    manifest = json.loads((root / "manifest.json").read_bytes())
+    for file in manifest["files"]:
+        if hashlib.sha256((root / file["path"]).read_bytes()).hexdigest() != file["sha256"]:
+            raise ValueError(f"{root / file['path']} was changed; it does not match the package's manifest.")
+    return Model(root, manifest)
+
+
+class Model:
+    """A package that answers."""
+
+    def __init__(self, root: Path, manifest: dict[str, Any]) -> None:
+        self.manifest = manifest
+        schema = manifest["schema"]
+        aside = {schema.get("target"), *schema.get("key", ())}
+        self.features = [c for c in schema["columns"] if c["name"] not in aside]
+        self._ask = _onnx(root, manifest) if manifest["form"] == "onnx" else _native(root, manifest)
+
+    def predict(self, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002
+        """Answers [n, c] or [n] for rows; ``ValueError`` for a feature that is missing and for
+        an answer that is not finite."""
+        frame = self._frame(model_input)
+        answers = self._ask(frame, self)
+        if answers.dtype.kind == "f" and not np.isfinite(answers).all():
+            raise ValueError("The model gave an answer that is not finite; every answer must be.")
+        return answers
+
+    def _frame(self, rows: Any) -> pd.DataFrame:
+        names = [c["name"] for c in self.features]
+        if isinstance(rows, np.ndarray):
+            rows = pd.DataFrame(rows, columns=names)
+        elif not isinstance(rows, pd.DataFrame):
+            rows = pd.DataFrame(rows)
+        missing = [name for name in names if name not in rows.columns]
+        if missing:
+            raise ValueError(f"The column '{missing[0]}' is missing.")
+        return pd.DataFrame(
+            {c["name"]: _typed(rows[c["name"]], c) for c in self.features}, index=pd.RangeIndex(len(rows))
+        )
+
+    def numbers(self, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+        """The features that are no texts as [n, k] float64, NaN for null."""
+        columns = [_number(frame[c["name"]], c["kind"]) for c in self.features if c["kind"] != "string"]
+        return np.ascontiguousarray(np.stack(columns, axis=1)) if columns else np.empty((len(frame), 0))
+
+    def texts(self, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+        """The texts as [n, s] objects, None for null."""
+        names = [c["name"] for c in self.features if c["kind"] == "string"]
+        return frame[names].to_numpy(dtype=object) if names else np.empty((len(frame), 0), dtype=object)
+
+
+def _typed(values: pd.Series[Any], column: dict[str, Any]) -> Any:
+    """A column as the schema says, which is how the model saw it in training."""
+    kind, null = column["kind"], values.isna().to_numpy()
+    if kind == "string":
+        made = values.astype(object).to_numpy(dtype=object, copy=True)
+        made[null] = None
+        return pd.Series(made, dtype=object)
+    if kind in ("date", "datetime"):
+        return pd.Series(pd.to_datetime(values.to_numpy()).as_unit("us"))
+    free = not column.get("nullable", False) and not null.any()
+    if kind == "boolean":
+        made = np.array(
+            [None if gone else bool(v) for v, gone in zip(values, null, strict=True)], dtype=object
+        )
+        return made.astype(bool) if free else pd.Series(made, dtype=object)
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers.astype(np.int64) if kind == "integer" and free else numbers
+
+
+def _number(values: pd.Series[Any], kind: str) -> Any:
+    null = values.isna().to_numpy()
+    if kind in ("date", "datetime"):
+        moments = values.to_numpy(dtype="datetime64[us]").astype(np.int64).astype(np.float64)
+        moments[null] = np.nan
+        return moments / DAY if kind == "date" else moments
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _onnx(root: Path, manifest: dict[str, Any]) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        str(root / "model" / "model.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    inputs = {entry.name for entry in session.get_inputs()}
+
+    def ask(frame: pd.DataFrame, model: Model) -> Any:
+        feed: dict[str, Any] = {}
+        if "numbers" in inputs:
+            feed["numbers"] = model.numbers(frame)
+        if "texts" in inputs:
+            texts = model.texts(frame)
+            feed["texts"] = np.where(pd.isna(texts), NULL, texts)
+        answers = session.run(None, feed)[0]
+        return answers.reshape(-1) if manifest["task"] == "regression" else answers
+
+    return ask
+
+
+def _native(root: Path, manifest: dict[str, Any]) -> Any:
+    author: Any = None
+    if manifest["custom_predict"] or (root / "model" / "native").is_dir():
+        author = _author(root)
+    if (root / "model" / "native").is_dir():
+        model = author.load(root / "model" / "native")
+    else:
+        import skops.io
+
+        content = (root / "model" / "model.skops").read_bytes()
+        strange = set(skops.io.get_untrusted_types(data=content)) - set(SAFE)
+        if strange:
+            raise ValueError(f"model/model.skops holds {min(strange)}, a type that is not safe to load.")
+        model = skops.io.loads(content, trusted=list(SAFE))
+    classes = manifest["classes"]
+
+    def ask(frame: pd.DataFrame, caller: Model) -> Any:
+        rows = _rows(frame, caller, manifest["frame"])
+        if manifest["custom_predict"]:
+            given = np.asarray(author.predict(model, rows))
+        elif manifest["task"] != "regression" and hasattr(model, "predict_proba"):
+            given = _ordered(np.asarray(model.predict_proba(rows)), model, classes)
+        else:
+            given = np.asarray(model.predict(rows))
+        if manifest["task"] == "regression":
+            return given.reshape(len(frame)).astype(np.float64)
+        return (
+            given.astype(np.float64)
+            if given.ndim == 2 and given.shape[1] == len(classes)
+            else given.reshape(-1)
+        )
+
+    return ask
+
+
+def _ordered(given: Any, model: Any, classes: list[Any]) -> Any:
+    known = getattr(model, "classes_", None)
+    seen = classes if known is None else [c.item() if isinstance(c, np.generic) else c for c in known]
+    if seen == classes or len(seen) != given.shape[1] or not set(seen) <= set(classes):
+        return given
+    columns = np.zeros((given.shape[0], len(classes)), dtype=given.dtype)
+    columns[:, [classes.index(c) for c in seen]] = given
+    return columns
+
+
+def _rows(frame: pd.DataFrame, model: Model, kind: str) -> Any:
+    if kind == "pandas":
+        return frame
+    if kind == "numpy":
+        if not any(c["kind"] == "string" for c in model.features):
+            return model.numbers(frame)
+        rows = np.empty(frame.shape, dtype=object)
+        for at, c in enumerate(model.features):
+            values = frame[c["name"]]
+            rows[:, at] = values if c["kind"] == "string" else _number(values, c["kind"])
+        return rows
+    polars: Any = importlib.import_module("polars")
+    kinds = {
+        "string": polars.String,
+        "boolean": polars.Boolean,
+        "date": polars.Date,
+        "datetime": polars.Datetime("us"),
+    }
+    columns = []
+    for c in model.features:
+        values = frame[c["name"]]
+        if c["kind"] in ("integer", "float"):
+            columns.append(polars.Series(c["name"], values.to_numpy()))
+        elif c["kind"] in ("date", "datetime"):
+            # to_numpy: a pandas series of times would need pyarrow
+            moments = polars.Series(c["name"], values.to_numpy(dtype="datetime64[us]"), nan_to_null=True)
+            columns.append(moments.cast(kinds[c["kind"]]))
+        else:
+            columns.append(polars.Series(c["name"], values.tolist(), dtype=kinds[c["kind"]]))
+    return polars.DataFrame(columns)
+
+
+def _author(root: Path) -> Any:
+    """The author's ``model.py``, with a small ``modelyard`` where the real one is not installed."""
+    code = root / "code"
+    if importlib.util.find_spec("modelyard") is None:
+        sys.path.append(str(code / "modelyard_fallback"))
+    if str(code) not in sys.path:
+        sys.path.insert(0, str(code))
+    spec = importlib.util.spec_from_file_location("modelyard_packaged_model", code / "model.py")
+    if spec is None or spec.loader is None:
+        raise ValueError(f"There is no {code / 'model.py'}.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
