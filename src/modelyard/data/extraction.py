@@ -90,7 +90,7 @@ def _read_parquet(path: Path) -> pl.DataFrame:
     try:
         with path.open("rb") as stream:
             frame = pl.read_parquet(stream)
-    except (pl.exceptions.PolarsError, ValueError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
         reason = (str(error).splitlines() or ["damaged"])[0][:200]
         raise DataRefused(f"{path} is no readable Parquet file: {reason}.") from None
     if frame.width == 0:

@@ -149,7 +149,8 @@ def _part(path: Path) -> pl.DataFrame:
         return pl.read_parquet(path, use_statistics=False)
     except FileNotFoundError:
         raise Tampered(f"{path} is gone; restore the file, or ingest again.") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        # A damaged page can make the decoder panic, which is no Exception.
         raise Tampered(
             f"{path} is damaged ({_first_line(error)}); restore the file, or ingest again."
         ) from None
@@ -159,5 +160,5 @@ def _local(uri: str) -> Path:
     return Path(unquote(urlparse(uri).path)) if uri.startswith("file://") else Path(uri)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
