@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -52,8 +54,9 @@ class Yard:
     def collect(self) -> int:
         return collect(self.log, self.tables, environment="prod")
 
-    def window(self, model: str = "m", *, start: dt.datetime = START, end: dt.datetime = END) -> pl.DataFrame:
-        return window(self.tables, self.log, environment="prod", model=model, start=start, end=end)
+    def window(self, model: str = "m", **more: Any) -> pl.DataFrame:
+        span = {"start": START, "end": END} | more
+        return window(self.tables, self.log, environment="prod", model=model, **span)
 
     def ids(self) -> list[str]:
         return self.window()["request_id"].to_list()
@@ -195,8 +198,10 @@ def test_versions_of_other_kinds_are_kept_and_a_window_over_both_says_so(yard: Y
     assert yard.collect() == 1
     log_one(yard.writer(), every_kind(flag="string"), [1] * 4, ["x", "y"], 2)
     assert yard.collect() == 1
-    with pytest.raises(DataRefused, match="shorter"):
+    with pytest.raises(DataRefused, match="one version"):
         yard.window()
+    assert features(yard.window(version=1))["version"].to_list() == [True]
+    assert features(yard.window(version=2))["version"].to_list() == ["x"]
 
 
 def test_versions_with_more_features_share_a_window(yard: Yard) -> None:
@@ -327,12 +332,33 @@ def test_transactions_outlive_a_checkpoint(yard: Yard) -> None:
     assert yard.ids() == ["000000"]
 
 
+def test_a_damaged_table_is_an_outage(yard: Yard) -> None:
+    writer = yard.writer()
+    yard.turn(writer, begun(writer))
+    writer.close()
+    yard.collect()
+    for part in yard.tables.rglob("*.parquet"):
+        part.write_bytes(b"nothing")
+    with pytest.raises(StoreDown, match="cannot be read"):
+        yard.window()
+
+
+def test_what_a_killed_writer_left_half_made_goes_after_an_hour(yard: Yard) -> None:
+    yard.log.mkdir()
+    for name, age in (("old", 4000), ("young", 60)):
+        path = yard.log / f"000-{name}-00000001.new"
+        path.write_bytes(b"")
+        os.utime(path, (time.time() - age, time.time() - age))
+    assert yard.collect() == 0
+    assert [path.name for path in yard.log.glob("*.new")] == ["000-young-00000001.new"]
+
+
 def test_tables_that_cannot_be_written_leave_the_segments(yard: Yard) -> None:
     writer = yard.writer()
     yard.turn(writer, begun(writer))
     writer.close()
     yard.tables.write_text("in the way")
-    with pytest.raises(StoreDown, match="nothing was lost"):
+    with pytest.raises(StoreDown, match="cannot be collected"):
         yard.collect()
     yard.tables.unlink()
     assert yard.collect() == 1

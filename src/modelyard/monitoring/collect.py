@@ -62,15 +62,10 @@ def collect(folder: Path, tables: Path, *, environment: str) -> int:
     """
     if not folder.is_dir():
         return 0
-    try:
-        with _alone(folder):
-            _sweep(folder)
-            complete = [segment for segment in segments(folder) if segment.is_complete()]
-            return sum(_move(chunk, tables, environment) for chunk in _chunks(complete))
-    except (OSError, DeltaError) as error:
-        raise StoreDown(
-            f"The predictions in {folder} cannot be collected into {tables}: {error}; nothing was lost."
-        ) from None
+    with _outage(f"The predictions in {folder} cannot be collected into {tables}"), _alone(folder):
+        _sweep(folder)
+        complete = [segment for segment in segments(folder) if segment.is_complete()]
+        return sum(_move(chunk, tables, environment) for chunk in _chunks(complete))
 
 
 def window(
@@ -81,28 +76,36 @@ def window(
     model: str,
     start: dt.datetime,
     end: dt.datetime,
+    version: int | None = None,
 ) -> pl.DataFrame:
     """All predictions logged from ``start`` up to, not including, ``end``, in the order of time.
 
     One row each: ``COLUMNS``, ``prediction``, ``probability`` and ``features``, a struct of the features
     in the kinds' storage types (a struct, since a feature may be called ``version``; ``features`` gives
     them as a frame). What is not collected yet is included; nothing comes twice. An empty window has
-    ``COLUMNS`` only. Raises ``DataRefused`` when versions in it differ in a feature's kind.
+    ``COLUMNS`` only. ``version`` leaves out what others answered. Raises ``DataRefused`` when versions
+    in it differ in a feature's kind, ``StoreDown`` when log or tables cannot be read.
     """
-    # The log is read before the tables: what leaves it in between is in the tables then.
-    tail: dict[str, list[LoggedFrame]] = {}
-    for found in read(folder) if folder.is_dir() else ():
-        if found.model.model == model and _microseconds(start) <= round(found.at * 1e6) < _microseconds(end):
-            tail.setdefault(_shape(found), []).append(found)
+    first, last = _microseconds(start), _microseconds(end)
+    wanted = pl.col("at").is_between(start, end, closed="left")
+    if version is not None:
+        wanted = wanted & (pl.col("version") == version)
     home = _home(tables, environment, model)
-    shapes = {path.name for path in home.iterdir()} if home.is_dir() else set()
     parts = []
-    for shape in sorted(shapes | tail.keys()):
-        table = _open(home / shape)
-        if table is not None:
-            span = (pl.col("at") >= start) & (pl.col("at") < end)
-            parts.append(_logged(table, span))
-        parts += [_rows(found) for found in [_fresh(tail.get(shape, []), table)] if found]
+    with _outage(f"The predictions in {folder} and {home} cannot be read"):
+        # The log is read before the tables: what leaves it in between is in the tables then.
+        tail: dict[str, list[LoggedFrame]] = {}
+        for found in read(folder) if folder.is_dir() else ():
+            fits = version is None or found.model.version == version
+            if fits and found.model.model == model and first <= round(found.at * 1e6) < last:
+                tail.setdefault(_shape(found), []).append(found)
+        shapes = {path.name for path in home.iterdir()} if home.is_dir() else set()
+        for shape in sorted(shapes | tail.keys()):
+            table = _open(home / shape)
+            if table is not None:
+                parts.append(pl.scan_delta(table).filter(wanted).collect())
+            if fresh := _fresh(tail.get(shape, []), table):
+                parts.append(_rows(fresh))
     return _union([part for part in parts if part.height])
 
 
@@ -132,13 +135,6 @@ def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
         else:
             segment.path.unlink(missing_ok=True)
     return moved
-
-
-def _logged(table: DeltaTable, span: pl.Expr) -> pl.DataFrame:
-    try:
-        return pl.scan_delta(table).filter(span).collect()
-    except (OSError, DeltaError, pl.exceptions.PolarsError) as error:
-        raise StoreDown(f"The predictions in {table.table_uri} cannot be read: {error}.") from None
 
 
 def _append(path: Path, found: Sequence[LoggedFrame]) -> int:
@@ -259,7 +255,7 @@ def _union(parts: list[pl.DataFrame]) -> pl.DataFrame:
         answers = pl.concat([part.drop("features") for part in parts])
     except pl.exceptions.PolarsError as error:
         raise DataRefused(
-            f"The window spans versions whose columns differ in kind ({error}); choose a shorter one."
+            f"The window spans versions whose columns differ in kind ({error}); ask for one version."
         ) from None
     return answers.with_columns(together.to_struct("features")).sort("at", "writer", "sequence")
 
@@ -296,6 +292,15 @@ def _chunks(complete: Sequence[Segment]) -> Iterator[list[Segment]]:
         chunk.append(segment)
     if chunk:
         yield chunk
+
+
+@contextlib.contextmanager
+def _outage(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, DeltaError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreDown(f"{what} ({cause[:200]}); see to the disk and run it again.") from None
 
 
 @contextlib.contextmanager
