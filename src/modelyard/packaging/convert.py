@@ -47,13 +47,17 @@ def convert(fitted: Fitted, schema: Schema) -> bytes:
 def _converted(model: Any, schema: Schema, *, regression: bool) -> bytes:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+    from sklearn.compose import ColumnTransformer
 
     names = layout(schema)
+    # a column too many where a ColumnTransformer picks: skl2onnx takes a pick of every column for all of
+    # them as they stand, in whatever order they were picked
+    spare = 1 if isinstance(_first(model), ColumnTransformer) else 0
     inputs = []
     if names.numbers:
-        inputs.append(("numbers", DoubleTensorType([None, len(names.numbers)])))
+        inputs.append(("numbers", DoubleTensorType([None, len(names.numbers) + spare])))
     if names.texts:
-        inputs.append(("texts", StringTensorType([None, len(names.texts)])))
+        inputs.append(("texts", StringTensorType([None, len(names.texts) + spare])))
     final = _final(model)
     replaced = operators(final)
     options = {} if regression else {id(final): {"zipmap": False}}
@@ -67,7 +71,13 @@ def _converted(model: Any, schema: Schema, *, regression: bool) -> bytes:
             options=options,
             custom_conversion_functions=replaced,
         )
-    return finish(graph, regression=regression)
+    return finish(graph, regression=regression, spare=spare)
+
+
+def _first(model: Any) -> Any:
+    while hasattr(model, "steps"):
+        model = model.steps[0][1]
+    return model
 
 
 def _final(model: Any) -> Any:
@@ -85,12 +95,13 @@ def _prepared(model: Any, schema: Schema) -> Any:
         model = model.best_estimator_
     model = copy.deepcopy(model)
     names = layout(schema)
-    order = [*names.numbers, *names.texts]
-    first = model
-    while hasattr(first, "steps"):
-        first = first.steps[0][1]
+    first = _first(model)
     if isinstance(first, ColumnTransformer):
-        positions = [order.index(c.name) for c in schema.features]
+        places = {name: at for at, name in enumerate(names.numbers)}
+        places |= {name: len(names.numbers) + 1 + at for at, name in enumerate(names.texts)}
+        if not names.numbers:
+            places = {name: at for at, name in enumerate(names.texts)}
+        positions = [places[c.name] for c in schema.features]
         _by_position(first, positions)
     elif names.texts and names.numbers:
         raise Unconvertible(

@@ -10,10 +10,10 @@ from onnx import TensorProto, helper
 from modelyard.packaging.operators import GUARD
 
 
-def finish(graph: Any, *, regression: bool) -> bytes:
+def finish(graph: Any, *, regression: bool, spare: int = 0) -> bytes:
     """Serialised, checked bytes of the model with the one output ``number`` or ``probability``, double.
 
-    Rows that the guard marks come out as NaN. Names are numbered in order, and producer, docs and
+    Rows that the guard marks come out as NaN. ``spare`` columns are taken off the inputs' widths again. Names are numbered in order, and producer, docs and
     metadata are cleared, so that two conversions of equal models are equal.
     """
     main = graph.graph
@@ -31,6 +31,8 @@ def finish(graph: Any, *, regression: bool) -> bytes:
     width = source.type.tensor_type.shape.dim
     last = width[1].dim_value if len(width) > 1 and width[1].dim_value else None
     main.output.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", last]))
+    for entry in main.input:
+        entry.type.tensor_type.shape.dim[1].dim_value -= spare
     _prune(main)
     _renumber(main, name)
     graph.producer_name = graph.producer_version = graph.domain = graph.doc_string = ""

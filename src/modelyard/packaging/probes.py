@@ -127,7 +127,8 @@ def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
         moved = numbers.copy()
         moved[each, column] = x
         made = before(Batch(moved, rows.texts))[each, feature]
-        return np.less_equal(made.astype(np.float32).astype(np.float64), value)
+        found: NDArray[np.bool_] = made.astype(np.float32).astype(np.float64) <= value
+        return found
 
     start, end = below(low), below(high)
     crossed = start != end
@@ -143,9 +144,14 @@ def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
         np.nextafter(low.astype(near), near(-np.inf)).astype(np.float64),
         np.nextafter(high.astype(near), near(np.inf)).astype(np.float64),
     )
+    kinds = [c.kind for c in schema.features if c.kind != "string"]
+    whole = np.array([kind != "float" for kind in kinds])[column]
+    truth = np.array([kind == "boolean" for kind in kinds])[column]
     for x in around:
         moved = numbers.copy()
-        moved[each, column] = x
+        # a whole number, a day or a yes has no neighbour closer than 1
+        x = np.where(whole, np.where(x <= low, np.floor(x), np.ceil(x)), x)
+        moved[each, column] = np.where(truth, np.clip(x, 0, 1), x)
         made.append(Batch(moved, rows.texts).take(crossed))
     return concat(made)
 
