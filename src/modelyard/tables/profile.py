@@ -168,7 +168,7 @@ def _edges(finite: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     if len(distinct) > bins:
         ranks = -(-np.arange(1, bins + 1) * len(finite) // bins) - 1
         distinct = np.unique(finite[ranks])
-    below = max(float(np.nextafter(finite[0], -np.inf)), -_LARGEST)
+    below = max(math.nextafter(float(finite[0]), -math.inf), -_LARGEST)
     return np.unique(np.concatenate(([below], distinct)) + 0.0).astype("<f8")
 
 
