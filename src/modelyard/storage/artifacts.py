@@ -54,13 +54,13 @@ class Artifacts:
         return digest
 
     def put_file(self, path: Path) -> str:
-        try:
-            digest = _hashed(_chunks(path))
-        except OSError as error:
-            raise StoreDown(f"{path} cannot be read to store it: {error.strerror}.") from None
+        digest = _hashed(_chunks(path))
         if not self._intact(digest):
             self._write(
-                digest, lambda: _checked(_chunks(path), digest, f"{path} changed while it was stored")
+                digest,
+                lambda: _checked(
+                    _chunks(path), digest, f"{path} changed while it was stored: store it again"
+                ),
             )
         self._settle(digest)
         return digest
@@ -148,9 +148,11 @@ class Artifacts:
             with self._explained():
                 stream = obstore.get(self._store, key).stream(min_chunk_size=_CHUNK)
                 chunks = (bytes(chunk) for chunk in stream)
-                yield from _checked(chunks, digest, f"{self._place(digest)} does not match its digest")
+                yield from _checked(
+                    chunks, digest, f"{self._place(digest)} was changed: restore it from a copy"
+                )
         except FileNotFoundError:
-            raise UnknownName(f"The artifact {digest} is not in {self._where}.") from None
+            raise UnknownName(f"{self._where} has no artifact {digest}.") from None
 
     def _write(self, digest: str, content: Callable[[], bytes | Iterator[bytes]]) -> None:
         import obstore
@@ -173,7 +175,7 @@ class Artifacts:
 
     @property
     def _where(self) -> str:
-        return f"the artifact store {self._folder}" if self._folder else "the artifact store in memory"
+        return f"The artifact store {self._folder}" if self._folder else "The artifact store in memory"
 
     def _place(self, digest: str) -> str:
         return str(self._folder / _key(digest)) if self._folder else digest
@@ -189,9 +191,7 @@ class Artifacts:
         except (BaseError, OSError) as error:
             match = _OS_ERROR.search(str(error))
             reason = os.strerror(int(match[1])) if match else str(error).splitlines()[0]
-            raise StoreDown(
-                f"{self._where} failed: {reason}; see to the disk and try again.".capitalize()
-            ) from error
+            raise StoreDown(f"{self._where} failed: {reason}; see to the disk and try again.") from error
 
 
 def _key(digest: str) -> str:
@@ -201,9 +201,12 @@ def _key(digest: str) -> str:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise StoreDown(f"{path} cannot be read to store it: {error.strerror}.") from None
 
 
 def _hashed(chunks: Iterator[bytes]) -> str:
@@ -220,4 +223,4 @@ def _checked(chunks: Iterator[bytes], digest: str, sentence: str) -> Iterator[by
         state.update(chunk)
         yield chunk
     if state.hexdigest() != digest:
-        raise Tampered(f"{sentence}: restore it from a copy.")
+        raise Tampered(f"{sentence}.")
