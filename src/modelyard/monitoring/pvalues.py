@@ -114,7 +114,8 @@ def _add(mass: NDArray[np.float64], step: int, categories: int, chance: float) -
     coins = np.exp(
         _log_choose(categories, k) + special.xlogy(k, chance) + special.xlog1py(categories - k, -chance)
     )
-    coins[-1] += max(0.0, 1.0 - coins.sum())
+    if most:
+        coins[-1] = special.bdtrc(most - 1, categories, chance)
     if mass[0] == 1.0:
         # nothing added yet: no need for the loop, which would be quadratic in many rare labels
         places = np.minimum(k * step, last)
@@ -168,7 +169,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
 
 @functools.lru_cache(maxsize=256)
 def smallest_shift(reference_rows: int, window_rows: int, cells: int, alpha: float, floor: float) -> float:
-    """The shift of a normal column, in standard deviations, that is found in four of five windows.
+    """The shift of a normal column, in standard deviations, that PSI finds in four of five windows.
 
     By the noncentral chi-square with B - 1 degrees; B equal cells keep a share B sum(d phi)^2 of the information on
     a shift. ``floor`` is the least effect (PSI) that alerts.
