@@ -22,7 +22,7 @@ def decide(
     ``live`` holds, per environment, the metrics of its live version scored again on the same rows;
     an environment that is absent has none live, and ``no_worse_than`` passes. ``unfit`` says for
     an environment, in a clause, why its live version cannot be scored on these rows; then it fails.
-    A metric that is missing or NaN fails. Raises ``SettingsError`` for an unknown metric.
+    A metric that is missing, NaN or infinite fails. Raises ``SettingsError`` for an unknown metric.
     """
     return tuple(outcome for gate in gates for outcome in _bounds(gate, metrics, live, unfit or {}))
 
@@ -56,7 +56,7 @@ def _bounds(
 
 
 def _bound(metric: str, rule: str, value: float, bound: float) -> GateOutcome:
-    if math.isnan(value):
+    if not math.isfinite(value):
         sentence = f"{metric} is undefined on these rows and must be at {_LEAST[rule]} {_show(bound)}."
         return GateOutcome(metric=metric, rule=rule, passed=False, sentence=sentence)
     passed = value >= bound if rule == "min" else value <= bound
@@ -85,7 +85,7 @@ def _against_live(
             False,
             f"{metric} cannot be compared with the live version of {environment}: {unfit[environment]}.",
         )
-    if math.isnan(value):
+    if not math.isfinite(value):
         return outcome(
             False, f"{metric} is undefined on these rows, so it cannot be compared with {environment}."
         )
@@ -94,7 +94,7 @@ def _against_live(
             True, f"{metric} is {_show(value)}; nothing is live in {environment} to compare it with."
         )
     other = live[environment].get(metric, math.nan)
-    if math.isnan(other):
+    if not math.isfinite(other):
         return outcome(
             False,
             f"{metric} is {_show(value)}, but undefined on these rows for the live version of {environment}.",

@@ -205,6 +205,22 @@ def test_numbers_that_are_not_finite_are_the_authors():
         run(model, features, np.zeros(len(truth)))
 
 
+def test_words_are_no_answer_to_a_regression():
+    features, truth = rows()
+    model = predictor(lambda b: Answers(labels(len(b))), task="regression", classes=())
+    with pytest.raises(AuthorError, match="are not numbers"):
+        run(model, features, np.zeros(len(truth)))
+
+
+def test_errors_too_large_to_square_leave_their_metrics_out():
+    features, _ = rows()
+    truth = np.linspace(0.5, 1.0, 120)
+    model = predictor(lambda b: Answers(np.full(len(b), 1e200)), task="regression", classes=())
+    report = run(model, features, truth, [Gate(metric="rmse", max=1.0)])
+    assert {m.name for m in report.metrics} == {"mae", "median_absolute_error", "mape"}
+    assert not report.passed
+
+
 def test_rows_that_cannot_be_scored_are_refused():
     features, truth = rows()
     model = predictor(by_column(0))
@@ -212,7 +228,7 @@ def test_rows_that_cannot_be_scored_are_refused():
         run(model, features, np.where(np.arange(120) == 5, "unclear", truth).astype(object))
     missing = truth.copy()
     missing[3] = None
-    with pytest.raises(DataRefused, match="missing in 1 of 120"):
+    with pytest.raises(DataRefused, match="missing or infinite in 1 of 120"):
         run(model, features, missing)
     with pytest.raises(DataRefused, match="no test rows"):
         run(model, features.take([]), truth[:0])

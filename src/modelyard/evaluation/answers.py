@@ -21,7 +21,13 @@ def require_answers(answers: Answers, manifest: Manifest, rows: int, *, who: str
             "return one answer for each row."
         )
     if manifest.task == "regression":
-        _require_finite(np.asarray(answers.prediction, dtype=np.float64), "prediction", who)
+        try:
+            numbers = np.asarray(answers.prediction, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise AuthorError(
+                f"The predictions of {who} are not numbers; a regression returns numbers."
+            ) from None
+        _require_finite(numbers, "prediction", who)
         return
     if answers.probability is None:
         return

@@ -85,10 +85,10 @@ def _require_truth(truth: NDArray[Any], rows: int, dataset: str) -> None:
     if truth.dtype == object:
         missing = np.fromiter((v is None or v != v for v in truth.tolist()), dtype=bool, count=rows)
     else:
-        missing = np.isnan(truth) if truth.dtype.kind == "f" else np.zeros(rows, dtype=bool)
+        missing = ~np.isfinite(truth) if truth.dtype.kind == "f" else np.zeros(rows, dtype=bool)
     if missing.any():
         raise DataRefused(
-            f"The target of {dataset} is missing in {int(missing.sum())} of {rows} test rows; "
+            f"The target of {dataset} is missing or infinite in {int(missing.sum())} of {rows} test rows; "
             "drop those rows or fill the column in."
         )
 

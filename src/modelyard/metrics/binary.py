@@ -34,14 +34,14 @@ class Ranking:
 def confusion(truth: Bools, prediction: Bools, weights: Floats | None = None) -> Floats:
     """Weights [..., 2, 2]: true class in rows, predicted in columns, negative first."""
     w = _weights(truth, weights)
-    cells: Floats = w @ cell_columns(truth, prediction)
+    cells: Floats = sums(w, cell_columns(truth, prediction))
     return cells.reshape(*w.shape[:-1], 2, 2)
 
 
 def cell_columns(truth: Bools, prediction: Bools) -> Floats:
-    """Which cell of the confusion matrix each row is in, [n, 4] of 0 and 1."""
+    """Which cell of the confusion matrix each row is in, [4, n] of 0 and 1."""
     masks = [(truth == t) & (prediction == p) for t in (False, True) for p in (False, True)]
-    return np.stack(masks, axis=1).astype(np.float64)
+    return np.stack(masks).astype(np.float64)
 
 
 def accuracy(truth: Bools, prediction: Bools, weights: Floats | None = None) -> Floats:
@@ -109,7 +109,7 @@ def average_precision(truth: Bools, probability: Floats, weights: Floats | None 
 def log_loss(truth: Bools, probability: Floats, weights: Floats | None = None) -> Floats:
     """Mean negative log likelihood in nats; probabilities are clipped to [eps, 1 - eps]."""
     w = _weights(truth, weights)
-    return ratio(w @ surprise(np.where(truth, probability, 1 - probability)), w.sum(axis=-1))
+    return ratio(sums(w, surprise(np.where(truth, probability, 1 - probability))), w.sum(axis=-1))
 
 
 def surprise(given: Floats) -> Floats:
@@ -121,7 +121,7 @@ def surprise(given: Floats) -> Floats:
 def brier(truth: Bools, probability: Floats, weights: Floats | None = None) -> Floats:
     """Mean squared distance of probability and outcome, in [0, 1] (Brier 1950)."""
     w = _weights(truth, weights)
-    return ratio(w @ (probability - truth) ** 2, w.sum(axis=-1))
+    return ratio(sums(w, (probability - truth) ** 2), w.sum(axis=-1))
 
 
 def expected_calibration_error(truth: Bools, probability: Floats, weights: Floats | None = None) -> Floats:
@@ -130,13 +130,13 @@ def expected_calibration_error(truth: Bools, probability: Floats, weights: Float
     In [0, 1]; Naeini, Cooper and Hauskrecht (2015), for the positive class.
     """
     w = _weights(truth, weights)
-    return ratio(np.abs(w @ gap_columns(truth, probability)).sum(axis=-1), w.sum(axis=-1))
+    return ratio(np.abs(sums(w, gap_columns(truth, probability))).sum(axis=-1), w.sum(axis=-1))
 
 
 def gap_columns(truth: Bools, probability: Floats) -> Floats:
-    """Probability less outcome in the column of the row's bin, [n, 10], else 0."""
-    gaps = np.zeros((len(truth), CALIBRATION_BINS))
-    gaps[np.arange(len(truth)), _bins(probability)] = probability - truth
+    """Probability less outcome in the line of the row's bin, [10, n], else 0."""
+    gaps = np.zeros((CALIBRATION_BINS, len(truth)))
+    gaps[_bins(probability), np.arange(len(truth))] = probability - truth
     return gaps
 
 
@@ -167,6 +167,15 @@ def calibration(truth: Bools, probability: Floats) -> tuple[Floats, Floats, NDAr
     mean = np.bincount(bins, weights=probability, minlength=CALIBRATION_BINS)[held] / counts[held]
     share = np.bincount(bins, weights=truth, minlength=CALIBRATION_BINS)[held] / counts[held]
     return mean, share, counts[held].astype(np.int64)
+
+
+def sums(weights: Floats, values: Floats) -> Floats:
+    """Weighted sums [...] of values [n], or [..., k] of k lines of values [k, n].
+
+    Not by matrix multiplication, whose threads wait for one another on a busy machine: that was
+    thirty times slower there.
+    """
+    return np.asarray(np.einsum("...n,n->..." if values.ndim == 1 else "...n,kn->...k", weights, values))
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:

@@ -54,7 +54,7 @@ def label_scores(cells: Floats) -> dict[str, Floats]:
 def log_loss(truth: Codes, probability: Floats, weights: Floats | None = None) -> Floats:
     """Mean negative log likelihood in nats; probabilities are clipped to [eps, 1 - eps]."""
     w = np.ones(len(truth)) if weights is None else weights
-    return ratio(w @ binary.surprise(probability[np.arange(len(truth)), truth]), w.sum(axis=-1))
+    return ratio(binary.sums(w, binary.surprise(probability[np.arange(len(truth)), truth])), w.sum(axis=-1))
 
 
 def roc_auc_ovr(truth: Codes, probability: Floats, weights: Floats | None = None) -> Floats:

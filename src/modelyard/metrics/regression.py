@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from modelyard.metrics.binary import Floats, ratio
+from modelyard.metrics.binary import Floats, ratio, sums
 
 
 def r2(truth: Floats, prediction: Floats, weights: Floats | None = None) -> Floats:
@@ -17,15 +17,15 @@ def r2(truth: Floats, prediction: Floats, weights: Floats | None = None) -> Floa
     A constant truth gives 1 when it is met exactly and 0 otherwise, as in scikit-learn.
     """
     w = _weights(truth, weights)
-    squares = w @ (truth - prediction) ** 2
+    squares = sums(w, (truth - prediction) ** 2)
     return explained(squares, around_mean(truth, w), len(truth))
 
 
 def around_mean(truth: Floats, weights: Floats) -> Floats:
     """Weighted squares about the weighted mean; what is only rounding is 0."""
     centred = truth - truth.mean()  # squares about a far mean would cancel
-    total, squares = weights.sum(axis=-1), weights @ centred**2
-    around = squares - ratio((weights @ centred) ** 2, total)
+    total, squares = weights.sum(axis=-1), sums(weights, centred**2)
+    around = squares - ratio(sums(weights, centred) ** 2, total)
     eps = np.finfo(np.float64).eps
     noise = 16 * eps * squares + total * (4 * eps * np.abs(truth).max()) ** 2
     return np.where(around > noise, around, 0.0)
@@ -73,7 +73,7 @@ def mape(truth: Floats, prediction: Floats, weights: Floats | None = None) -> Fl
 
 def _mean(error: Floats, weights: Floats | None) -> Floats:
     w = _weights(error, weights)
-    return ratio(w @ error, w.sum(axis=-1))
+    return ratio(sums(w, error), w.sum(axis=-1))
 
 
 def _weights(truth: Floats, weights: Floats | None) -> Floats:

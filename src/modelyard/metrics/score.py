@@ -151,27 +151,27 @@ def _listed(classes: Sequence[Label]) -> str:
 def _two_classes(truth: binary.Bools, prediction: binary.Bools, probability: Floats | None) -> Measure:
     cells = binary.cell_columns(truth, prediction)
     if probability is None:
-        return lambda weights: binary.label_scores((weights @ cells).reshape(-1, 2, 2))
-    losses = np.column_stack(
+        return lambda weights: binary.label_scores(binary.sums(weights, cells).reshape(-1, 2, 2))
+    losses = np.stack(
         [
             np.ones(len(truth)),
             binary.surprise(np.where(truth, probability, 1 - probability)),
             (probability - truth) ** 2,
         ]
     )
-    columns = np.hstack([cells, losses, binary.gap_columns(truth, probability)])
+    columns = np.vstack([cells, losses, binary.gap_columns(truth, probability)])
     ranking = binary.rank(truth, probability)
 
     def scores(weights: Floats) -> dict[str, Floats]:
-        sums = weights @ columns
-        total = sums[:, 4]
+        found = binary.sums(weights, columns)
+        total = found[:, 4]
         heaps = binary.heaps(ranking, weights)
-        return binary.label_scores(sums[:, :4].reshape(-1, 2, 2)) | {
+        return binary.label_scores(found[:, :4].reshape(-1, 2, 2)) | {
             "roc_auc": binary.area(*heaps),
             "average_precision": binary.stepped_area(*heaps),
-            "log_loss": sums[:, 5] / total,
-            "brier": sums[:, 6] / total,
-            "expected_calibration_error": np.abs(sums[:, 7:]).sum(axis=-1) / total,
+            "log_loss": found[:, 5] / total,
+            "brier": found[:, 6] / total,
+            "expected_calibration_error": np.abs(found[:, 7:]).sum(axis=-1) / total,
         }
 
     return scores
@@ -195,14 +195,19 @@ def _many_classes(
 def _numbers(truth: Floats, prediction: Floats) -> Measure:
     error = np.abs(truth - prediction)
     order = np.argsort(error, kind="stable")
-    rising, squares = error[order], error**2
+    # a square past 1e308 is infinite, which the caller sees, and no cause for a warning
+    with np.errstate(over="ignore"):
+        rising, squares = error[order], error**2
 
     def scores(weights: Floats) -> dict[str, Floats]:
-        total, left = weights.sum(axis=-1), weights @ squares
+        total = weights.sum(axis=-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            left = binary.sums(weights, squares)
+            r2 = regression.explained(left, regression.around_mean(truth, weights), len(truth))
         return {
-            "r2": regression.explained(left, regression.around_mean(truth, weights), len(truth)),
+            "r2": r2,
             "rmse": np.sqrt(left / total),
-            "mae": (weights @ error) / total,
+            "mae": binary.sums(weights, error) / total,
             "median_absolute_error": regression.ranked_median(rising, weights[:, order]),
             "mape": regression.mape(truth, prediction, weights),
         }

@@ -128,7 +128,7 @@ def view(report: Report) -> ReportView:
     cells = _cells(report.confusion)
     return ReportView(
         report=report,
-        verdict="Passed" if report.passed else "Not passed",
+        verdict=_verdict(report),
         summary=_summary(report),
         positive=positive,
         classes=classes,
@@ -181,6 +181,12 @@ def _metric(metric: Metric, positive: str) -> MetricRow:
         better="higher" if metric.higher_is_better else "lower",
         place=place,
     )
+
+
+def _verdict(report: Report) -> str:
+    if not report.passed:
+        return "Not passed"
+    return "Passed" if report.gates else "Ungated"
 
 
 def _summary(report: Report) -> str:
