@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import modelyard as my
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.predictor.native import answer
 from modelyard.records.schema import Column, Schema
@@ -289,6 +290,12 @@ def test_a_label_that_is_none_of_the_classes_is_refused(trained: Fit) -> None:
         trained(source, mixed=True)
 
 
+def test_what_it_printed_before_it_failed_is_noted(trained: Fit) -> None:
+    with pytest.raises(AuthorError) as caught:
+        trained("def train(data, params):\n    print('epoch 3: nan')\n    raise ValueError('diverged')\n")
+    assert caught.value.__notes__ == ["The code printed last:\nepoch 3: nan"]
+
+
 def test_an_interrupt_passes_and_leaves_everything_as_it_was(trained: Fit) -> None:
     import sys
 
@@ -354,6 +361,8 @@ def test_parameters_are_taken_from_space_and_what_is_over_it(folder: Callable[..
     assert resolve(space, {}) == {"C": 1.0, "kind": "a"}
     assert resolve(space, {"C": 2, "kind": "b"}) == {"C": 2.0, "kind": "b"}
     assert type(resolve(space, {"C": 2})["C"]) is float
+    mixed = {"c": my.choice([1, 0.5], default=0.5), "u": my.uniform(0, 9, default=1)}
+    assert [type(v) for v in resolve(mixed, {"c": 1}).values()] == [int, float]
     with pytest.raises(SettingsError, match="no parameter 'c' in the model's SPACE; known: C, kind"):
         resolve(space, {"c": 1})
     with pytest.raises(SettingsError, match=r"'C' must be a number from 0.001 to 100, got 1000"):

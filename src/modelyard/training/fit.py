@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelyard.authoring import FrameKind, Params, Space, TrainingData
+from modelyard.authoring import FrameKind, Params, Space, TrainingData, Uniform
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.records.package import Label, Task
 from modelyard.records.run import Scalar
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from modelyard.tables.batch import Batch
 
 _TRIAL_ROWS = 50
+_NOTE = 2000
+"""Characters of what the code printed that an error carries as its note."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def fit(
     Every generator is seeded before (``random``, NumPy, PyTorch where the code imports it), and
     ``data.seed`` tells the author. Raises ``SettingsError`` for a parameter that ``SPACE`` does not
     allow, ``DataRefused`` without rows, ``AuthorError`` with file and line when the code raises,
-    returns nothing, or returns a model that does not answer each row with a label or a number.
+    returns nothing, or returns a model that does not answer each row with a label or a number; what
+    it printed last is the error's note.
     """
     import numpy as np
 
@@ -74,12 +77,14 @@ def fit(
         _seed(seed)
         start = time.perf_counter()
         try:
-            model = code.train(data, Params(values))
-        except (Exception, SystemExit) as error:
-            raise blame("'train' raised", error, code.folder) from error
-        seconds = time.perf_counter() - start
-        fitted = _fitted(code, model, data.asked, task, classes)
-        _try(fitted, trial, schema, code.folder)
+            model = _train(code, data, values)
+            seconds = time.perf_counter() - start
+            fitted = _fitted(code, model, data.asked, task, classes)
+            _try(fitted, trial, schema, code.folder)
+        except AuthorError as error:
+            if printed := tail.text()[-_NOTE:].strip():
+                error.add_note(f"The code printed last:\n{printed}")
+            raise
     hash_seed = os.environ.get("PYTHONHASHSEED") or "random"
     return Trained(fitted, values, seconds, code.said + tail.text(), hash_seed)
 
@@ -96,8 +101,8 @@ def resolve(space: Mapping[str, Space], params: Mapping[str, Scalar]) -> dict[st
             raise SettingsError(f"There is no parameter '{name}' in the model's SPACE; known: {known}.")
         if not space[name].contains(value):
             raise SettingsError(f"Parameter '{name}' must be {space[name]}, got {value!r}.")
-        values[name] = float(value) if isinstance(values[name], float) and isinstance(value, int) else value
-    return values
+        values[name] = value
+    return {n: float(v) if isinstance(space[n], Uniform) else v for n, v in values.items()}
 
 
 def _rows(frame: pl.DataFrame, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
@@ -115,6 +120,13 @@ def _rows(frame: pl.DataFrame, schema: Schema, kind: FrameKind) -> tuple[Any, An
     import pandas as pd
 
     return features, pd.Series(answers, index=features.index, name=name, dtype=answers.dtype)
+
+
+def _train(code: ModelCode, data: TrainingData, values: Mapping[str, Scalar]) -> object:
+    try:
+        return code.train(data, Params(values))
+    except (Exception, SystemExit) as error:
+        raise blame("'train' raised", error, code.folder) from error
 
 
 def _seed(seed: int) -> None:
