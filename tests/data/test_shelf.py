@@ -1,4 +1,5 @@
 import datetime as dt
+import hashlib
 import os
 import subprocess
 import sys
@@ -62,32 +63,38 @@ def test_a_version_that_was_changed_is_found(tmp_path: Path) -> None:
     prepared = rows(tmp_path)
     kept = version(prepared, *store(prepared, tables, "patients"))
     (part,) = (tables / "patients").glob("*.parquet")
-    frame = pl.read_parquet(part)
-    frame.with_columns(pl.col("mean size") + 1e-9).write_parquet(part)
+    whole = part.read_bytes()
+    for damage in (whole[:-1], whole + b"x", b"PAR1" + bytes(100)):
+        part.write_bytes(damage)
+        with pytest.raises(Tampered, match=f"{part.name} was changed or damaged"):
+            load(kept, tables, part="train")
+
+
+@pytest.mark.parametrize("change", [pl.col("mean size") + 1e-9, pl.lit("train").alias("__split__")])
+def test_a_table_that_was_rewritten_whole_is_found(change: pl.Expr, tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    prepared = rows(tmp_path)
+    kept = version(prepared, *store(prepared, tables, "patients"))
+    (part,) = (tables / "patients").glob("*.parquet")
+    (log,) = (tables / "patients" / "_delta_log").glob("*.json")
+    pl.read_parquet(part).with_columns(change).write_parquet(part)
+    forged = f"{kept.digest[:16]}-{hashlib.sha256(part.read_bytes()).hexdigest()}.parquet"
+    log.write_text(log.read_text().replace(part.name, forged))
+    part.rename(part.with_name(forged))
     with pytest.raises(Tampered, match="does not hold what patients@1 was made of"):
         load(kept, tables, part="train")
-    frame.with_columns(__split__=pl.lit("train")).write_parquet(part)
-    with pytest.raises(Tampered, match="does not hold what"):
-        load(kept, tables, part="train")
-    part.write_bytes(b"PAR1" + bytes(100))
-    with pytest.raises(Tampered, match=part.name):
-        load(kept, tables, part="train")
 
 
-def test_every_changed_byte_is_found_or_harmless(tmp_path: Path) -> None:
+def test_every_changed_byte_is_found(tmp_path: Path) -> None:
     tables = tmp_path / "tables"
     prepared = rows(tmp_path)
     kept = version(prepared, *store(prepared, tables, "patients"))
     (part,) = (tables / "patients").glob("*.parquet")
     whole = part.read_bytes()
-    found = 0
     for place in range(0, len(whole), 7):
         part.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
-        try:
-            assert load(kept, tables, part="all").equals(prepared.frame.drop("__split__"))
-        except Tampered:
-            found += 1
-    assert found > 50
+        with pytest.raises(Tampered, match=part.name):
+            load(kept, tables, part="all")
 
 
 def test_a_table_that_is_gone_is_said(tmp_path: Path) -> None:
@@ -113,11 +120,11 @@ def test_a_kill_before_the_yard_knows_leaves_an_orphan_that_is_adopted(tmp_path:
 def test_a_full_disk_is_said_and_the_rerun_completes(tmp_path: Path) -> None:
     tables = tmp_path / "tables"
     tables.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(tables)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=150k", "tmpfs", str(tables)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
-        small, large = rows(tmp_path), rows(tmp_path, 40_000)
+        small, large = rows(tmp_path), rows(tmp_path, 150_000)
         assert store(small, tables, "patients") == ("patients", 0)
         with pytest.raises(StoreDown, match="cannot be written"):
             store(large, tables, "patients")

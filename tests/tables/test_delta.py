@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,20 +145,21 @@ def test_the_same_digest_is_adopted_and_not_written_again(tmp_path: Path) -> Non
     assert DeltaTable(path).version() == 1
 
 
-def test_a_damaged_orphan_is_not_adopted(tmp_path: Path) -> None:
+def test_a_damaged_orphan_is_mended_or_replaced(tmp_path: Path) -> None:
     path = tmp_path / "t"
     put(path, numbers(0))
     (part,) = path.glob("*.parquet")
-    part.write_bytes(part.read_bytes()[:-9])
-    assert put(path, numbers(0)) == 1
-    assert read(path, 1, NUMBERS).equals(numbers(0))
+    for damage in (part.read_bytes()[:-9], b""):
+        part.write_bytes(damage)
+        assert read(path, put(path, numbers(0)), NUMBERS).equals(numbers(0))
+    part.unlink()
+    assert read(path, put(path, numbers(0)), NUMBERS).equals(numbers(0))
 
 
-def test_a_false_label_is_not_adopted(tmp_path: Path) -> None:
+def test_the_same_rows_under_two_digests_are_two_versions(tmp_path: Path) -> None:
     path = tmp_path / "t"
-    label = {DIGEST: digest(numbers(0), NUMBERS)}
-    write_deltalake(path, numbers(5), commit_properties=CommitProperties(custom_metadata=label))
-    assert put(path, numbers(0)) == 1
+    assert [write(path, numbers(0), NUMBERS, digest=d * 64) for d in "abab"] == [0, 1, 0, 1]
+    assert read(path, 0, NUMBERS).equals(read(path, 1, NUMBERS))
 
 
 def python(code: str, path: Path) -> subprocess.Popen[bytes]:
@@ -233,6 +234,7 @@ def test_a_file_where_the_table_should_be(tmp_path: Path) -> None:
     os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small disk"
 )
 def test_a_full_disk_leaves_the_versions_before(tmp_path: Path) -> None:
+    random_numbers = [hash((n, 0.5)) for n in range(200_000)]
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(tmp_path)], capture_output=True, check=False
     )
@@ -242,11 +244,19 @@ def test_a_full_disk_leaves_the_versions_before(tmp_path: Path) -> None:
         path = tmp_path / "t"
         put(path, numbers(0))
         with pytest.raises(StoreDown, match="cannot be written"):
-            put(path, numbers(0, rows=200_000))
+            put(path, pl.DataFrame({"n": random_numbers}))
         assert read(path, 0, NUMBERS).equals(numbers(0))
         assert put(path, numbers(1)) == 1
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_other_readers_see_an_ordinary_table(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    put(path, numbers(0))
+    put(path, numbers(5))
+    assert pl.from_arrow(DeltaTable(path).to_pyarrow_table()).equals(numbers(5))  # type: ignore[union-attr]
+    assert not list(path.glob(".*.tmp"))
 
 
 def test_commits_carry_the_digest(tmp_path: Path) -> None:

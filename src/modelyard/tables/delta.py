@@ -1,57 +1,64 @@
 """Dataset versions as versions of a Delta table, each readable for ever.
 
-Log clean-up is off and nothing here vacuums; only the project's own ``gc`` may. Delta is committed
+Log clean-up is off and nothing here vacuums; only the project's own ``gc`` may. A version is one Parquet
+part whose name ends in its sha256, so that damage is found before a decoder meets it. Delta is committed
 before the yard, and a commit carries the content's digest, so that a rerun after a kill in between
 adopts the orphan instead of writing it again.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import uuid
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
+from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from modelyard.errors import StoreDown, Tampered
 from modelyard.records.schema import Column, Schema
-from modelyard.tables.digest import digest as content_digest
 from modelyard.tables.kinds import convert
 
 DIGEST = "modelyard.digest"
 
-_CONFIGURATION = {
+_CONFIGURATION: dict[str, str | None] = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
 _ATTEMPTS = 8
-_ONE_PART = 2**40
-"""Bytes; one part a version keeps the rows in order."""
 
 
 def write(path: Path, frame: pl.DataFrame, schema: Schema, *, digest: str) -> int:
     """Make the frame the table's newest version and return its number.
 
-    When the table already has a version of that digest, and it still reads as it was, its number is
-    returned and nothing is written. What is returned survives power loss. Raises ``StoreDown`` when
-    the disk fails; the versions before stay as they were.
+    When the table already has an undamaged version of that digest its number is returned and nothing
+    is written. What is returned survives power loss. Raises ``StoreDown`` when the disk fails; the versions
+    before stay as they were.
     """
     ready = pl.DataFrame([convert(frame[c.name], c) for c in _columns(frame.columns, schema)])
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(_ATTEMPTS):
-            if (found := _find(path, digest, schema)) is None:
-                _commit(path, ready, digest)
-                found = _find(path, digest, schema)
-            if found is not None:
-                _sync(path, found)
-                return found
-    except OSError as error:
+            found = _find(path, digest)
+            if found is None:
+                part = _place(path, ready, digest)
+                # The new part mends a damaged version of that digest; only else it is a new one.
+                found = _find(path, digest)
+                if found is None and not _commit(path, part, ready, digest):
+                    continue  # another process committed first: look again
+            if found is None and (found := _find(path, digest)) is None:
+                raise StoreDown(f"The table {path} does not read back as it was written; check the disk.")
+            _sync(path, found)
+            return found
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreDown(
-            f"The table {path} cannot be written ({error.strerror or _first_line(error)}); "
+            f"The table {path} cannot be written ({getattr(error, 'strerror', None) or _first_line(error)}); "
             "make room or give access, and run it again."
         ) from None
     raise StoreDown(f"The table {path} keeps changing while a version is written; run it again.")
@@ -86,42 +93,75 @@ def _columns(names: list[str], schema: Schema) -> list[Column]:
     return [*schema.columns, *(Column(name=n, kind="string") for n in names if n not in known)]
 
 
-def _find(path: Path, digest: str, schema: Schema) -> int | None:
-    """The newest version that carries the digest and whose content has it."""
+def _find(path: Path, digest: str) -> int | None:
+    """The newest version that carries the digest and whose parts are whole."""
     if not DeltaTable.is_deltatable(str(path)):
         return None
     try:
         history = DeltaTable(path).history()
-    except Exception as error:
+        for commit in history:
+            if commit.get(DIGEST) == digest:
+                version = int(commit["version"])
+                parts = DeltaTable(path, version=version).file_uris()
+                if all(_is_whole(_local(uri)) for uri in parts):
+                    return version
+    except Exception as error:  # the library raises bare Exceptions for what its own engine reports
         raise StoreDown(f"The table {path} cannot be opened: {_first_line(error)}") from None
-    for commit in history:
-        if commit.get(DIGEST) != digest:
-            continue
-        try:
-            if content_digest(read(path, commit["version"], schema), schema) == digest:
-                return int(commit["version"])
-        except (StoreDown, Tampered):
-            continue  # a damaged orphan is left alone, and the content written again
     return None
 
 
-def _commit(path: Path, ready: pl.DataFrame, digest: str) -> bool:
+def _place(path: Path, ready: pl.DataFrame, digest: str) -> Path:
+    """Write the part durably under its name: the digest's head, for whom it is, and its own sha256."""
+    path.mkdir(parents=True, exist_ok=True)
+    draft = path / f".{uuid.uuid4().hex}.tmp"
     try:
-        write_deltalake(
-            path,
-            ready,
-            mode="overwrite",
-            schema_mode="overwrite",
-            configuration=_CONFIGURATION,
-            target_file_size=_ONE_PART,
-            commit_properties=CommitProperties(custom_metadata={DIGEST: digest}),
-            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
-        )
+        with draft.open("wb") as stream:
+            ready.write_parquet(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part = path / f"{digest[:16]}-{_sha256(draft)}.parquet"
+        draft.replace(part)
+    finally:
+        draft.unlink(missing_ok=True)
+    return part
+
+
+def _commit(path: Path, part: Path, ready: pl.DataFrame, digest: str) -> bool:
+    """False when another process was first."""
+    stats = part.stat()
+    add = AddAction(
+        part.name,
+        stats.st_size,
+        {},
+        stats.st_mtime_ns // 10**6,
+        True,
+        json.dumps({"numRecords": ready.height}),
+    )
+    fields = DeltaSchema.from_arrow(ready.clear().to_arrow().schema)
+    label = CommitProperties(custom_metadata={DIGEST: digest})
+    keep = PostCommitHookProperties(cleanup_expired_logs=False)
+    new = not DeltaTable.is_deltatable(str(path))
+    try:
+        if new:
+            create_table_with_add_actions(
+                str(path),
+                fields,
+                [add],
+                configuration=_CONFIGURATION,
+                commit_properties=label,
+                post_commithook_properties=keep,
+            )
+        else:
+            DeltaTable(path).create_write_transaction(
+                [add], "overwrite", fields, [], commit_properties=label, post_commithook_properties=keep
+            )
     except CommitFailedError:
         return False
     except OSError:
         raise
     except Exception as error:
+        if new and DeltaTable.is_deltatable(str(path)):
+            return False
         raise StoreDown(f"The table {path} cannot be written: {_first_line(error)}") from None
     return True
 
@@ -146,14 +186,22 @@ def _sync(path: Path, version: int) -> None:
 
 def _part(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path, use_statistics=False)
+        if not path.stem.endswith(_sha256(path)):
+            raise Tampered(f"{path} was changed or damaged; restore the file, or ingest again.")
+        return pl.read_parquet(path)
     except FileNotFoundError:
         raise Tampered(f"{path} is gone; restore the file, or ingest again.") from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        # A damaged page can make the decoder panic, which is no Exception.
-        raise Tampered(
-            f"{path} is damaged ({_first_line(error)}); restore the file, or ingest again."
-        ) from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StoreDown(f"{path} cannot be read: {_first_line(error)}.") from None
+
+
+def _is_whole(path: Path) -> bool:
+    return path.exists() and path.stem.endswith(_sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _local(uri: str) -> Path:
