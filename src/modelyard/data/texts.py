@@ -30,10 +30,16 @@ def typed(texts: pl.Series) -> pl.Series:
     """The column in the type of its kind; of type Null when it has no value at all."""
     if texts.null_count() == texts.len():
         return pl.Series(texts.name, [None] * texts.len(), dtype=pl.Null)
+    values = _values(texts)
+    if values.null_count() == values.len():
+        return texts
+    sample = values.head(_SAMPLE)
     for kind in ORDER:
-        if kind == "float" and _values(texts).str.contains(_DIGITS).all():
+        if _parsed(sample, kind) is None:
+            continue
+        if kind == "float" and sample.str.contains(_DIGITS).all() and values.str.contains(_DIGITS).all():
             return texts  # identifiers of 20 digits: a float would lose some
-        if _all(texts.head(_SAMPLE), kind) and (series := read(texts, kind)) is not None:
+        if (series := _parsed(values, kind)) is not None:
             return series
     return texts
 
@@ -43,10 +49,7 @@ def read(texts: pl.Series, kind: Kind) -> pl.Series | None:
     if kind == "string":
         return texts
     values = _values(texts)
-    if values.null_count() == values.len():
-        return None
-    series = _parse(values, kind)
-    return series if series.null_count() == values.null_count() else None
+    return None if values.null_count() == values.len() else _parsed(values, kind)
 
 
 def first_unlike(texts: pl.Series, kind: Kind) -> int | None:
@@ -56,9 +59,9 @@ def first_unlike(texts: pl.Series, kind: Kind) -> int | None:
     return int(unlike[0]) if unlike.len() else None
 
 
-def _all(texts: pl.Series, kind: Kind) -> bool:
-    values = _values(texts)
-    return _parse(values, kind).null_count() == values.null_count()
+def _parsed(values: pl.Series, kind: Kind) -> pl.Series | None:
+    series = _parse(values, kind)
+    return series if series.null_count() == values.null_count() else None
 
 
 def _values(texts: pl.Series) -> pl.Series:
