@@ -16,7 +16,8 @@ import click
 import msgspec
 
 from modelyard import errors
-from modelyard.cli.commands import COMMANDS, modelyard
+from modelyard.cli.commands import modelyard
+from modelyard.cli.contents import COMMANDS
 from modelyard.cli.run import exit_code
 from modelyard.settings import tree
 

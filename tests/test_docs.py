@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modelyard.cli.commands import COMMANDS
+from modelyard.cli.contents import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from modelyard import errors
-from modelyard.cli.commands import COMMANDS
+from modelyard.cli.contents import COMMANDS
 from modelyard.cli.run import exit_code
 
 Command = Callable[..., tuple[int, str, str]]

@@ -7,6 +7,11 @@ import sys
 
 def main() -> None:
     """Run the command line; the process's exit code is 0 yes, 1 no, 2 misuse, 3 outage."""
+    if sys.argv[1:] in ([], ["-h"], ["--help"]):
+        from modelyard.cli.contents import help_text
+
+        print(help_text())
+        raise SystemExit(0)
     try:
         import click  # noqa: F401
     except ImportError:

@@ -1,0 +1,52 @@
+"""The table of contents: every command with its line of help. Nothing is imported to show it."""
+
+COMMANDS = {
+    "init": "A new project that builds and passes its tests at once.",
+    "ingest": "Sources to a new dataset version.",
+    "train": "One run: a model trained and sealed as a candidate.",
+    "check": "The model's own tests and its service tests; nothing is registered.",
+    "evaluate": "The report on the held-back test split; exit 1 if a gate fails.",
+    "package": "Verify the sealed package, and hand it out as a folder.",
+    "register": "Give a tested package its version.",
+    "build": "Ingest, train, evaluate, package, register; what is done is not done again.",
+    "deploy": "Application tests on the candidate, then switch traffic.",
+    "promote": "Admit a version to the next environment, gates and reviews included.",
+    "review": "A person's yes or no, as an environment asks for.",
+    "rollback": "The previous release, in seconds.",
+    "serve": "A service in the foreground.",
+    "stop": "End an environment's service on this machine.",
+    "predict": "Some rows now, without a service.",
+    "monitor": "Drift and data quality of a window; exit 1 on alert with --fail.",
+    "status": "What is live where.",
+    "data": "Dataset versions.",
+    "runs": "Trainings.",
+    "versions": "Registered versions.",
+    "releases": "What went live, where and when.",
+    "audit": "Who did what, when; and that nobody changed it.",
+    "doctor": "What is wrong here, and what to do.",
+    "demo": "The whole lifecycle on real data.",
+}
+
+_WORDS = """Usage: modelyard [OPTIONS] COMMAND [ARGS]...
+
+  From a folder of model code to a tested, monitored, governed service.
+
+  modelyard init screening && cd screening
+  modelyard build
+  modelyard deploy test screening
+
+Options:
+  -C, --project DIRECTORY  The project's folder; by default the nearest one at
+                           or above here.
+  --debug                  Show a traceback instead of one sentence.
+  --version                Show the version.
+  -h, --help               Show this; 'modelyard COMMAND --help' shows a command's.
+
+Commands:
+"""
+
+
+def help_text() -> str:
+    """What ``modelyard --help`` prints."""
+    width = max(map(len, COMMANDS)) + 2
+    return _WORDS + "\n".join(f"  {name:<{width}}{line}" for name, line in COMMANDS.items())
