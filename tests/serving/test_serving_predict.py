@@ -131,6 +131,15 @@ def test_unknown_models_paths_and_verbs(service: Running) -> None:
     assert (status, headers["allow"]) == (405, "POST")
 
 
+def test_pages_of_other_sites_may_not_post_to_an_open_service(service: Running) -> None:
+    def ask(origin: str) -> int:
+        return service.ask("POST", "/models/screening/predict", {"rows": [ROW]}, {"Origin": origin})[0]
+
+    assert ask("https://example.com") == 403
+    assert ask("null") == 403
+    assert ask(f"http://127.0.0.1:{service.plan.port}") == 200
+
+
 def test_the_small_surfaces(service: Running) -> None:
     assert service.ask("GET", "/ping")[0] == 200
     assert service.json("GET", "/health") == (200, {"status": "ok", "models": ["costs", "screening"]})

@@ -114,6 +114,7 @@ class Service:
 
     def _admit(self, head: Head) -> None:
         if not self._tokens:
+            _refuse_other_sites(head)
             return
         scheme, _, token = head.headers.get("authorization", "").partition(" ")
         digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
@@ -314,6 +315,15 @@ class Service:
         if self._log is not None:
             with contextlib.suppress(StoreDown):
                 self._log.close()
+
+
+def _refuse_other_sites(head: Head) -> None:
+    """Any web page can post to 127.0.0.1: without a token, only pages of this service may."""
+    origin = head.headers.get("origin")
+    if origin is not None and head.method == "POST":
+        site = origin.partition("://")[2]
+        if site != head.headers.get("host"):
+            raise Problem(403, f"A page of {origin[:80]} may not post here: give the service a token.")
 
 
 def _refuse(problem: Problem) -> Act:

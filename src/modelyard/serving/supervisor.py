@@ -24,29 +24,13 @@ from modelyard.serving import control
 from modelyard.serving.control import Failed, Loaded
 from modelyard.serving.counters import SERIES, Board
 from modelyard.serving.limits import Limits
+from modelyard.serving.slot import Slot, ending
 from modelyard.serving.sockets import listeners, refuse_open_door
 
 POLL = 0.05
 _LONGEST_BACKOFF = 5.0
 _TRIES = 2
 """How often a worker may die while it loads a plan before the plan is to blame."""
-
-
-class _Slot:
-    """A place for a worker: the socket stays, workers come and go."""
-
-    def __init__(self, number: int, listener: socket.socket) -> None:
-        self.number = number
-        self.listener = listener
-        self.pid = 0
-        self.line: socket.socket | None = None
-        self.lines = control.Lines()
-        self.serving = 0
-        self.loading = 0
-        self.loaded = 0
-        self.deaths = 0
-        self.started = 0.0
-        self.due = 0.0
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -64,7 +48,7 @@ class Supervisor:
         self._plan_path, self._state_path = plan, state
         self._limits = limits or Limits()
         self._stamp: object = None
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._current: _Turn | None = None
         self._wanted: _Turn | None = None
         self._turns = 0
@@ -82,7 +66,7 @@ class Supervisor:
             plan = self._read()
             refuse_open_door(plan)
             self._board = Board(plan.workers)
-            self._slots = [_Slot(i, sock) for i, sock in enumerate(listeners(plan))]
+            self._slots = [Slot(i, sock) for i, sock in enumerate(listeners(plan))]
         except ModelyardError as error:
             return self._refuse_to_start(error)
         self._first = plan
@@ -123,7 +107,7 @@ class Supervisor:
         self._advance()
         self._tell()
         for key, _ in self._selector.select(POLL):
-            if isinstance(key.data, _Slot):
+            if isinstance(key.data, Slot):
                 self._hear(key.data)
             else:
                 with contextlib.suppress(BlockingIOError):
@@ -194,7 +178,7 @@ class Supervisor:
         for slot in self._slots:
             if slot.line is not None and slot.loading == self._wanted.number:
                 slot.loading = slot.loaded = 0
-                _say(slot, control.Drop(self._wanted.number))
+                slot.say(control.Drop(self._wanted.number))
         self._wanted = None
 
     def _cells(self, plan: ServicePlan) -> list[tuple[str, int, int]]:
@@ -223,7 +207,7 @@ class Supervisor:
             return
         self._current, self._wanted = wanted, None
         for slot in self._slots:
-            _say(slot, control.Switch(wanted.number))
+            slot.say(control.Switch(wanted.number))
 
     def _fail(self, error: str) -> None:
         assert self._wanted is not None
@@ -238,9 +222,16 @@ class Supervisor:
             if slot.pid == 0 and time.monotonic() >= slot.due:
                 self._start(slot)
 
-    def _start(self, slot: _Slot) -> None:
+    def _start(self, slot: Slot) -> None:
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            ours.close()
+            theirs.close()
+            slot.due = time.monotonic() + _LONGEST_BACKOFF
+            print(f"worker {slot.number} cannot start: {error.strerror}", file=sys.stderr, flush=True)
+            return
         if pid == 0:
             self._become_worker(slot, ours, theirs)
         theirs.close()
@@ -252,9 +243,9 @@ class Supervisor:
         if turn is not None:
             self._load(slot, turn)
         else:
-            _say(slot, control.Drop(0))
+            slot.say(control.Drop(0))
 
-    def _become_worker(self, slot: _Slot, ours: socket.socket, theirs: socket.socket) -> None:
+    def _become_worker(self, slot: Slot, ours: socket.socket, theirs: socket.socket) -> None:
         """In the child: let go of everything that is the supervisor's, then serve."""
         code = 1
         try:
@@ -287,11 +278,11 @@ class Supervisor:
             sys.stderr.flush()
             os._exit(code)
 
-    def _load(self, slot: _Slot, turn: _Turn) -> None:
+    def _load(self, slot: Slot, turn: _Turn) -> None:
         slot.loading = turn.number
-        _say(slot, control.Load(turn.number, turn.plan, turn.series))
+        slot.say(control.Load(turn.number, turn.plan, turn.series))
 
-    def _hear(self, slot: _Slot) -> None:
+    def _hear(self, slot: Slot) -> None:
         assert slot.line is not None
         try:
             data = slot.line.recv(1 << 16)
@@ -305,7 +296,7 @@ class Supervisor:
         for content in slot.lines.cut(data):
             self._take(slot, control.word(content))
 
-    def _take(self, slot: _Slot, word: control.Word) -> None:
+    def _take(self, slot: Slot, word: control.Word) -> None:
         if word.turn != slot.loading and word.turn != slot.loaded:
             return
         wanted = self._wanted
@@ -318,9 +309,11 @@ class Supervisor:
         elif isinstance(word, Loaded):
             slot.loaded = word.turn
             if self._current is not None and word.turn == self._current.number:
-                _say(slot, control.Switch(word.turn))
+                slot.say(control.Switch(word.turn))
         else:
             slot.serving = word.turn
+            if self._failed is None:
+                self._error = None
             if wanted is not None and slot.serving == self._serving:
                 self._load(slot, wanted)
 
@@ -336,7 +329,7 @@ class Supervisor:
             slot.deaths = 0 if now - slot.started > 30 else slot.deaths + 1
             backoff = min(0.1 * 2 ** (slot.deaths - 1), _LONGEST_BACKOFF) if slot.deaths > 1 else 0.0
             slot.due = now + backoff
-            how = _how(status)
+            how = ending(status)
             print(
                 f"worker {slot.number} ({slot.pid}) ended by {how}; another starts",
                 file=sys.stderr,
@@ -403,18 +396,6 @@ class Supervisor:
             slot.listener.close()
         self._current = None
         self._tell()
-
-
-def _say(slot: _Slot, order: control.Order) -> None:
-    if slot.line is not None:
-        with contextlib.suppress(OSError):  # it is dying: its successor is told anew
-            slot.line.sendall(control.line(order))
-
-
-def _how(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        return signal.Signals(os.WTERMSIG(status)).name
-    return f"exit code {os.WEXITSTATUS(status)}"
 
 
 def _replace(path: Path, content: bytes) -> None:
