@@ -176,6 +176,7 @@ def _sync(path: Path, version: int) -> None:
         *log.glob(f"{version:020}.checkpoint*.parquet"),
         log,
         path,
+        path.parent,
     ):
         handle = os.open(file, os.O_RDONLY)
         try:
