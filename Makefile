@@ -59,7 +59,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(VENV)/bin/uv
 	$(COMPILE) pyproject.toml --extra dev -o locks/dev.txt
 	$(COMPILE) pyproject.toml locks/build.in --extra yard -c locks/dev.txt -o locks/yard.txt
-	$(COMPILE) locks/mlflow.in -c locks/dev.txt -o locks/mlflow.txt
+	$(COMPILE) locks/mlflow.in -o locks/mlflow.txt
 
 $(VENV)/bin/uv: $(VENV)/.dev
 

@@ -93,8 +93,11 @@ def _type(column: Column) -> str:
 
 
 def _requirements(manifest: Manifest) -> list[str]:
-    """What the standalone loader needs beside (native) the model's own, in the versions of now."""
-    needed = ["numpy", "pandas"]
+    """What the standalone loader needs beside (native) the model's own, in the versions of now.
+
+    pandas comes with MLflow, which says which versions it takes.
+    """
+    needed = ["numpy"]
     found: dict[str, str] = {}
     if manifest.form == "onnx":
         needed.append("onnxruntime")

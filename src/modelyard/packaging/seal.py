@@ -21,7 +21,6 @@ from modelyard.packaging.probes import thresholds
 from modelyard.packaging.prove import prove
 from modelyard.packaging.safe_file import dumps
 from modelyard.predictor.answers import Answers
-from modelyard.predictor.author import alone
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
 from modelyard.predictor.open import open_package
@@ -67,7 +66,7 @@ def seal(
         with tempfile.TemporaryDirectory(prefix=f".{folder.name[:20]}-", dir=folder.parent) as scratch:
             made = Path(scratch) / "package"
             made.mkdir()
-            _write_model(fitted, compiled, made, code)
+            _write_model(fitted, compiled, made)
             _write_code(code, made / "code")
             manifest = Manifest(
                 model=model,
@@ -137,7 +136,7 @@ def _compiled(
     return _Compiled(proof, native, None)
 
 
-def _write_model(fitted: Fitted, compiled: _Compiled, made: Path, code: Path) -> None:
+def _write_model(fitted: Fitted, compiled: _Compiled, made: Path) -> None:
     if compiled.content:
         _write(made / "model" / "model.onnx", compiled.content)
         return
@@ -145,8 +144,7 @@ def _write_model(fitted: Fitted, compiled: _Compiled, made: Path, code: Path) ->
         target = made / "model" / "native"
         target.mkdir(parents=True)
         try:
-            with alone(code):
-                fitted.save(fitted.model, target)
+            fitted.save(fitted.model, target)
         except Exception as error:
             raise AuthorError(f"'save' in model.py raised {type(error).__name__}: {error}") from error
         if not any(path.is_file() for path in target.rglob("*")):

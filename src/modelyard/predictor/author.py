@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import functools
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -31,8 +32,7 @@ class Hooks:
         if self.load is None:
             raise AuthorError(f"{self.code / 'model.py'} has no function 'load(folder)'.")
         try:
-            with alone(self.code):
-                return self.load(folder)
+            return self.load(folder)
         except Exception as error:
             raise AuthorError(f"'load' in model.py raised {type(error).__name__}: {error}") from error
 
@@ -40,47 +40,62 @@ class Hooks:
 def hooks(code: Path) -> Hooks:
     """Import ``model.py`` from ``code`` and pick the author's functions.
 
-    Modules beside it are importable while it is imported and belong to this package alone, so
-    that two packages with modules of one name live in one process. Raises ``AuthorError``.
+    Modules beside it are importable while it is imported and whenever one of the functions runs, and
+    belong to this package alone, so that packages with modules of one name live in one process.
+    Raises ``AuthorError``.
     """
     path = code / "model.py"
-    name = f"modelyard_package_{abs(hash(str(code.resolve()))):x}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if not path.is_file():
         raise AuthorError(f"There is no {path}.")
-    module = importlib.util.module_from_spec(spec)
+    own = _Own(code)
     try:
-        with alone(code):
-            sys.modules[name] = module
-            spec.loader.exec_module(module)
+        with own.importable():
+            module = importlib.import_module("model")
     except Exception as error:
-        sys.modules.pop(name, None)
         raise AuthorError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return Hooks(code, _function(module, "predict"), _function(module, "save"), _function(module, "load"))
+    return Hooks(code, *(own.function(module, name) for name in ("predict", "save", "load")))
 
 
-@contextmanager
-def alone(code: Path) -> Iterator[None]:
-    """``code`` is importable; what is imported from it is forgotten afterwards.
+class _Own:
+    """The modules of one package, in the interpreter's list only while its code runs."""
 
-    Neither read nor written: compiled files, since a ``__pycache__`` is covered by no digest.
-    """
-    with _LOCK:
-        path, before = str(code.resolve()), set(sys.modules)
-        prefix, write = sys.pycache_prefix, sys.dont_write_bytecode
-        sys.path.insert(0, path)
-        sys.pycache_prefix, sys.dont_write_bytecode = "/dev/null/modelyard", True
-        importlib.invalidate_caches()
-        try:
-            yield
-        finally:
-            sys.pycache_prefix, sys.dont_write_bytecode = prefix, write
-            sys.path.remove(path)
-            for name in set(sys.modules) - before:
-                if str(getattr(sys.modules[name], "__file__", None) or "").startswith(f"{path}/"):
-                    del sys.modules[name]
+    def __init__(self, code: Path) -> None:
+        self._path = str(code.resolve())
+        files = {path.stem for path in code.glob("*.py")}
+        packages = {path.name for path in code.iterdir() if path.is_dir()}
+        # the standard library and the installed Modelyard are never meant
+        self._names = (files | packages) - set(sys.stdlib_module_names) - {"modelyard"}
+        self._modules: dict[str, ModuleType] = {}
 
+    @contextmanager
+    def importable(self) -> Iterator[None]:
+        """Compiled files are neither read nor written: no digest covers a ``__pycache__``."""
+        with _LOCK:
+            aside = self._take()
+            sys.modules.update(self._modules)
+            path, prefix, write = sys.path[:], sys.pycache_prefix, sys.dont_write_bytecode
+            sys.path.insert(0, self._path)
+            sys.pycache_prefix, sys.dont_write_bytecode = "/dev/null/modelyard", True
+            try:
+                yield
+            finally:
+                sys.path[:], sys.pycache_prefix, sys.dont_write_bytecode = path, prefix, write
+                self._modules = self._take()
+                sys.modules.update(aside)
 
-def _function(module: ModuleType, name: str) -> Callable[..., Any] | None:
-    found = getattr(module, name, None)
-    return found if callable(found) else None
+    def function(self, module: ModuleType, name: str) -> Callable[..., Any] | None:
+        found = getattr(module, name, None)
+        if not callable(found):
+            return None
+        ask: Callable[..., Any] = found
+
+        @functools.wraps(ask)
+        def call(*arguments: Any) -> Any:
+            with self.importable():
+                return ask(*arguments)
+
+        return call
+
+    def _take(self) -> dict[str, ModuleType]:
+        names = [name for name in sys.modules if name.partition(".")[0] in self._names]
+        return {name: sys.modules.pop(name) for name in names}
