@@ -55,11 +55,11 @@ def compare_categories(reference: ColumnProfile, window: ColumnProfile) -> Compa
     n, m = sum(reference.categories.values()), sum(window.categories.values())
     pairs = [(count, window.categories[label]) for label, count in reference.categories.items()]
     if unlisted(reference):
-        pairs.append((unlisted(reference), unlisted(window)))
+        r, w = _lump(pairs, rest=(unlisted(reference), unlisted(window)))
     else:
         frequent = (n + m) * EXPECTED / max(n, 1)
         pairs += [(0, count) for count in window.unseen.values() if count < frequent]
-    r, w = _lump(np.array(pairs, dtype=np.int64).reshape(-1, 2))
+        r, w = _lump(pairs)
     if not r.sum() or not w.sum():
         return Comparison("chi_square", 0.0, None, 0.0, 1)
     if len(r) > 2 or (len(r) == 2 and _least(r, w) >= EXPECTED):
@@ -74,8 +74,8 @@ def unlisted(column: ColumnProfile) -> int:
 
 
 def compare_pair(r: Counts, w: Counts) -> Comparison:
-    """Fisher's exact test of two cells; one cell, or one that neither sample fills, cannot differ."""
-    if len(r) < 2 or not (r + w).all():
+    """Fisher's exact test of two cells; one cell, an empty sample, or a cell empty in both cannot differ."""
+    if len(r) < 2 or not ((r + w).all() and r.any() and w.any()):
         return Comparison("fisher", 0.0, None, 0.0, 1)
     return Comparison("fisher", psi(r, w), fisher(r, w), corrected_effect(r, w), 2)
 
@@ -117,18 +117,21 @@ def _with_infinities(column: ColumnProfile) -> Counts:
     return counts
 
 
-def _lump(pairs: Counts) -> tuple[Counts, Counts]:
-    """Cells in order of size, the rare ones joined; chosen by both samples together, which keeps the test exact."""
-    both = pairs.sum(axis=1)
-    pairs = pairs[np.argsort(-both, kind="stable")]
-    n, m = pairs.sum(axis=0)
-    expected = pairs.sum(axis=1) * min(n, m) / max(n + m, 1)
-    kept = max(1, int((expected >= EXPECTED).sum()))
-    rest = pairs[kept:].sum(axis=0)
-    if 0 < rest.sum() * min(n, m) < EXPECTED * (n + m) and kept > 1:
-        kept -= 1
-        rest = rest + pairs[kept]
-    cells = np.vstack([pairs[:kept], rest]) if rest.sum() else pairs[:kept]
+def _lump(pairs: list[tuple[int, int]], *, rest: tuple[int, int] = (0, 0)) -> tuple[Counts, Counts]:
+    """Cells in order of size, the rare ones joined to ``rest``.
+
+    What is rare is told from both samples together, which keeps the test exact.
+    """
+    counts = np.array([*sorted(pairs, key=sum, reverse=True), rest], dtype=np.int64)
+    n, m = counts.sum(axis=0)
+    enough = EXPECTED * (n + m) / max(min(n, m), 1)
+    kept = int((counts[:-1].sum(axis=1) >= enough).sum())
+    if not any(rest):
+        kept = max(1, kept)
+        if kept > 1 and 0 < counts[kept:].sum() < enough:
+            kept -= 1
+    cells = np.vstack([counts[:kept], counts[kept:].sum(axis=0)])
+    cells = cells[cells.any(axis=1)]
     return cells[:, 0], cells[:, 1]
 
 

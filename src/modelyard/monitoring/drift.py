@@ -51,9 +51,7 @@ def drift(kind: FindingKind, reference: ColumnProfile, window: ColumnProfile, *,
         reference_rows=n,
         window_rows=m,
         change=f"{name} {_change(reference, window, n, m)}" if made.p is not None else "",
-        calm=f"{name} {untested or 'is constant in the reference and in the window'}"
-        if made.p is None
-        else f"{name} shows no drift",
+        calm=f"{name} {untested or _alike(reference)}" if made.p is None else f"{name} shows no drift",
         cells=made.cells if not is_text(reference) and made.cells == CELLS else 0,
     )
 
@@ -86,29 +84,38 @@ def _untested(reference: ColumnProfile, window: ColumnProfile, min_rows: int) ->
     return ""
 
 
+def _alike(reference: ColumnProfile) -> str:
+    if is_text(reference) and sum(map(bool, reference.categories.values())) > 1:
+        return "was not tested for drift: no value is frequent enough to compare"
+    return "is constant in the reference and in the window"
+
+
 def _change(reference: ColumnProfile, window: ColumnProfile, n: int, m: int) -> str:
     if is_text(reference):
         return f"changed: {_categories(reference, window, n, m)}"
     before, after = moments(reference), moments(window)
     if not sum(window.counts):
         return "holds only infinities"
-    if reference.minimum == reference.maximum:
+    if not before.sd:
         return f"left its constant value {before.mean:.4g}: its mean is {after.mean:.4g}"
-    sds = (after.mean - before.mean) / before.sd if before.sd else 0.0
-    if abs(sds) >= 0.1:
+    sds, spread = (after.mean - before.mean) / before.sd, after.sd / before.sd
+    ways = []
+    if abs(sds) >= max(0.1, 3 * math.sqrt(1 / n + spread * spread / m)):
         down, up = _WAYS.get(reference.kind, ("down", "up"))
-        return f"moved {up if sds > 0 else down} by {abs(sds):.2g} sd"
-    spread = after.sd / before.sd if before.sd else 1.0
+        ways.append(f"moved {up if sds > 0 else down} by {abs(sds):.2g} sd")
     if not 0.8 < spread < 1.25:
-        return f"{'spread out' if spread > 1 else 'narrowed'} to {spread:.2g} times its sd"
-    return "changed its shape, not its mean"
+        ways.append(f"{'spread out' if spread > 1 else 'narrowed'} to {spread:.2g} times its sd")
+    return " and ".join(ways) or "changed its shape, hardly its mean"
 
 
 def _categories(reference: ColumnProfile, window: ColumnProfile, n: int, m: int) -> str:
-    moves = {label: window.categories[label] / m - count / n for label, count in reference.categories.items()}
+    moves = {
+        label: round(window.categories[label] / m - count / n, 9)
+        for label, count in reference.categories.items()
+    }
     most = sorted(moves, key=lambda label: (-abs(moves[label]), label))[:NAMED]
     return ", ".join(
         f"'{label}' from {share(reference.categories[label], n)} to {share(window.categories[label], m)}"
         for label in most
-        if moves[label]
+        if abs(moves[label]) > abs(moves[most[0]]) / 10
     )

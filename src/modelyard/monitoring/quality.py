@@ -82,13 +82,14 @@ def out_of_range(reference: ColumnProfile, window: ColumnProfile) -> Draft:
 def new_categories(reference: ColumnProfile, window: ColumnProfile) -> Draft:
     """Labels that the reference never had, against as many as its rare labels make us expect."""
     n, m, found = present(reference), present(window), unlisted(window)
-    expected, p = unseen_p(reference.categories, window.categories, window.unseen, window.other)
+    usual, p = unseen_p(reference.categories, window.categories, window.unseen, window.other)
     names = sorted(window.unseen, key=lambda label: (-window.unseen[label], label))
     named = ", ".join(f"'{label}'" for label in names[:NAMED])
+    expected = f"about {usual:.2g}" if usual >= 0.01 else "none"
     more = ", ..." if len(names) > NAMED or window.other else ""
     said = (
         f"{reference.name} has labels that the reference never had in {found} of {m} rows "
-        f"(about {expected:.2g} expected): {named}{more}"
+        f"({expected} expected): {named}{more}"
     )
     r, w = np.array([0, n]), np.array([found, m - found])
     return Draft(
