@@ -259,6 +259,8 @@ class Supervisor:
                     other.line.close()
                 if other is not slot:
                     other.listener.close()
+            for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+                os.environ.setdefault(name, "1")  # a service scales by processes
             from modelyard.serving.worker import main
 
             main(
