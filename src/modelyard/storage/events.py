@@ -94,7 +94,10 @@ def verify(yard: Yard, checkpoint: Path | None = None) -> int:
 
 def verify_chain(chain: Sequence[Event], known: Sequence[checkpoints.Checkpoint] = ()) -> int:
     """The same for events and checkpoints in hand."""
-    roots = {c.size: c.root for c in known}
+    roots: dict[int, str] = {}
+    for vouched in known:
+        # The first word on a size counts: a chain that was cut and grew again contradicts it.
+        roots.setdefault(vouched.size, vouched.root)
     before = [GENESIS]
     for position, event in enumerate(chain, 1):
         if event.seq != position:
