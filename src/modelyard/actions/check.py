@@ -34,6 +34,8 @@ def check(project: Project, model: str) -> Checked:
             f"The tests of {model} failed: {tests.failed} failed, {tests.errors} errors, "
             f"{tests.passed} passed.\n{tests.output}"
         )
+    if not tests.passed:
+        raise CheckFailed(f"{settings.code}/test_model.py of {model} has no test that ran; write one.")
     package = located(project, f"{model}@run")
     folder = fetch(package.digest, project.artifacts, project.package_folder(package.digest))
     plan = ServicePlan(

@@ -31,7 +31,8 @@ def deploy(project: Project, environment: str, ref: str, *, operation: str | Non
     project.environment(environment)
     with project.lock(f"deploy-{environment}"):
         version = _chosen(project, environment, ref)
-        if release := _already(project, environment, version):
+        if release := _live(project, environment, version):
+            _revive(project, release)
             return Deployed(release=release, url=address(project, environment), tests=0)
         release = _begun(project, environment, version, operation or fresh("deploy"))
         try:
@@ -60,17 +61,20 @@ def _chosen(project: Project, environment: str, ref: str) -> Version:
         return resolve(facts, f"{name}@{admitted[-1].version}", tuple(project.settings.environments))
 
 
-def _already(project: Project, environment: str, version: Version) -> Release | None:
-    """The live release, when it is this version and its service answers for it."""
+def _live(project: Project, environment: str, version: Version) -> Release | None:
+    """The live release, when it is of this version and no other was begun since."""
     with project.yard.read() as facts:
         release = facts.releases.live(environment, version.model)
-        if wanted(facts, environment, version.model):
-            return None
-    state = project.target.state(environment)
-    model_id = f"{version.model}/{environment}/{version.number}"
-    if release and release.version == version.number and state and model_id in state.models:
-        return release
-    return None
+        pending = wanted(facts, environment, version.model)
+    return release if release and release.version == version.number and not pending else None
+
+
+def _revive(project: Project, release: Release) -> None:
+    """Start the service again when it was stopped: the release is as live as it was before."""
+    state = project.target.state(release.environment)
+    if not state or f"{release.model}/{release.environment}/{release.version}" not in state.models:
+        project.tell(f"starting {release.model}@{release.version} in {release.environment}")
+        project.target.apply(planned(project, release), timeout=TIMEOUT)
 
 
 def _begun(project: Project, environment: str, version: Version, operation: str) -> Release:

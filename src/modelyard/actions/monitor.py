@@ -39,8 +39,8 @@ def monitor(
         model=model,
         start=start,
         end=end,
+        version=release.version,
     )
-    rows = monitoring.of_version(rows, release.version)
     project.tell(f"examining {rows.height} predictions")
     reference = msgspec.json.decode((folder / "profile.json").read_bytes(), type=Profile)
     answers = msgspec.json.decode((folder / "answers.json").read_bytes(), type=Profile)

@@ -126,5 +126,11 @@ def _fit_and_seal(
         )
         digest = packaging.store(Path(scratch) / "package", project.artifacts)
     package = Package(digest=digest, model=run.model, run=run.id, created=now())
-    done = msgspec.structs.replace(run, status="finished", params=trained.params, candidate=digest)
+    done = msgspec.structs.replace(
+        run,
+        status="finished",
+        params=trained.params,
+        candidate=digest,
+        environment={**run.environment, "PYTHONHASHSEED": str(trained.hash_seed)},
+    )
     return done, package

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 import modelyard
-from modelyard import gates
 from modelyard.actions.ingest import ingest
 from modelyard.errors import ModelyardError
 from modelyard.project import Project
@@ -118,6 +117,7 @@ class _Line:
         self._once("evaluate", identity, lambda: self._evaluated(identity, candidate))
 
     def _evaluated(self, identity: str, candidate: str) -> tuple[str, str]:
+        from modelyard import gates
         from modelyard.actions.evaluate import evaluate
 
         done = evaluate(self._project, f"{self._model}@{candidate}", operation=f"evaluate/{identity}")
