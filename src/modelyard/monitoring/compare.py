@@ -28,7 +28,7 @@ class Comparison:
 def compare_numbers(reference: ColumnProfile, window: ColumnProfile) -> Comparison:
     """PSI on about ten cells of equal reference counts, and Kolmogorov-Smirnov; infinities join the outermost.
 
-    The index sees any change of shape, the other finds a shift in half as many rows; ``p`` is twice the
+    The index sees any change of shape, the other finds a shift in fewer rows; ``p`` is twice the
     smaller of theirs (Bonferroni), and the statistic is the one it came from.
     """
     fine = _with_infinities(reference), _with_infinities(window)
