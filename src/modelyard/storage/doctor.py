@@ -37,7 +37,11 @@ def examine(yard: Yard, artifacts: ArtifactStore, *, now: dt.datetime | None = N
 def _examined(yard: Yard, artifacts: ArtifactStore, now: dt.datetime) -> Iterator[Problem]:
     if isinstance(yard, SqlYard):
         for line in yard.database.integrity():
-            yield Problem(where="database", sentence=line, fix="restore the database from a copy")
+            yield Problem(
+                where="database",
+                sentence=f"The database is not whole: {line.rstrip('.')}.",
+                fix="restore the database from a copy",
+            )
     try:
         verify(yard)
     except AuditBroken as error:
@@ -93,7 +97,7 @@ def _content(wanted: dict[str, str], artifacts: ArtifactStore) -> Iterator[Probl
         scratch = Path(folder) / "content"
         for digest, what in wanted.items():
             yield from _checked(digest, what, artifacts, scratch)
-            if "manifest" not in what or not scratch.exists():
+            if not what.startswith("the manifest") or not scratch.exists():
                 continue
             for file in _files(scratch):
                 if file[0] not in fetched | wanted.keys():
