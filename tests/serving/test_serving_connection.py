@@ -228,3 +228,24 @@ def test_a_turn_is_bounded(tmp_path: Path) -> None:
 
     assert asyncio.run(run()).count(b"HTTP/1.1 200") == 20
     assert [len(f.ids) for f in log.frames] == [8, 8, 4]
+
+
+def test_what_clients_call_their_requests_is_logged_beside_our_ids(tmp_path: Path) -> None:
+    log = MemorySink()
+    tensor = b'{"name":"input","shape":[1,2],"datatype":"FP64","data":[50,1]}'
+    infer = b'{"id":"theirs-2","inputs":[%b]}' % tensor
+    content = _request().replace(b"Host: x", b"Host: x\r\nX-Request-ID: theirs-1") + _request()
+    content += b"POST /v2/models/screening/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(
+        infer
+    )
+
+    async def run() -> bytes:
+        async with serving(tmp_path, log=log, limits=Limits()) as (_, port):
+            return await _exchange(port, content + infer, until=b"HTTP/1.1 200")
+
+    data = asyncio.run(run())
+    (frame,) = log.frames
+    assert list(frame.client_ids) == ["theirs-1", None, "theirs-2"]
+    assert len(set(frame.ids)) == 3
+    assert all(data.count(i) >= 1 for i in frame.ids)
+    assert b'"id":"theirs-2"' in data
