@@ -138,6 +138,12 @@ def test_a_failure_leaves_what_was_live(yard: Yard) -> None:
         change(yard, lambda f: registry.succeed(f, 99, NOW))
 
 
+def test_a_failure_is_recorded_whatever_its_words(yard: Yard) -> None:
+    failed = fail(yard, begin(yard, 1), "it said \udcff and " + "more " * 1000)
+    assert failed.reason.startswith("it said ? and more")
+    assert len(failed.reason) == 2000
+
+
 def test_one_release_is_wanted_at_most(yard: Yard) -> None:
     first, second = begin(yard, 1), begin(yard, 2)
     assert statuses(yard) == ["failed", "wanted"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -351,3 +353,60 @@ def test_a_record_that_cannot_be_read_is_said(yard: Yard) -> None:
     connection.close()
     with yard.read() as facts, pytest.raises(DatabaseDown, match="Run"):
         facts.runs.get("r1")
+
+
+def test_a_number_that_no_column_holds_is_not_there(yard: Yard) -> None:
+    with yard.read() as facts:
+        assert facts.datasets.get("patients", 10**30) is None
+
+
+def test_an_error_of_the_work_is_the_works_own(yard: Yard) -> None:
+    for error in (TimeoutError("mine"), OSError(2, "mine", str(path_of(yard)) + ".lock"), KeyError("mine")):
+
+        def work(_: Facts, error: Exception = error) -> None:
+            raise error
+
+        with pytest.raises(type(error), match="mine"):
+            change(yard, work)
+
+
+_NOBODY = """
+    import os, sys
+    from pathlib import Path
+    from modelyard.errors import DatabaseDown, StoreDown
+    from modelyard.storage.artifacts import open_artifacts
+    from modelyard.storage.database import open_yard
+
+    folder = Path(sys.argv[1])
+    put = lambda f: f.steps.put("a", "s", "r")
+    open_yard("sqlite:///yard.db", folder).once("1", "ann", put, type(None))
+    open_artifacts("artifacts", folder).put(b"x")
+    (folder / "artifacts" / "zz").mkdir()
+    for path in (*folder.rglob("*"), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    if os.getuid() == 0:
+        os.setuid(65534)
+    try:
+        open_yard("sqlite:///yard.db", folder).once("2", "ann", put, type(None))
+    except DatabaseDown as error:
+        assert str(folder) in str(error), error
+    else:
+        sys.exit("the yard was written")
+    try:
+        open_artifacts("artifacts", folder).put(b"y")
+    except StoreDown as error:
+        assert str(folder) in str(error) and "ermission" in str(error), error
+    else:
+        sys.exit("an artifact was written")
+"""
+
+
+def test_no_permission_is_said() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="modelyard-test-"))
+    folder.chmod(0o755)
+    try:
+        run(_NOBODY, folder)
+    finally:
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+        shutil.rmtree(folder)

@@ -216,6 +216,9 @@ def test_checkpoints_that_are_gone_or_edited_are_said(yard: Yard) -> None:
     yard.checkpoint.unlink()
     with pytest.raises(AuditBroken, match="are gone"):
         verify(yard)
+    change(yard, lambda f: f.events.append("x.y", "z"))
+    with pytest.raises(AuditBroken, match="are gone"):
+        verify(open_yard("sqlite:///yard.db", yard.database.path.parent))
     yard.checkpoint.write_bytes(lines.replace(b"size", b"sise", 1))
     with pytest.raises(AuditBroken, match="Line 1"):
         verify(yard)

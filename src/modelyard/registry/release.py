@@ -11,6 +11,8 @@ from modelyard.ports import Facts
 from modelyard.records.registry import Release, ReleaseStatus
 from modelyard.registry.resolve import registered
 
+LONGEST = 2000
+"""Characters kept of the reason of a failure."""
 _WAS_LIVE: tuple[ReleaseStatus, ...] = ("live", "replaced", "rolled_back", "stopped")
 
 
@@ -86,6 +88,8 @@ def fail(facts: Facts, release_id: int, reason: str, now: dt.datetime) -> Releas
         return release
     if release.status != "wanted":
         raise Misuse(f"Release {release_id} went live ({release.status}) and cannot fail; roll it back.")
+    # The reason is often another program's words: whatever they are, the failure goes on record.
+    reason = reason.encode(errors="replace").decode()[:LONGEST]
     failed = replace(release, status="failed", reason=reason, finished=now)
     facts.releases.put(failed)
     _tell(facts, failed, reason=reason)

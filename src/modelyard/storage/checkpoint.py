@@ -24,11 +24,14 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def append(path: Path, checkpoint: Checkpoint) -> None:
-    """Add a line. What it vouches for is committed already, so a full disk is no failure here:
-    the next checkpoint covers this one."""
+    """Add a line to the file, which is there since the yard was made.
+
+    What it vouches for is committed already, so a full disk is no failure here: the next
+    checkpoint covers this one.
+    """
     line = msgspec.json.encode(checkpoint) + b"\n"
     with contextlib.suppress(OSError):
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         try:
             end = os.lseek(file, 0, os.SEEK_END)
             torn = end > 0 and os.pread(file, 1, end - 1) != b"\n"

@@ -17,7 +17,7 @@ from modelyard.errors import DatabaseDown, Misuse, SettingsError
 from modelyard.ports import Facts, Yard
 from modelyard.storage import checkpoint, upgrade
 from modelyard.storage.facts import SqlFacts
-from modelyard.storage.schema import operations
+from modelyard.storage.schema import events, operations
 from modelyard.storage.sqlite import Sqlite
 from modelyard.storage.transaction import Transaction
 
@@ -69,8 +69,9 @@ class SqlYard:
             self.database.prepare()
             with self.database.begin(write=True) as connection:
                 if not upgrade.current(connection, str(self.database.path)):
+                    if not sa.inspect(connection).has_table(events.name):
+                        self._begin_checkpoints()
                     upgrade.upgrade(connection)
-            self._vouch(None)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Facts]:
@@ -114,15 +115,16 @@ class SqlYard:
             finally:
                 transaction.end()
         # Committed, and still under the lock: checkpoints stand in the chain's order.
-        self._vouch(vouched)
-        return value
-
-    def _vouch(self, vouched: checkpoint.Checkpoint | None) -> None:
         if vouched:
             checkpoint.append(self.checkpoint, vouched)
-        else:
-            with contextlib.suppress(OSError):
-                self.checkpoint.touch()
+        return value
+
+    def _begin_checkpoints(self) -> None:
+        """Only a new yard gets the file: that it is missing later on must not heal by itself."""
+        try:
+            self.checkpoint.touch()
+        except OSError as error:
+            raise DatabaseDown(f"{self.checkpoint} cannot be written: {error.strerror}.") from None
 
     def _same_revision(self, connection: sa.Connection) -> None:
         """Reads as well, which is what begins the snapshot."""

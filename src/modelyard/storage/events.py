@@ -85,8 +85,9 @@ def verify(yard: Yard, checkpoint: Path | None = None) -> int:
     if known is None:
         if chain:
             raise AuditBroken(
-                f"The audit checkpoints {where} are gone while the chain holds {len(chain)} events; put the "
-                "file back from a copy, without it nobody can tell whether the chain was cut or rewritten."
+                f"The audit checkpoints {where} are gone while the chain holds {len(chain)} events, so nobody "
+                "can tell whether it was cut; put the file back from a copy, or begin an empty one once you "
+                "have compared the chain with a copy of the database."
             )
         known = []
     return verify_chain(chain, known)

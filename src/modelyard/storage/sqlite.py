@@ -53,18 +53,17 @@ class Sqlite:
     def lock(self) -> Iterator[None]:
         """One writer at a time; ``DatabaseDown`` when the others do not end within the wait."""
         lock = self.path.with_name(self.path.name + ".lock")
-        try:
-            with held(lock, wait=self._wait):
-                yield
-        except TimeoutError:
-            raise DatabaseDown(
-                f"The yard's database {self.path} is still locked by another process after {self._wait:g} "
-                f"seconds; wait for it or end it ('fuser {lock}' names it), then try again."
-            ) from None
-        except OSError as error:
-            if error.filename != str(lock):
-                raise
-            raise DatabaseDown(f"The lock {lock} cannot be taken: {error.strerror}.") from None
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(held(lock, wait=self._wait))
+            except TimeoutError:
+                raise DatabaseDown(
+                    f"The yard's database {self.path} is still locked by another process after "
+                    f"{self._wait:g} seconds; wait for it or end it ('fuser {lock}' names it), then try again."
+                ) from None
+            except OSError as error:
+                raise DatabaseDown(f"The lock {lock} cannot be taken: {error.strerror}.") from None
+            yield
 
     @contextlib.contextmanager
     def begin(self, *, write: bool) -> Iterator[sa.Connection]:

@@ -59,7 +59,10 @@ class Transaction:
 
     def first(self, statement: sa.Select[Any], kind: type[T]) -> T | None:
         """The record in the first row's first column."""
-        text = self.query(statement.limit(1)).scalar()
+        try:
+            text = self.query(statement.limit(1)).scalar()
+        except OverflowError:
+            return None  # asked for a number that no column can hold
         return None if text is None else _decoded(text, kind)
 
     def all(self, statement: sa.Select[Any], kind: type[T]) -> list[T]:
