@@ -6,11 +6,15 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from modelyard.errors import StoreDown, Tampered, UnknownName
 from modelyard.ports import ArtifactStore
 from modelyard.predictor.verify import MANIFEST, decode, verify
+
+_LEFT = 3600.0
+"""Seconds."""
 
 
 def store(folder: Path, artifacts: ArtifactStore) -> str:
@@ -41,6 +45,7 @@ def fetch(digest: str, artifacts: ArtifactStore, folder: Path) -> Path:
     manifest = decode(artifacts.get(digest), f"The manifest of package {digest[:12]}")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name[:20]}-", dir=folder.parent))
     except OSError as error:
         raise StoreDown(f"{folder.parent} cannot be written: {error.strerror}.") from error
@@ -77,6 +82,14 @@ def _settle(made: Path, folder: Path, digest: str) -> None:
             with contextlib.suppress(FileNotFoundError):
                 folder.rename(made.with_name(f"damaged-{os.urandom(4).hex()}"))
     raise StoreDown(f"{folder} is being written by something else; try again.")
+
+
+def _sweep(folder: Path) -> None:
+    """Take away what a killed fetch left an hour ago or longer."""
+    for left in folder.parent.glob(f".{folder.name[:20]}-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _LEFT:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(folder: Path) -> None:
