@@ -325,6 +325,56 @@ def test_kill_in_the_middle_leaves_nothing_and_a_repeat_completes(yard: Yard) ->
     assert verify(yard) == 1
 
 
+_KILLED_AT_RANDOM = """
+    import os, random, signal, sys, time
+    from pathlib import Path
+    from modelyard.storage.database import open_yard
+    yard = open_yard("sqlite:///" + sys.argv[1], Path("/"))
+    def work(facts):
+        number = facts.versions.next_number("screening")
+        facts.steps.put(f"step {number}", "s", "r" * 2000)
+        facts.events.append("number.taken", "screening", number=number)
+        return number
+    chance = random.Random(1)
+    for attempt in range(30):
+        child = os.fork()
+        if not child:
+            n = 0
+            while True:
+                # After a kill the same operations are asked for again.
+                assert yard.once(f"take/{n}", "ann", work, int) == n + 1
+                n += 1
+        time.sleep(chance.uniform(0, 0.06))
+        os.kill(child, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+"""
+
+
+def test_kills_at_random_moments_leave_whole_operations(yard: Yard) -> None:
+    run(_KILLED_AT_RANDOM, path_of(yard))
+    done = do(yard, lambda f: f.versions.next_number("screening"), int) - 1
+    assert done > 0
+    assert verify(yard) == done
+    with yard.read() as facts:
+        assert [e.payload["number"] for e in facts.events.list()] == list(range(1, done + 1))
+        assert all(facts.steps.get(f"step {n}") for n in range(1, done + 1))
+        assert facts.steps.get(f"step {done + 1}") is None
+
+
+def test_a_closed_yard_is_one_file(tmp_path: Path) -> None:
+    run(
+        """
+        import sys
+        from pathlib import Path
+        from modelyard.storage.database import open_yard
+        yard = open_yard("sqlite:///yard.db", Path(sys.argv[1]))
+        yard.once("1", "ann", lambda f: f.versions.next_number("screening"), int)
+        """,
+        tmp_path,
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["yard.db", "yard.db.checkpoint", "yard.db.lock"]
+
+
 def test_a_forked_child_opens_connections_of_its_own(yard: Yard) -> None:
     code = """
         import os, sys

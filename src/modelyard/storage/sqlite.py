@@ -48,6 +48,8 @@ class Sqlite:
         sa.event.listen(self._engine, "connect", _on_connect)
         sa.event.listen(self._engine, "begin", _on_begin)
         _leave_to_parent(weakref.ref(self._engine))
+        # The last connection to close folds the log into the file: at rest the yard is one file.
+        weakref.finalize(self, self._engine.dispose)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -76,7 +78,12 @@ class Sqlite:
     def prepare(self) -> None:
         """Set what the file itself keeps; the caller holds ``lock``."""
         with self._explained(), contextlib.closing(sqlite3.connect(self.path, self._wait)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise DatabaseDown(
+                f"The disk under the yard's database {self.path} cannot share memory between processes (SQLite's "
+                "WAL); set 'yard.database' to a file on a local disk."
+            )
 
     def integrity(self) -> list[str]:
         """What SQLite finds wrong with the file; empty is health."""
