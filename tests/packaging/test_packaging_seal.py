@@ -126,7 +126,7 @@ def test_columns_by_name_with_texts_and_nulls_serve_compiled(
 
 
 def test_a_model_fitted_on_an_array_serves_compiled(cancer: Any, sealed: Sealed) -> None:
-    fitted = cancer.fit(LogisticRegression(max_iter=10_000), frame="numpy")
+    fitted = cancer.fit(make_pipeline(StandardScaler(), LogisticRegression()), frame="numpy")
     assert open_package(sealed(cancer, fitted)).manifest.form == "onnx"
 
 
@@ -249,7 +249,7 @@ def test_a_load_that_does_not_bring_the_model_back_is_refused(
 
 
 def test_no_test_rows_is_refused(cancer: Any, sealed: Sealed) -> None:
-    fitted = cancer.fit(LogisticRegression(max_iter=5000))
+    fitted = cancer.fit(make_pipeline(StandardScaler(), LogisticRegression()))
     with pytest.raises(DataRefused, match="no test rows"):
         sealed(cancer, fitted, test=cancer.test.take(slice(0, 0)))
 

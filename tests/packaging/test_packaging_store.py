@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from modelyard.errors import Tampered, UnknownName
 from modelyard.packaging import fetch, store
@@ -21,7 +23,7 @@ from modelyard.storage.artifacts import open_artifacts
 
 @pytest.fixture
 def package(cancer: Any, sealed: Callable[..., Path]) -> Path:
-    return sealed(cancer, cancer.fit(LogisticRegression(max_iter=5000)))
+    return sealed(cancer, cancer.fit(make_pipeline(StandardScaler(), LogisticRegression())))
 
 
 def test_store_and_fetch_bring_the_package_back(package: Path, tmp_path: Path) -> None:

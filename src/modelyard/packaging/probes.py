@@ -110,7 +110,7 @@ def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     width = before(base).shape[1]
     final = model.steps[-1][1] if hasattr(model, "steps") else model
     pairs = _pairs(final, width)
-    drivers = _drivers(before, base, test)
+    drivers = _drivers(before, base, test) if pairs else {}
     pairs = [(feature, value) for feature, value in pairs if feature in drivers]
     if not pairs:
         return _bases(test, 0)
