@@ -181,3 +181,15 @@ def test_no_content_type_is_needed(service: Running) -> None:
     request.add_header("Content-Type", "")
     with urllib.request.urlopen(request) as reply:
         assert json.loads(reply.read())["model_name"] == "screening"
+
+
+def test_large_tensors_give_what_small_ones_give(client: Any) -> None:
+    rows = np.stack([np.arange(3000) % 100, np.arange(3000) / 100], axis=1)
+    whole = client.infer("screening", [_input("input", rows, "FP64")]).as_numpy("probability")
+    part = client.infer("screening", [_input("input", rows[:7], "FP64")]).as_numpy("probability")
+    assert whole.shape == (3000, 2)
+    assert whole[:7] == pytest.approx(part)
+    with pytest.raises(InferenceServerException) as caught:
+        client.infer("screening", [_input("input", np.array([[500.0, 1.0]] * 3000), "FP64")])
+    assert caught.value.status() == "400"
+    assert "age" in caught.value.message()

@@ -89,6 +89,9 @@ class Connection(asyncio.Protocol):
         self._deaf = True
         self.slots.clear()
         self.service.connections.discard(self)
+        if self._stream is not None:
+            self._stream.let_go()
+            self._stream = None
 
     def eof_received(self) -> bool:
         """A half-closed client still gets its replies; one without any is done."""

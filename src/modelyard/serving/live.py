@@ -21,6 +21,8 @@ from modelyard.wire.native import Replies
 from modelyard.wire.problem import Problem
 
 _TOLERANCE = 1e-5
+_SMALL = 2048
+"""Elements up to which tensors are cheaper read as rows of JSON, together with the turn's other rows."""
 
 Span = slice | Problem
 
@@ -93,32 +95,38 @@ class Live:
         self, bodies: Sequence[bytes | inference.Reading], *, rows: int, size: int
     ) -> tuple[Batch, list[Span], int]:
         """One batch of many requests, where each stands in it (or why not), and how many marks there are."""
-        native = [body for body in bodies if type(body) is bytes]
-        decoded = self.decoder.rows(native, max_rows=rows, max_bytes=size)
+        small = bodies if set(map(type, bodies)) == {bytes} else [self._small(body) for body in bodies]
+        decoded = self.decoder.rows([b for b in small if type(b) is bytes], max_rows=rows, max_bytes=size)
         marks = sum(decoded.marks.values()) if decoded.marks else 0
-        if len(native) == len(bodies):
-            return decoded.batch, [s if type(s) is slice else _problem(s) for s in decoded.spans], marks
-        parts, spans, at = [decoded.batch], iter(decoded.spans), len(decoded.batch)
-        mixed: list[Span] = []
-        for body in bodies:
-            if type(body) is bytes:
-                span = next(spans)
-                mixed.append(span if isinstance(span, slice) else _problem(span))
+        parts, taken, at = [decoded.batch], iter(decoded.spans), len(decoded.batch)
+        spans: list[Span] = []
+        for body, read in zip(bodies, small, strict=True):
+            if read is not None:
+                span = next(taken)
+                spans.append(span if type(span) is slice else _problem(span, body))
                 continue
             try:
-                more = self._tensors(body, rows)
+                more = self._large(body, rows)
             except RequestRefused as refused:
-                mixed.append(Problem(400, str(refused), field=refused.field))
+                spans.append(_problem(refused, body))
                 continue
             parts.append(more.batch)
-            mixed.append(slice(at, at + len(more.batch)))
+            spans.append(slice(at, at + len(more.batch)))
             at += len(more.batch)
             marks += sum(more.marks.values())
-        return concat(parts), mixed, marks
+        return (concat(parts) if len(parts) > 1 else decoded.batch), spans, marks
 
-    def _tensors(self, reading: inference.Reading | bytes, rows: int) -> decode.Decoded:
-        assert isinstance(reading, inference.Reading)
-        return self.decoder.columns(reading.columns, max_rows=rows)
+    @staticmethod
+    def _small(body: bytes | inference.Reading) -> bytes | None:
+        """The body in the native form, so that it shares the turn's check; None for large tensors."""
+        if type(body) is bytes:
+            return body
+        assert isinstance(body, inference.Reading)
+        return inference.native_body(body) if body.size <= _SMALL else None
+
+    def _large(self, body: bytes | inference.Reading, rows: int) -> decode.Decoded:
+        assert isinstance(body, inference.Reading)
+        return self.decoder.columns(body.columns, max_rows=rows)
 
     def predict(self, batch: Batch, spans: list[Span]) -> tuple[Batch, list[Span], Answers | None]:
         """Ask the model once; when it fails, each request alone, so that one cannot fail the others."""
@@ -190,9 +198,12 @@ def _joined(given: list[Answers]) -> Answers:
     )
 
 
-def _problem(refused: RequestRefused) -> Problem:
+def _problem(refused: RequestRefused | slice, body: bytes | inference.Reading) -> Problem:
+    """The refusal with its surface's status: V2 knows only 400."""
+    assert isinstance(refused, RequestRefused)
     concerns_row = refused.row is not None or refused.field is not None
-    return Problem(422 if concerns_row else 400, str(refused), field=refused.field)
+    status = 422 if concerns_row and isinstance(body, bytes) else 400
+    return Problem(status, str(refused), field=refused.field)
 
 
 def _failed(error: Exception) -> Problem:

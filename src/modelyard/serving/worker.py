@@ -26,7 +26,9 @@ from modelyard.serving.service import Service
 BACKLOG = 4096
 _LAST_CALL = 0.05
 _COLLECT_EVERY = 20
-"""Sweeps between two collections of what is young; automatic collection is off."""
+"""Sweeps between two collections; automatic collection is off."""
+_FEW = 1000
+"""Connections up to which everything since the last switch is collected, not only what is young."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Worker:
     def _sweep(self, count: int) -> None:
         self.service.sweep()
         if count % _COLLECT_EVERY == 0:
-            gc.collect(0)
+            gc.collect(2 if len(self.service.connections) < _FEW else 0)
         self._loop.call_later(self._limits.sweep_seconds, self._sweep, count + 1)
 
     def _heard(self) -> None:

@@ -54,6 +54,10 @@ class _Collector:
         self.headers: dict[str, str] = {}
         self.head: Head | None = None
 
+    def let_go(self) -> None:
+        """Break the circle of parser and callbacks, which only a garbage collection would find."""
+        del self.parser
+
     def on_url(self, url: bytes) -> None:
         self.url += url
 
@@ -105,6 +109,8 @@ def read(head: bytes) -> Head:
         pass  # an upgrade may be declined by answering as if it was not asked for
     except httptools.HttpParserError as error:
         raise _malformed(error) from None
+    finally:
+        collector.let_go()
     if collector.head is None:
         raise Problem(400, "This is no well-formed HTTP request: its head is not complete.", close=True)
     return collector.head

@@ -42,6 +42,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[tuple[str, bool], ...]
     """Name and whether binary; in the order asked."""
 
+    @property
+    def size(self) -> int:
+        """Elements of all columns."""
+        return sum(map(len, self.columns.values()))
+
 
 _REQUEST = msgspec.json.Decoder(InferRequest)
 
@@ -92,6 +97,15 @@ def read_request(
     features = {c.name: c.kind for c in schema.features}
     typed = {name: _typed(name, values, features.get(name)) for name, values in columns.items()}
     return Reading(columns=typed, id=request.id, outputs=_asked(request, outputs, raw=json_length == "0"))
+
+
+def native_body(reading: Reading) -> bytes:
+    """The same rows as the native surface has them; NaN becomes null."""
+    names = list(reading.columns)
+    lists = [v.tolist() if isinstance(v, np.ndarray) else v for v in reading.columns.values()]
+    return msgspec.json.encode(
+        {"rows": [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]}
+    )
 
 
 def _split(content: bytes, json_length: str | None, schema: Schema) -> tuple[InferRequest, bytes]:
@@ -190,6 +204,8 @@ def _typed(name: str, values: list[Any] | NDArray[Any], kind: str | None) -> lis
     if isinstance(values, np.ndarray):
         if values.dtype.kind == "f" and np.isinf(values).any():
             raise _infinite(name)
+        if kind == "boolean" and values.dtype.kind != "b" and np.isin(values, (0, 1)).all():
+            return values.astype(np.bool_)
         return values
     if kind == "boolean":
         return [bool(v) if type(v) in (int, float) and v in (0, 1) else v for v in values]
