@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from modelyard.errors import DataRefused, Unconvertible
+from modelyard.errors import AuthorError, DataRefused, Unconvertible
 from modelyard.predictor import Fitted, answer, digest, open_package
 from modelyard.predictor.author import hooks
 from modelyard.records.package import Proof
@@ -332,3 +332,33 @@ def test_the_folder_holds_what_a_package_holds(mixed: Any, sealed: Sealed) -> No
 
 def faults_of(table: Any, rows: Any) -> list[Any]:
     return [fault for row in rows for fault in faults(table.schema, row)]
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e300])
+def test_the_compiled_model_refuses_what_the_trained_one_refuses(
+    value: float, cancer: Any, sealed: Sealed
+) -> None:
+    """Beyond float32 a tree's Cast is infinite: the graph alone would answer such a row."""
+    for final in (GradientBoostingClassifier(n_estimators=5, random_state=0), LogisticRegression()):
+        fitted = cancer.fit(make_pipeline(StandardScaler(), final))
+        predictor = open_package(sealed(cancer, fitted, form="onnx"))
+        row = cancer.test.take([0])
+        row.numbers[0, 3] = value
+        try:
+            theirs = answer(fitted, row, cancer.schema)
+        except AuthorError:
+            with pytest.raises(AuthorError, match="not finite"):
+                predictor.predict(row)
+        else:
+            assert np.allclose(predictor.predict(row).probability, theirs.probability)
+
+
+def test_an_unknown_category_is_refused_by_both(mixed: Any, sealed: Sealed) -> None:
+    encoder = ColumnTransformer([("sex", OneHotEncoder(), ["sex"])], remainder="drop")
+    fitted = mixed.fit(make_pipeline(encoder, LogisticRegression()))
+    predictor = open_package(sealed(mixed, fitted, form="onnx"))
+    row = mixed.test.take([0])
+    row.texts[0, 1] = "x"
+    for ask in (predictor.predict, lambda rows: answer(fitted, rows, mixed.schema)):
+        with pytest.raises(AuthorError):
+            ask(row)

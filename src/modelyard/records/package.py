@@ -28,7 +28,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     rows: int
     worst: float
-    """Largest absolute difference of probabilities or numbers."""
+    """Largest absolute difference of probabilities; of numbers, relative to the larger of their own size and
+    the largest on the test split."""
     flips: int
     """Labels that differ."""
 
