@@ -12,7 +12,7 @@ from pathlib import Path
 import obstore
 import pytest
 
-from modelyard.errors import SettingsError, StoreDown
+from modelyard.errors import SettingsError, StoreDown, Tampered
 from modelyard.ports import ArtifactStore
 from modelyard.storage.artifacts import Artifacts, open_artifacts
 from modelyard.testing.artifact_store import ArtifactStoreKit
@@ -89,6 +89,37 @@ def test_a_shard_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_a_missing_file_to_store_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreDown, match="absent"):
         open_artifacts("a", tmp_path).put_file(tmp_path / "absent")
+
+
+def test_a_file_that_changes_while_it_is_stored_is_refused(tmp_path: Path) -> None:
+    restless = Path("/proc/sys/kernel/random/uuid")
+    store = open_artifacts("a", tmp_path)
+    with pytest.raises(Tampered, match="changed while it was stored"):
+        store.put_file(restless)
+    assert list(store.digests()) == []
+
+
+def test_processes_put_the_same_content_at_once(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", _SAME, str(tmp_path / "s")], stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert all(process.returncode == 0 for process in processes)
+    assert len(set(outputs)) == 1
+    store = open_artifacts("s", tmp_path)
+    assert len(list(store.digests())) == 20
+
+
+_SAME = """
+import sys
+from pathlib import Path
+from modelyard.storage.artifacts import open_artifacts
+store = open_artifacts(sys.argv[1], Path("/"))
+for n in range(20):
+    print(store.put(str(n).encode() * 100_000))
+    store.get(store.put(str(n).encode() * 100_000))
+"""
 
 
 def test_a_target_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import Misuse, SettingsError, StoreDown, Tampered, UnknownName
 from modelyard.ports import ArtifactStore
+from modelyard.storage import durable
 
 if TYPE_CHECKING:
     from obstore.store import LocalStore, MemoryStore
@@ -126,7 +127,7 @@ class Artifacts:
         if self._folder is None:
             return MemoryStore()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            durable.make(self._folder)
             return LocalStore(self._folder)
         except OSError as error:
             raise StoreDown(f"The artifact store {self._folder} cannot be used: {error.strerror}.") from None
@@ -167,11 +168,7 @@ class Artifacts:
         blob = self._folder / _key(digest)
         with self._explained():
             for path in (blob, blob.parent, self._folder):
-                opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(opened)
-                finally:
-                    os.close(opened)
+                durable.sync(path)
 
     @property
     def _where(self) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import exc
 
 from modelyard.errors import DatabaseDown, Misuse, SettingsError
 from modelyard.ports import Facts, Yard
-from modelyard.storage import checkpoint, upgrade
+from modelyard.storage import checkpoint, durable, upgrade
 from modelyard.storage.facts import SqlFacts
 from modelyard.storage.schema import events, operations
 from modelyard.storage.sqlite import Sqlite
@@ -41,7 +41,7 @@ def open_yard(
     """
     path = _file(url, root)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make(path.parent)
         fresh = not path.exists() or path.stat().st_size == 0
     except OSError as error:
         raise DatabaseDown(f"The yard's folder {path.parent} cannot be used: {error.strerror}.") from None
