@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from modelyard.data import Prepared, prepare
-from modelyard.errors import DataRefused, SourceMissing
+from modelyard.errors import DataRefused, SourceMissing, SettingsError
 from modelyard.records.schema import Schema
 from modelyard.settings import DataSettings, SplitSettings
 from modelyard.tables.split import SPLIT
@@ -44,7 +44,7 @@ def prepared(
 
 
 def refusal(folder: Path, frame: pl.DataFrame | str, **given: object) -> str:
-    with pytest.raises(DataRefused) as caught:
+    with pytest.raises((DataRefused, SettingsError)) as caught:
         prepared(folder, frame, **given)  # type: ignore[arg-type]
     message = str(caught.value)
     assert len(message) < 600

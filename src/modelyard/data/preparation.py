@@ -11,7 +11,7 @@ import polars as pl
 
 from modelyard.data.extraction import Extracted, gather_files
 from modelyard.data.fingerprint import fingerprint, locate
-from modelyard.errors import DataRefused
+from modelyard.errors import DataRefused, SettingsError
 from modelyard.records.dataset import SourceFile, Split
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
@@ -105,9 +105,9 @@ def _check_names(names: list[str], target: str | None, key: tuple[str, ...]) -> 
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean '{near[0]}'?" if near else "the columns are"
-            raise DataRefused(f"There is no column '{name}' for the {role}; {hint} {_listed(names, near)}")
+            raise SettingsError(f"There is no column '{name}' for the {role}; {hint} {_listed(names, near)}")
     if target in key:
-        raise DataRefused(f"Column '{target}' is both target and key; take another key.")
+        raise SettingsError(f"Column '{target}' is both target and key; take another key.")
     if not set(names) - {target, *key}:
         raise DataRefused("There is no column beside target and key; add features.")
 

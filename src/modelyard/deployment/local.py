@@ -11,7 +11,6 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -99,11 +98,11 @@ class _Service:
                 f"The service's plan {self._plan} could not be written: {error.strerror}; "
                 "make room or mend the permissions, then run the command again."
             ) from None
-        process = self._start() if running is None else None
+        started = self._start() if running is None else None
         if running:
             os.kill(running.pid, signal.SIGHUP)
         try:
-            return self._wait(plan, process, timeout)
+            return self._wait(plan, started, timeout)
         except ServiceDown:
             self._restore(before, running)
             raise
@@ -120,21 +119,25 @@ class _Service:
                 deadline += 10
             time.sleep(_POLL)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> int:
+        """The pid of a supervisor that outlives this process: no handle is kept that would mind."""
         self._state.unlink(missing_ok=True)
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "modelyard.serving", "--plan", self._plan, "--state", self._state],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd=self._folder,
-            )
+        command = [sys.executable, "-m", "modelyard.serving"]
+        command += ["--plan", str(self._plan), "--state", str(self._state)]
+        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return os.posix_spawn(
+            sys.executable,
+            command,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self._log), appending, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
 
-    def _wait(
-        self, plan: ServicePlan, process: subprocess.Popen[bytes] | None, timeout: float
-    ) -> ServiceState:
+    def _wait(self, plan: ServicePlan, started: int | None, timeout: float) -> ServiceState:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             state = self.state()
@@ -142,10 +145,9 @@ class _Service:
                 return state
             if state and state.failed_generation == plan.generation:
                 raise ServiceDown(f"The service of {plan.environment} refused the release: {state.error}")
-            if process and process.poll() is not None:
+            if started and not self._is_ours(started):
                 raise ServiceDown(
-                    f"The service of {plan.environment} ended with exit code {process.returncode}: "
-                    f"{self._last_words()} (see {self._log})."
+                    f"The service of {plan.environment} ended at once: {self._last_words()} (see {self._log})."
                 )
             time.sleep(_POLL)
         raise ServiceDown(
@@ -178,7 +180,8 @@ class _Service:
         if zombie:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-        return not zombie and os.fsencode(self._plan) in command
+        begun = command == [b""]  # between being spawned and having its arguments
+        return not zombie and (begun or os.fsencode(self._plan) in command)
 
 
 def _replace(path: Path, content: bytes) -> None:
