@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import Unconvertible
 from modelyard.packaging.parts import parts
 from modelyard.predictor.fitted import Fitted
 from modelyard.records.schema import Column, Schema
@@ -88,12 +89,18 @@ def thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     """Rows on both sides of the trees' thresholds, neighbours in float64 and in float32.
 
     The thresholds lie behind the preprocessing, so each is found from the raw column by bisection
-    through the trained preprocessing itself. None for a model without trees.
+    through the trained preprocessing itself. No rows for a model without trees. Raises ``Unconvertible``
+    when they cannot be found, since a proof without them would be none.
     """
-    try:
-        return _thresholds(fitted, sample(test), schema)
-    except (ModelyardError, ValueError, TypeError, AttributeError):
+    if not any(hasattr(part, "tree_") for part in parts(fitted.model)):
         return _bases(test, 0)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return _thresholds(fitted, sample(test), schema)
+    except Exception as error:
+        line = (str(error).strip().splitlines() or ["no message"])[0]
+        raise Unconvertible(f"its trees' thresholds cannot be probed ({line[:200]})") from error
 
 
 def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
