@@ -117,9 +117,11 @@ class Connection(asyncio.Protocol):
                 data = b"".join(self._rest)
                 self._rest.clear()
             self._steady(data)
-        if self.slots:
-            self.send()
-            if len(self.slots) > self.service.limits.pipelined and not self._full:
+        slots = self.slots
+        if slots:
+            if slots[0].reply is not None:
+                self.send()
+            if len(slots) > self.service.limits.pipelined and not self._full:
                 self._full = True
                 self.transport.pause_reading()
 

@@ -26,6 +26,7 @@ from modelyard.serving.counters import SERIES, Board
 from modelyard.serving.limits import Limits
 from modelyard.serving.slot import Slot, ending
 from modelyard.serving.sockets import listeners, refuse_open_door
+from modelyard.serving.state import announce
 
 POLL = 0.05
 _LONGEST_BACKOFF = 5.0
@@ -359,12 +360,10 @@ class Supervisor:
         before = self._told
         models: tuple[str, ...] = ()
         generation = 0
-        if current is None:
-            pass
-        elif whole or before is None:
+        if current is not None and whole:
             generation = current.plan.generation
             models = tuple(m.model_id for m in current.plan.models)
-        else:
+        elif current is not None and before is not None:
             generation, models = before.generation, before.models
         state = ServiceState(
             pid=os.getpid(),
@@ -376,10 +375,7 @@ class Supervisor:
         )
         if state != before:
             self._told = state
-            try:
-                _replace(self._state_path, msgspec.json.format(msgspec.json.encode(state)))
-            except OSError as error:  # what answers goes on answering
-                print(f"The state {self._state_path} cannot be written: {error}", file=sys.stderr, flush=True)
+            announce(self._state_path, state)
 
     def _stop(self) -> None:
         """Drain: workers finish what is under way; whoever takes too long is ended."""
@@ -398,10 +394,3 @@ class Supervisor:
             slot.listener.close()
         self._current = None
         self._tell()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write so that a reader sees the old content or the new."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
-    scratch.write_bytes(content)
-    scratch.replace(path)
