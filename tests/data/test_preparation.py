@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from modelyard.data import Prepared, prepare
-from modelyard.errors import DataRefused, SourceMissing, SettingsError
+from modelyard.errors import DataRefused, SettingsError, SourceMissing
 from modelyard.records.schema import Schema
 from modelyard.settings import DataSettings, SplitSettings
 from modelyard.tables.split import SPLIT
