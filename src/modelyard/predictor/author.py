@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,6 +58,30 @@ def hooks(code: Path) -> Hooks:
     return Hooks(code, *(own.function(module, name) for name in ("predict", "save", "load")))
 
 
+class _Source(SourceFileLoader):
+    """Compiled files are neither read nor written: no digest covers a ``__pycache__``."""
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        raise OSError(f"{path} has no compiled form that may be used")
+
+
+class _Finder:
+    """Finds the source files of one folder, and of packages in it, before anything else does."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        for place in [self._folder] if path is None else path:
+            if place == self._folder or place.startswith(self._folder + os.sep):
+                found = FileFinder(place, (_Source, SOURCE_SUFFIXES)).find_spec(name, target)
+                if found is not None:
+                    return found
+        return None
+
+
 class _Own:
     """The modules of one package, in the interpreter's list only while its code runs."""
 
@@ -69,17 +95,16 @@ class _Own:
 
     @contextmanager
     def importable(self) -> Iterator[None]:
-        """Compiled files are neither read nor written: no digest covers a ``__pycache__``."""
         with _LOCK:
             aside = self._take()
             sys.modules.update(self._modules)
-            path, prefix, write = sys.path[:], sys.pycache_prefix, sys.dont_write_bytecode
+            path, finders = sys.path[:], sys.meta_path[:]
             sys.path.insert(0, self._path)
-            sys.pycache_prefix, sys.dont_write_bytecode = "/dev/null/modelyard", True
+            sys.meta_path.insert(0, _Finder(self._path))
             try:
                 yield
             finally:
-                sys.path[:], sys.pycache_prefix, sys.dont_write_bytecode = path, prefix, write
+                sys.path[:], sys.meta_path[:] = path, finders
                 self._modules = self._take()
                 sys.modules.update(aside)
 
