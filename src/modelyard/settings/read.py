@@ -28,8 +28,7 @@ def find(start: Path) -> Path:
         if (folder / FILE).is_file():
             return folder
     raise SettingsError(
-        f"No {FILE} in {start} or above it; run 'modelyard init NAME' to begin a project, "
-        "or change into one."
+        f"No {FILE} in {start} or above it; run 'modelyard init NAME' to begin a project, or change into one."
     )
 
 
@@ -129,7 +128,7 @@ def _culprit(keys: list[str], tree: object) -> str:
     for key in keys:
         place = place.get(key, {}) if isinstance(place, dict) else {}
     inner = typing.get_args(_type_at(keys))
-    for name, value in (place.items() if isinstance(place, dict) else ()):
+    for name, value in place.items() if isinstance(place, dict) else ():
         try:
             msgspec.convert({name: value}, dict[inner[0], inner[1]])  # type: ignore[valid-type]
         except msgspec.ValidationError:
