@@ -98,6 +98,13 @@ class ArtifactStoreKit:
         store.fetch(digest, tmp_path / "a" / "b" / "file")
         assert (tmp_path / "file").read_bytes() == (tmp_path / "a" / "b" / "file").read_bytes() == b"new"
 
+    def test_fetch_leaves_who_reads_the_file_before_alone(self, store: ArtifactStore, tmp_path: Path) -> None:
+        digest = store.put(b"new")
+        (tmp_path / "file").write_bytes(b"old and longer")
+        with (tmp_path / "file").open("rb") as before:
+            store.fetch(digest, tmp_path / "file")
+            assert before.read() == b"old and longer"
+
     def test_threads_may_share_it(self, store: ArtifactStore) -> None:
         contents = [str(n % 10).encode() * 1000 for n in range(200)]
         with ThreadPoolExecutor(8) as pool:
