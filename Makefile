@@ -21,7 +21,7 @@ test: lint types
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests scripts benchmarks
 	$(BIN)/ruff format --check src tests scripts benchmarks
-	$(BIN)/lint-imports --quiet
+	$(BIN)/lint-imports
 	$(BIN)/python scripts/docs.py --check
 
 types: $(VENV)/.dev
