@@ -63,9 +63,38 @@ def test_deploy_answer_status_stop(modelyard: Command, built: Path) -> None:
     assert answer["prediction"] == golden(built)["prediction"][:2]
     assert modelyard("-C", built, "status", "--json")[1].count('"answering": true') == 1
     assert "already" in modelyard("-C", built, "deploy", "test")[1]
-    assert modelyard("-C", built, "stop")[0] == 0
-    assert modelyard("-C", built, "doctor")[0] == 1
+    assert modelyard("-C", built, "stop", "test")[0] == 0
+    assert '"answering": true' not in modelyard("-C", built, "status", "--json")[1]
+    assert modelyard("-C", built, "doctor")[0] == 0
+    assert "application tests" in modelyard("-C", built, "deploy", "test")[1]
+    assert [r["status"] for r in releases(modelyard, built)] == ["live", "stopped"]
+
+
+def test_a_service_that_ended_by_itself_is_started_again(modelyard: Command, built: Path) -> None:
     assert modelyard("-C", built, "deploy", "test")[0] == 0
+    state = json.loads((built / ".modelyard" / "services" / "test" / "state.json").read_text())
+    os.kill(state["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while modelyard("-C", built, "doctor")[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    code, output, _ = modelyard("-C", built, "doctor")
+    assert code == 1
+    assert "modelyard deploy test screening@1" in output
+    assert modelyard("-C", built, "deploy", "test", "screening@1")[0] == 0
+    assert modelyard("-C", built, "doctor")[0] == 0
+    assert [r["status"] for r in releases(modelyard, built)] == ["live"]
+
+
+def test_two_rollbacks_walk_back(modelyard: Command, built: Path) -> None:
+    second_version(modelyard, built, 0.3)
+    second_version(modelyard, built, 0.1)
+    for version in (1, 2, 3):
+        assert modelyard("-C", built, "deploy", "test", f"screening@{version}")[0] == 0
+    for version in (2, 1):
+        assert modelyard("-C", built, "rollback", "test", "screening")[0] == 0
+        assert ask(built, "test", golden(built)["rows"][:1])[1]["model_id"] == f"screening/test/{version}"
+    code, _, complaint = modelyard("-C", built, "rollback", "test", "screening")
+    assert code == 2, complaint
     assert modelyard("-C", built, "doctor")[0] == 0
 
 
@@ -94,8 +123,7 @@ def test_a_failed_candidate_leaves_the_live_one(modelyard: Command, built: Path)
     assert "payload 1" in complaint
     status, answer = ask(built, "test", golden(built)["rows"][:1])
     assert (status, answer["model_id"]) == (200, "screening/test/1")
-    releases = json.loads(modelyard("-C", built, "releases", "test", "--json")[1])
-    assert [r["status"] for r in releases] == ["failed", "live"]
+    assert [r["status"] for r in releases(modelyard, built)] == ["failed", "live"]
     assert modelyard("-C", built, "doctor")[0] == 0
 
 
@@ -152,10 +180,17 @@ def test_the_demo(tmp_path: Path) -> None:
     assert "modelyard review screening@1 --for sme" in done.stderr
 
 
-def second_version(modelyard: Command, project: Path) -> None:
+def releases(modelyard: Command, project: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(modelyard("-C", project, "releases", "test", "--json")[1])
+    return found
+
+
+def second_version(modelyard: Command, project: Path, strength: float = 0.3) -> None:
     settings = project / "modelyard.toml"
-    text = settings.read_text()
-    settings.write_text(text.replace("[models.screening]", "[models.screening]\nparams = { C = 0.3 }"))
+    text = re.sub(r"\nparams = .*", "", settings.read_text())
+    settings.write_text(
+        text.replace("[models.screening]", f"[models.screening]\nparams = {{ C = {strength} }}")
+    )
     code, _, complaint = modelyard("-C", project, "build")
     assert code == 0, complaint
 

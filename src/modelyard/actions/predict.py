@@ -21,7 +21,7 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def predict(project: Project, ref: str, file: Path) -> Predicted:
-    """Answer for the rows of a CSV, JSON or Parquet file with the package that ``ref`` names.
+    """Answer for the rows of a CSV or Parquet file with the package that ``ref`` names.
 
     The same schema check as in a service decides whether the rows are answered; columns that are
     no features are left aside.

@@ -37,6 +37,7 @@ def rollback(project: Project, environment: str, model: str, *, operation: str |
                 by=project.actor,
                 now=now(),
                 reason=f"rollback to release {target.id}",
+                restores=target.id,
             )
 
         release = project.yard.once(operation or fresh("rollback"), project.actor, begin, Release)

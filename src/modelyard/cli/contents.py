@@ -14,7 +14,7 @@ COMMANDS = {
     "review": "A person's yes or no, as an environment asks for.",
     "rollback": "The previous release, in seconds.",
     "serve": "A service in the foreground.",
-    "stop": "End an environment's service on this machine.",
+    "stop": "End an environment's service on this machine, on record.",
     "predict": "Some rows now, without a service.",
     "monitor": "Drift and data quality of a window; exit 1 on alert with --fail.",
     "status": "What is live where.",

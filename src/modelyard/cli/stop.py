@@ -14,7 +14,7 @@ from modelyard.cli.output import project, say
 def command(ctx: click.Context, environments: tuple[str, ...]) -> None:
     """Drain and end an environment's service on this machine; every one when none is named.
 
-    What is released stays on record: 'modelyard deploy' starts the service again.
+    The releases are recorded as stopped; 'modelyard deploy' brings a version back.
 
     \b
     Example: modelyard stop test

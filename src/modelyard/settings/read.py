@@ -176,6 +176,11 @@ def _cross_check(settings: Settings, path: Path) -> None:
     for name in settings.monitor:
         if name not in settings.models:
             raise SettingsError(f"{path}: 'monitor.{name}': there is no [models.{name}].")
+    for name in ("latest", "run"):
+        if name in settings.environments:
+            raise SettingsError(
+                f"{path}: an environment cannot be called '{name}': NAME@{name} means something else already."
+            )
     ports: dict[tuple[str, int], str] = {}
     for name, environment in settings.environments.items():
         if (other := ports.setdefault((environment.host, environment.port), name)) != name:

@@ -106,9 +106,10 @@ def value_fault(
 def broken(column: Column, value: object) -> Literal["range", "categories"] | None:
     """The range or the categories, declared or inferred, that a value of the right kind is outside of."""
     if column.kind in ("integer", "float") and isinstance(value, (int, float)):
-        if column.minimum is not None and value < column.minimum:
+        number = float(value)  # what the table and the compiled check hold
+        if column.minimum is not None and number < column.minimum:
             return "range"
-        if column.maximum is not None and value > column.maximum:
+        if column.maximum is not None and number > column.maximum:
             return "range"
     if column.kind == "string" and column.categories is not None and value not in column.categories:
         return "categories"
