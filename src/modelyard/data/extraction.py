@@ -9,7 +9,7 @@ import polars as pl
 
 from modelyard.data import texts
 from modelyard.data.csv import read_csv
-from modelyard.data.fingerprint import locate
+from modelyard.data.staging import Staged, stage
 from modelyard.errors import DataRefused, StoreDown
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import is_blank
@@ -59,7 +59,7 @@ def extract(source: str | tuple[str, ...], root: Path, *, schema: Schema | None 
 
 def gather_files(source: str | tuple[str, ...], root: Path, *, schema: Schema | None = None) -> Extracted:
     """As ``extract``, with all columns and where each row came from."""
-    sources = [_read(path) for path in locate(source, root)]
+    sources = [_read(staged) for staged in stage(source, root, root)]
     first = sources[0]
     for other in sources[1:]:
         _same_columns(first, other)
@@ -72,18 +72,16 @@ def gather_files(source: str | tuple[str, ...], root: Path, *, schema: Schema | 
     return Extracted(frame, tuple((s.path, s.frame.height) for s in sources))
 
 
-def _read(path: Path) -> _Source:
-    kind = path.suffix.lower()
+def _read(staged: Staged) -> _Source:
+    path = staged.path
     try:
-        if kind == ".csv":
+        if staged.form == "csv":
             return _Source(path, read_csv(path), texts=True)
-        if kind in (".parquet", ".pq"):
-            return _Source(path, _read_parquet(path), texts=False)
+        return _Source(path, _read_parquet(path), texts=False)
     except PermissionError:
         raise DataRefused(f"{path} may not be read; give read permission on it.") from None
     except OSError as error:
         raise StoreDown(f"{path} cannot be read: {error.strerror or error}.") from None
-    raise DataRefused(f"{path} is neither CSV nor Parquet (.csv, .parquet); convert it.")
 
 
 def _read_parquet(path: Path) -> pl.DataFrame:
