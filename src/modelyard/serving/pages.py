@@ -176,17 +176,21 @@ def _model(live: Live) -> str:
     example = {"rows": [live.example]} if live.example is not None else {"rows": []}
     shown = html.escape(msgspec.json.format(msgspec.json.encode(example), indent=2).decode())
     rows = "".join(
-        f"<tr><td>{html.escape(c.name)}</td><td>{c.kind}</td><td>{'yes' if c.nullable else 'no'}</td>"
-        f"<td>{html.escape(_rule(c))}</td></tr>"
+        f"<tr><th scope=row>{html.escape(c.name)}</th><td>{c.kind}</td>"
+        f"<td>{'may be null' if c.nullable else ''}</td><td>{html.escape(_rule(c))}</td></tr>"
         for c in live.schema.features
     )
+    answers = ", ".join(html.escape(str(label)) for label in live.manifest.classes) or "a number"
+    features = len(live.schema.features)
     return (
-        f"<section><h2>{name}</h2><p>{html.escape(live.served.model_id)}, {live.manifest.task}</p>"
-        "<table><thead><tr><th>feature</th><th>kind</th><th>may be null</th><th>declared</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table>"
-        f'<h3>POST /models/{name}/predict</h3><form data-path="/models/{name}/predict">'
-        f'<textarea rows="12" aria-label="Request for {name}">{shown}</textarea>'
-        "<button>Send</button><output></output></form></section>"
+        f"<section><h2>{name}</h2><p><code>{html.escape(live.served.model_id)}</code> answers {answers} "
+        f"({live.manifest.task}) from {features} features.</p>"
+        f'<form class=card data-path="/models/{name}/predict">'
+        f"<p><b>POST</b> <code>/models/{name}/predict</code></p>"
+        f'<textarea rows="10" spellcheck=false aria-label="Request for {name}">{shown}</textarea>'
+        "<button>Send</button><output></output></form>"
+        "<div class=card><table><thead><tr><th>feature</th><th>kind</th><th>missing</th><th>declared rule</th>"
+        f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
 
@@ -202,14 +206,21 @@ def _rule(column: Column) -> str:
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Predictions</title><style>
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
-table{border-collapse:collapse;width:100%%}td,th{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #d0d7de}
-textarea{width:100%%;font:14px/1.4 ui-monospace,monospace;box-sizing:border-box}
-output{display:block;white-space:pre-wrap;overflow-wrap:anywhere;font:14px/1.4 ui-monospace,monospace}
-button{margin:.5rem 0;padding:.4rem 1rem}
+<title>Predictions</title><link rel="icon" href="data:,"><style>
+:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#dfe1e5;--card:#fff;--page:#f7f6f2;--mark:#14568c}
+@media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#9aa4af;--line:#333a42;--card:#1c2126;--page:#14181c;--mark:#7db8e8}}
+body{font:16px/1.55 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:2.5rem 1.25rem;color:var(--ink);background:var(--page)}
+h1,h2{font-family:Georgia,serif;line-height:1.2}h1{font-size:2.4rem;margin:0 0 .5rem}h2{font-size:1.6rem;margin:2.5rem 0 .5rem}
+p{margin:.5rem 0}a{color:var(--mark)}code,textarea,output{font:14px/1.45 ui-monospace,monospace;overflow-wrap:anywhere}
+.card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1rem 1.25rem;margin:1rem 0;overflow-x:auto}
+textarea{width:100%%;box-sizing:border-box;border:1px solid var(--line);border-radius:6px;padding:.6rem;background:var(--page);color:inherit;resize:vertical}
+output{display:block;white-space:pre-wrap}output:not(:empty){border-top:1px solid var(--line);margin-top:.75rem;padding-top:.75rem}
+button{font:inherit;margin-top:.6rem;padding:.4rem 1.4rem;border:0;border-radius:6px;background:var(--mark);color:var(--card);cursor:pointer}
+input{font:inherit;padding:.3rem .5rem;border:1px solid var(--line);border-radius:6px;background:var(--card);color:inherit}
+table{border-collapse:collapse;width:100%%}td,th{text-align:left;padding:.3rem .75rem .3rem 0;border-bottom:1px solid var(--line);font-weight:400}
+thead th{color:var(--soft);font-size:.85rem}tbody tr:last-child>*{border:0}
 </style></head><body><h1>Predictions</h1>
-<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>, <a href="/metrics">/metrics</a>, <a href="/v2/models">/v2/models</a>.</p>
+<p>For programs: <a href="/openapi.json">/openapi.json</a>, <a href="/v2/models">/v2/models</a>, <a href="/metrics">/metrics</a>.</p>
 %s
 %s
 <script>
