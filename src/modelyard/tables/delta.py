@@ -13,7 +13,7 @@ import json
 import os
 import uuid
 from pathlib import Path
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties
@@ -206,7 +206,7 @@ def _sha256(path: Path) -> str:
 
 
 def _local(uri: str) -> Path:
-    return Path(unquote(urlparse(uri).path)) if uri.startswith("file://") else Path(uri)
+    return Path(unquote(uri.removeprefix("file://")))  # the library quotes plain paths too
 
 
 def _first_line(error: BaseException) -> str:
