@@ -49,11 +49,12 @@ class LocalTarget:
     def candidate(self, plan: ServicePlan, *, timeout: float = 20.0) -> Iterator[str]:
         """A service for ``plan`` on a free port of loopback, for tests; ended on leaving.
 
-        Yields its URL. Nothing is logged and nothing of the environment's service is touched.
+        Yields its URL. Nothing is logged and nothing of the environment's service is touched. It ends
+        with this process too, should that be killed.
         """
         with tempfile.TemporaryDirectory(prefix="modelyard-candidate-") as scratch:
             trial = msgspec.structs.replace(plan, host="127.0.0.1", port=_free_port(), workers=1, log=None)
-            service = _Service(Path(scratch))
+            service = _Service(Path(scratch), parent=os.getpid())
             try:
                 service.apply(trial, timeout)
                 yield f"http://127.0.0.1:{trial.port}"
@@ -62,7 +63,8 @@ class LocalTarget:
 
 
 class _Service:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, parent: int | None = None) -> None:
+        self._parent = parent
         self._plan = folder / "plan.json"
         self._state = folder / "state.json"
         self._log = folder / "service.log"
@@ -124,6 +126,7 @@ class _Service:
         self._state.unlink(missing_ok=True)
         command = [sys.executable, "-m", "modelyard.serving"]
         command += ["--plan", str(self._plan), "--state", str(self._state)]
+        command += ["--parent", str(self._parent)] if self._parent is not None else []
         appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         return os.posix_spawn(
             sys.executable,

@@ -15,8 +15,9 @@ def main() -> int:
     )
     parser.add_argument("--plan", type=Path, required=True, help="what to serve: a ServicePlan as JSON")
     parser.add_argument("--state", type=Path, required=True, help="where to say what answers")
+    parser.add_argument("--parent", type=int, help="end when this process, which started it, has ended")
     given = parser.parse_args()
-    return Supervisor(given.plan, given.state).run()
+    return Supervisor(given.plan, given.state, parent=given.parent).run()
 
 
 if __name__ == "__main__":

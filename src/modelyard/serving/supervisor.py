@@ -43,10 +43,16 @@ class _Turn(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """Converges to the plan in ``plan`` until SIGTERM or SIGINT; tells what is in ``state``."""
+    """Converges to the plan in ``plan`` until SIGTERM or SIGINT; tells what is in ``state``.
 
-    def __init__(self, plan: Path, state: Path, *, limits: Limits | None = None) -> None:
+    With ``parent`` it ends with that process, however that ended.
+    """
+
+    def __init__(
+        self, plan: Path, state: Path, *, limits: Limits | None = None, parent: int | None = None
+    ) -> None:
         self._plan_path, self._state_path = plan, state
+        self._parent = parent
         self._limits = limits or Limits()
         self._stamp: object = None
         self._slots: list[Slot] = []
@@ -103,6 +109,9 @@ class Supervisor:
         self._stopping = True
 
     def _step(self) -> None:
+        if self._parent is not None and os.getppid() != self._parent:
+            self._stopping = True
+            return
         self._look()
         self._revive()
         self._advance()
