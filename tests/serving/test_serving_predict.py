@@ -132,12 +132,17 @@ def test_unknown_models_paths_and_verbs(service: Running) -> None:
 
 
 def test_pages_of_other_sites_may_not_post_to_an_open_service(service: Running) -> None:
-    def ask(origin: str) -> int:
-        return service.ask("POST", "/models/screening/predict", {"rows": [ROW]}, {"Origin": origin})[0]
+    def ask(origin: str, **headers: str) -> int:
+        headers["Origin"] = origin
+        return service.ask("POST", "/models/screening/predict", {"rows": [ROW]}, headers)[0]
 
     assert ask("https://example.com") == 403
     assert ask("null") == 403
     assert ask(f"http://127.0.0.1:{service.plan.port}") == 200
+    for name in ("localhost", "127.0.0.1:80", "127.0.0.1", "[::1]", "[::1]:8000"):
+        assert ask(f"http://{name}", Host=name) == 200
+    for name in ("rebound.example.com:8103", "127.0.0.1.example.com", "localhost.example.com"):
+        assert ask(f"http://{name}", Host=name) == 403
 
 
 def test_the_small_surfaces(service: Running) -> None:

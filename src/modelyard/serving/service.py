@@ -20,6 +20,7 @@ from modelyard.serving.limits import Limits
 from modelyard.serving.live import Models
 from modelyard.serving.reply import JSON, Frames
 from modelyard.serving.route import Entry
+from modelyard.serving.sockets import is_loopback
 from modelyard.serving.turn import Queue
 from modelyard.wire import heads, inference
 from modelyard.wire.heads import Head
@@ -318,11 +319,15 @@ class Service:
 
 
 def _refuse_other_sites(head: Head) -> None:
-    """Any web page can post to 127.0.0.1: without a token, only pages of this service may."""
+    """Any web page can post to 127.0.0.1: without a token, only pages of this service may.
+
+    A name that is not loopback's may be made to lead here by whoever owns it, so it is no page of ours.
+    """
     origin = head.headers.get("origin")
     if origin is not None and head.method == "POST":
         site = origin.partition("://")[2]
-        if site != head.headers.get("host"):
+        name = site.rpartition(":")[0] if ":" in site.rpartition("]")[2] else site
+        if site != head.headers.get("host") or not is_loopback(name.strip("[]")):
             raise Problem(403, f"A page of {origin[:80]} may not post here: give the service a token.")
 
 

@@ -13,7 +13,7 @@ _BACKLOG = 4096
 
 def refuse_open_door(plan: ServicePlan) -> None:
     """``SettingsError`` for a plan that would listen beyond loopback without tokens, or without workers."""
-    if not plan.token_sha256 and not _loopback(plan.host):
+    if not plan.token_sha256 and not is_loopback(plan.host):
         raise SettingsError(
             f"The service of {plan.environment} would listen on {plan.host} without a token: "
             "make one with 'modelyard token', or listen on 127.0.0.1."
@@ -52,7 +52,7 @@ def _listener(family: int, address: object) -> socket.socket:
     return sock
 
 
-def _loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
