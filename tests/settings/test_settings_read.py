@@ -87,6 +87,8 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
 def test_a_variable_that_is_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="environment variable MODELYARD_ENVIRONMENTS__TEST__PORT"):
         read(project(tmp_path), {"MODELYARD_ENVIRONMENTS__TEST__PORT": "many"})
+    with pytest.raises(SettingsError, match="environment variable MODELYARD_PROJEKT__NAME: unknown setting"):
+        read(project(tmp_path), {"MODELYARD_PROJEKT__NAME": "x"})
 
 
 def test_a_variable_below_a_value(tmp_path: Path) -> None:

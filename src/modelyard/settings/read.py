@@ -97,7 +97,10 @@ def _explain(error: str, tree: object, path: Path, origin: Mapping[str, str]) ->
         known = _fields_at(parent)
         near = difflib.get_close_matches(field, known, n=1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""
-        return f"{_where(path, key, origin)}: unknown setting '{key}'{hint}; known here: {', '.join(known)}."
+        below = next((k for k in origin if f"{k}.".startswith(f"{key}.")), key)
+        return (
+            f"{_where(path, below, origin)}: unknown setting '{key}'{hint}; known here: {', '.join(known)}."
+        )
     match = _WRONG.search(error)
     what, place = (match["what"], match["path"]) if match else (error, "")
     key = _dotted(place or "", tree)
