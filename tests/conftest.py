@@ -53,6 +53,12 @@ def modelyard(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str
     return command
 
 
+@pytest.fixture
+def free_port() -> int:
+    """A port that nothing listens on."""
+    return free_ports(1)[0]
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nothing listens on, below the range that outgoing connections take theirs from."""
     found: list[int] = []
