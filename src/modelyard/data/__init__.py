@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 from modelyard.data.fingerprint import fingerprint
 
 if TYPE_CHECKING:
+    from modelyard.data.description import describe
+    from modelyard.data.difference import differ
     from modelyard.data.extraction import extract
     from modelyard.data.preparation import Prepared, prepare
     from modelyard.data.shelf import load, store
 
-__all__ = ["Prepared", "extract", "fingerprint", "load", "prepare", "store"]
+__all__ = ["Prepared", "describe", "differ", "extract", "fingerprint", "load", "prepare", "store"]
 
 _HOMES = {
     "Prepared": "preparation",
+    "describe": "description",
+    "differ": "difference",
     "extract": "extraction",
     "load": "shelf",
     "prepare": "preparation",

@@ -25,8 +25,12 @@ def store(prepared: Prepared, tables: Path, dataset: str) -> tuple[str, int]:
     return dataset, version
 
 
-def load(version: DatasetVersion, tables: Path, *, part: Literal["train", "test", "all"]) -> pl.DataFrame:
-    """The rows of one side of the split, or all, in the order they came in, without the split.
+def load(
+    version: DatasetVersion, tables: Path, *, part: Literal["train", "test", "all"], split: bool = False
+) -> pl.DataFrame:
+    """The rows of one side of the split, or all, in the order they came in.
+
+    With ``split`` the column of the split (``tables.split.SPLIT``) stays, last.
 
     The content is held against the version's digest first. Raises ``Tampered`` or ``StoreDown``.
     """
@@ -38,4 +42,4 @@ def load(version: DatasetVersion, tables: Path, *, part: Literal["train", "test"
             "restore its files, or ingest again."
         )
     chosen = frame if part == "all" else frame.filter(pl.col(SPLIT) == part)
-    return chosen.drop(SPLIT)
+    return chosen if split else chosen.drop(SPLIT)

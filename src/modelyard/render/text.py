@@ -1,13 +1,34 @@
-"""Tables for terminals."""
+"""Tables and trees for terminals."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 _NUMBER = re.compile(r"^[-+−]?[\d.,]+(e[-+]?\d+)?( ?%)?$")
 _EMPTY = frozenset({"", "-", "–"})
+
+
+@dataclass(frozen=True)
+class Branch:
+    text: str
+    branches: list[Branch] = field(default_factory=list)
+
+
+def tree(root: Branch) -> str:
+    """Lines with their branches below, without a trailing newline; control characters become ``?``."""
+    return "\n".join([_cell(root.text), *_below(root, "")])
+
+
+def _below(branch: Branch, margin: str) -> list[str]:
+    lines = []
+    for at, inner in enumerate(branch.branches):
+        last = at == len(branch.branches) - 1
+        lines.append(f"{margin}{'└── ' if last else '├── '}{_cell(inner.text)}")
+        lines += _below(inner, f"{margin}{'    ' if last else '│   '}")
+    return lines
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
