@@ -85,6 +85,24 @@ def test_a_service_that_ended_by_itself_is_started_again(modelyard: Command, bui
     assert [r["status"] for r in releases(modelyard, built)] == ["live"]
 
 
+def test_a_deploy_of_what_is_live_takes_new_settings_on(
+    modelyard: Command, built: Path, free_port: int
+) -> None:
+    assert modelyard("-C", built, "deploy", "test")[0] == 0
+    settings, rows = built / "modelyard.toml", golden(built)["rows"][:1]
+    (built / "tokens").write_text("a token that nobody guesses\n")
+    place = f"port = {port_of(built, 'test')}\n"
+    settings.write_text(settings.read_text().replace(place, place + 'token_file = "tokens"\n'))
+    assert "already" in modelyard("-C", built, "deploy", "test")[1]
+    deadline = time.monotonic() + 10
+    while ask(built, "test", rows)[0] == 200 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ask(built, "test", rows)[0] == 401
+    settings.write_text(settings.read_text().replace(place, f"port = {free_port}\n"))
+    assert str(free_port) in modelyard("-C", built, "deploy", "test")[1]
+    assert ask(built, "test", rows)[0] == 401
+
+
 def test_two_rollbacks_walk_back(modelyard: Command, built: Path) -> None:
     second_version(modelyard, built, 0.3)
     second_version(modelyard, built, 0.1)

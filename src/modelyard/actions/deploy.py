@@ -12,6 +12,7 @@ from modelyard.errors import ModelyardError, NotAdmitted
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.registry import Release, Version
+from modelyard.records.service import ServicePlan
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +71,20 @@ def _live(project: Project, environment: str, version: Version) -> Release | Non
 
 
 def _revive(project: Project, release: Release) -> None:
-    """Start the service again when it was stopped: the release is as live as it was before."""
-    state = project.target.state(release.environment)
-    if not state or f"{release.model}/{release.environment}/{release.version}" not in state.models:
+    """Start the service again when it was stopped, or stands otherwise than the settings say by now.
+
+    The release is as live as it was before.
+    """
+    state, before = project.target.state(release.environment), project.target.plan(release.environment)
+    plan = planned(project, release)
+    answers = state and f"{release.model}/{release.environment}/{release.version}" in state.models
+    if not answers or before is None or _door(before) != _door(plan):
         project.tell(f"starting {release.model}@{release.version} in {release.environment}")
-        project.target.apply(planned(project, release), timeout=TIMEOUT)
+        project.target.apply(plan, timeout=TIMEOUT)
+
+
+def _door(plan: ServicePlan) -> tuple[object, ...]:
+    return plan.host, plan.port, plan.workers, plan.token_sha256
 
 
 def _begun(project: Project, environment: str, version: Version, operation: str) -> Release:
