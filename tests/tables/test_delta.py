@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from modelyard.errors import DataRefused, StoreDown, Tampered
 from modelyard.records.schema import Column, Schema
-from modelyard.tables.delta import DIGEST, read, write
+from modelyard.tables.delta import DIGEST, Part, adopt, names, read, scan, write
 from modelyard.tables.digest import digest
 from modelyard.tables.infer import infer
 from modelyard.tables.kinds import DTYPES
@@ -192,6 +192,45 @@ def test_several_processes_write_one_table(tmp_path: Path) -> None:
 def test_order_is_kept_over_many_row_groups(tmp_path: Path) -> None:
     frame = pl.DataFrame({"n": pl.int_range(1_300_000, eager=True).reverse()})
     assert read(tmp_path / "t", put(tmp_path / "t", frame), NUMBERS).equals(frame)
+
+
+def in_parts(folder: Path, frames: list[pl.DataFrame]) -> list[Part]:
+    folder.mkdir(exist_ok=True)
+    for at, frame in enumerate(frames):
+        frame.write_parquet(folder / f"{at}.parquet")
+    return [Part(folder / f"{at}.parquet", frame.height) for at, frame in enumerate(frames)]
+
+
+def test_a_version_of_many_parts_keeps_their_order(tmp_path: Path) -> None:
+    frames = [numbers(start) for start in (30, 0, 60, 0)]
+    path, whole = tmp_path / "t", pl.concat(frames)
+    for again in range(2):  # the second time it is adopted
+        parts = in_parts(tmp_path / "drafts", frames)
+        found = adopt(path, parts, NUMBERS, digest="d" * 64, extra=["__split__"])
+        assert found == 0
+        assert all(part.path.exists() for part in parts) == bool(again)
+    assert read(path, 0, NUMBERS).equals(whole)
+    assert scan(path, 0, NUMBERS).collect().equals(whole)
+    assert len(names(path, 0)) == 4
+    assert names(path, 0) == tuple(sorted(p.name for p in path.glob("*.parquet")))
+    assert put(path, numbers(7)) == 1
+    assert read(path, 0, NUMBERS).equals(whole)
+
+
+def test_a_damaged_part_among_many_is_named_before_it_is_scanned(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    adopt(
+        path,
+        in_parts(tmp_path / "drafts", [numbers(n) for n in range(3)]),
+        NUMBERS,
+        digest="d" * 64,
+        extra=["__split__"],
+    )
+    part = path / names(path, 0)[1]
+    part.write_bytes(part.read_bytes()[:-1])
+    for reader in (read, scan):
+        with pytest.raises(Tampered, match=part.name):
+            reader(path, 0, NUMBERS)
 
 
 def test_damage_names_the_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import datetime as dt
 import io
+import itertools
 import math
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.records.schema import Column, Schema
-from modelyard.tables.digest import digest
+from modelyard.tables.digest import counted, digest, seal, sums
 from modelyard.tables.infer import infer
 
 FRAME = pl.DataFrame(
@@ -34,7 +35,7 @@ def of(**columns: object) -> str:
 
 def test_the_digest_is_the_same_on_any_machine() -> None:
     """Written down once: a change of library or machine that moves it would orphan every dataset."""
-    assert digest(FRAME, SCHEMA) == "4c7772c188b2a520be8a943e5d5879f8cf5fe9dcaf367d95d353dce76db129ef"
+    assert digest(FRAME, SCHEMA) == "6c566c067968b9b8e50ce528d596ae5a8828dd38bf29ff8c503f0aa4ab88e2b1"
 
 
 rows = st.lists(
@@ -81,6 +82,27 @@ def test_different_content_has_another_digest(
 
     same = canonical(content) == canonical(other)
     assert (digest(frame_of(content), PLAIN) == digest(frame_of(other), PLAIN)) == same
+
+
+@settings(deadline=None)
+@given(content=rows, data=st.data())
+def test_a_table_in_pieces_has_the_digest_of_the_whole(
+    content: list[tuple[object, ...]], data: st.DataObject
+) -> None:
+    frame = frame_of(content)
+    columns = counted(PLAIN, frame.columns)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=4)))
+    edges = [0, *cuts, len(content)]
+    pieces = [frame.slice(a, b - a) for a, b in itertools.pairwise(edges)]
+    found = data.draw(st.permutations([sums(piece, columns) for piece in pieces]))
+    assert seal(PLAIN, columns, rows=frame.height, sums=found) == digest(frame, PLAIN)
+
+
+def test_pieces_mixed_at_a_time_are_one_table() -> None:
+    frame = pl.DataFrame({"x": range(100_000)})
+    schema = infer(frame, target=None, key=())
+    assert digest(frame, schema) == digest(frame.reverse(), schema)
+    assert digest(frame, schema) != digest(frame.with_columns(x=pl.col("x").replace(70_000, 70_001)), schema)
 
 
 def test_repeated_rows_count() -> None:

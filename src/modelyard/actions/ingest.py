@@ -55,7 +55,7 @@ def _ingest(
     )
     project.tell(f"storing {dataset}")
     try:
-        table, table_version = store(prepared, project.tables, dataset)
+        stored = store(prepared, project.tables, dataset)
     except OSError as error:
         raise StoreDown(
             f"The table of {dataset} could not be written: {error}; make room and run it again."
@@ -67,8 +67,9 @@ def _ingest(
             dataset=dataset,
             number=number,
             digest=prepared.digest,
-            table=table,
-            table_version=table_version,
+            table=stored.table,
+            table_version=stored.version,
+            parts=stored.parts,
             rows=prepared.rows,
             test_rows=prepared.test_rows,
             schema=prepared.schema,

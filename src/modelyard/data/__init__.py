@@ -16,17 +16,30 @@ if TYPE_CHECKING:
     from modelyard.data.difference import differ
     from modelyard.data.extraction import extract
     from modelyard.data.preparation import Prepared, prepare
-    from modelyard.data.shelf import load, store
+    from modelyard.data.shelf import Stored, load, scan, store
 
-__all__ = ["Prepared", "describe", "differ", "extract", "fingerprint", "load", "prepare", "store"]
+__all__ = [
+    "Prepared",
+    "Stored",
+    "describe",
+    "differ",
+    "extract",
+    "fingerprint",
+    "load",
+    "prepare",
+    "scan",
+    "store",
+]
 
 _HOMES = {
     "Prepared": "preparation",
+    "Stored": "shelf",
     "describe": "description",
     "differ": "difference",
     "extract": "extraction",
     "load": "shelf",
     "prepare": "preparation",
+    "scan": "shelf",
     "store": "shelf",
 }
 

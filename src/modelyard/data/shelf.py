@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -11,35 +11,58 @@ from modelyard.data.preparation import Prepared
 from modelyard.errors import Tampered
 from modelyard.records.dataset import DatasetVersion
 from modelyard.tables import delta
-from modelyard.tables.digest import digest
 from modelyard.tables.split import SPLIT
 
+Side = Literal["train", "test", "all"]
 
-def store(prepared: Prepared, tables: Path, dataset: str) -> tuple[str, int]:
-    """Write the rows as the dataset's table's next version: (path below ``tables``, version).
+
+class Stored(NamedTuple):
+    """Where a version's rows are: the table's path below the tables, its version, and that version's parts."""
+
+    table: str
+    version: int
+    parts: tuple[str, ...]
+
+
+def store(prepared: Prepared, tables: Path, dataset: str) -> Stored:
+    """Write the rows as the next version of the dataset's table.
 
     Content that the table holds already, from a run that was killed before the yard knew, is found
     and not written again. Raises ``StoreDown``.
     """
-    version = delta.write(tables / dataset, prepared.frame, prepared.schema, digest=prepared.digest)
-    return dataset, version
+    path = tables / dataset
+    version = delta.write(path, prepared.frame, prepared.schema, digest=prepared.digest)
+    return Stored(dataset, version, delta.names(path, version))
 
 
-def load(
-    version: DatasetVersion, tables: Path, *, part: Literal["train", "test", "all"], split: bool = False
-) -> pl.DataFrame:
+def load(version: DatasetVersion, tables: Path, *, part: Side, split: bool = False) -> pl.DataFrame:
     """The rows of one side of the split, or all, in the order they came in.
 
     With ``split`` the column of the split (``tables.split.SPLIT``) stays, last.
 
-    The content is held against the version's digest first. Raises ``Tampered`` or ``StoreDown``.
+    Every file is held against its sha256 and against the list that the yard keeps. Raises ``Tampered``
+    or ``StoreDown``.
     """
     path = tables / version.table
     frame = delta.read(path, version.table_version, version.schema)
-    if SPLIT not in frame.columns or digest(frame, version.schema) != version.digest:
+    _check(version, path, frame.columns)
+    chosen = frame if part == "all" else frame.filter(pl.col(SPLIT) == part)
+    return chosen if split else chosen.drop(SPLIT)
+
+
+def scan(version: DatasetVersion, tables: Path, *, part: Side, split: bool = False) -> pl.LazyFrame:
+    """As ``load``, for tables larger than memory: the files are verified now and read when collected."""
+    path = tables / version.table
+    frame = delta.scan(path, version.table_version, version.schema)
+    _check(version, path, frame.collect_schema().names())
+    chosen = frame if part == "all" else frame.filter(pl.col(SPLIT) == part)
+    return chosen if split else chosen.drop(SPLIT)
+
+
+def _check(version: DatasetVersion, path: Path, columns: list[str]) -> None:
+    listed = not version.parts or version.parts == delta.names(path, version.table_version)
+    if SPLIT not in columns or not listed:
         raise Tampered(
             f"Version {version.table_version} of the table {path} does not hold what {version.ref} was made of; "
             "restore its files, or ingest again."
         )
-    chosen = frame if part == "all" else frame.filter(pl.col(SPLIT) == part)
-    return chosen if split else chosen.drop(SPLIT)

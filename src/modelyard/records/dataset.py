@@ -34,6 +34,8 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     table: str
     """Path of the Delta table, relative to the yard's tables."""
     table_version: int
+    parts: tuple[str, ...] = ()
+    """The table's files in the order of their rows, each named by its sha256."""
     rows: int
     test_rows: int
     schema: Schema

@@ -1,17 +1,22 @@
 """Dataset versions as versions of a Delta table, each readable for ever.
 
-Log clean-up is off and nothing here vacuums; only the project's own ``gc`` may. A version is one Parquet
-part whose name ends in its sha256, so that damage is found before a decoder meets it. Delta is committed
+Log clean-up is off and nothing here vacuums; only the project's own ``gc`` may. A version is one or more
+Parquet parts. A part's name says its place among them and ends in its sha256, so that rows keep their order
+and damage is found before a decoder meets it. Delta is committed
 before the yard, and a commit carries the content's digest, so that a rerun after a kill in between
 adopts the orphan instead of writing it again.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -23,7 +28,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from modelyard.errors import StoreDown, Tampered
 from modelyard.records.schema import Column, Schema
-from modelyard.tables.kinds import convert
+from modelyard.tables.kinds import DTYPES, convert
 
 DIGEST = "modelyard.digest"
 
@@ -35,22 +40,98 @@ _CONFIGURATION: dict[str, str | None] = {
 _ATTEMPTS = 8
 
 
-def write(path: Path, frame: pl.DataFrame, schema: Schema, *, digest: str) -> int:
-    """Make the frame the table's newest version and return its number.
+@dataclass(frozen=True)
+class Part:
+    """A Parquet file in the storage types of the schema, the split as a last column of texts."""
 
-    When the table already has an undamaged version of that digest its number is returned and nothing
-    is written. What is returned survives power loss. Raises ``StoreDown`` when the disk fails; the versions
-    before stay as they were.
-    """
+    path: Path
+    rows: int
+
+
+def write(path: Path, frame: pl.DataFrame, schema: Schema, *, digest: str) -> int:
+    """As ``adopt``, for rows in memory."""
     ready = pl.DataFrame([convert(frame[c.name], c) for c in _columns(frame.columns, schema)])
+
+    def place() -> list[AddAction]:
+        path.mkdir(parents=True, exist_ok=True)
+        draft = path / f".{uuid.uuid4().hex}.tmp"
+        try:
+            with draft.open("wb") as stream:
+                ready.write_parquet(stream)
+            return [_place(path, Part(draft, ready.height), digest, None)]
+        finally:
+            draft.unlink(missing_ok=True)
+
+    return _write(path, place, _fields(frame.columns, schema), digest)
+
+
+def adopt(
+    path: Path, parts: Sequence[Part], schema: Schema, *, digest: str, extra: Sequence[str] = ()
+) -> int:
+    """Make the parts' rows, in that order, the table's newest version and return its number.
+
+    The files are moved in (copied from another disk). ``extra`` names their columns beyond the schema.
+    When the table already has an undamaged version of that digest its number is returned and the parts
+    are left where they are. What is returned survives power loss. Raises ``StoreDown`` when the disk
+    fails; the versions before stay as they were.
+    """
+
+    def place() -> list[AddAction]:
+        path.mkdir(parents=True, exist_ok=True)
+        one = len(parts) == 1
+        return [_place(path, part, digest, None if one else at) for at, part in enumerate(parts)]
+
+    return _write(path, place, _fields([*(c.name for c in schema.columns), *extra], schema), digest)
+
+
+def names(path: Path, version: int) -> tuple[str, ...]:
+    """The version's parts in the order of their rows. Raises ``StoreDown``."""
+    return tuple(part.name for part in _parts(path, version)[0])
+
+
+def read(path: Path, version: int, schema: Schema) -> pl.DataFrame:
+    """That version's rows in the order they were written, with the split where it was stored.
+
+    Raises ``StoreDown`` when table or version is not there or cannot be opened, ``Tampered`` naming
+    the file when a part is missing, damaged or of another shape.
+    """
+    parts, fields = _parts(path, version)
+    frames = [_part(part) for part in parts]
+    whole = pl.concat(frames) if frames else pl.DataFrame({name: [] for name in fields})
+    columns = _present(whole.columns, schema, path, version)
+    return pl.DataFrame([convert(whole[c.name], c) for c in columns])
+
+
+def scan(path: Path, version: int, schema: Schema) -> pl.LazyFrame:
+    """As ``read``, lazily: every part is held against its sha256 now, and read when collected."""
+    parts, fields = _parts(path, version)
+    for part in parts:
+        verify(part)
+    _present(fields, schema, path, version)
+    return pl.scan_parquet(parts, glob=False).select([c.name for c in _columns(fields, schema)])
+
+
+def verify(part: Path) -> None:
+    """Raises ``Tampered`` naming the part when it is gone or not what its name says, else ``StoreDown``."""
+    try:
+        if not part.stem.endswith(_sha256(part)):
+            raise Tampered(f"{part} was changed or damaged; restore the file, or ingest again.")
+    except FileNotFoundError:
+        raise Tampered(f"{part} is gone; restore the file, or ingest again.") from None
+    except OSError as error:
+        raise StoreDown(f"{part} cannot be read: {_first_line(error)}.") from None
+
+
+def _write(path: Path, place: Callable[[], list[AddAction]], fields: DeltaSchema, digest: str) -> int:
+    placed: list[AddAction] | None = None
     try:
         for _ in range(_ATTEMPTS):
             found = _find(path, digest)
             if found is None:
-                part = _place(path, ready, digest)
-                # The new part mends a damaged version of that digest; only else it is a new one.
+                placed = place() if placed is None else placed
+                # The new parts mend a damaged version of that digest; only else it is a new one.
                 found = _find(path, digest)
-                if found is None and not _commit(path, part, ready, digest):
+                if found is None and not _commit(path, placed, fields, digest):
                     continue  # another process committed first: look again
             if found is None and (found := _find(path, digest)) is None:
                 raise StoreDown(f"The table {path} does not read back as it was written; check the disk.")
@@ -64,31 +145,33 @@ def write(path: Path, frame: pl.DataFrame, schema: Schema, *, digest: str) -> in
     raise StoreDown(f"The table {path} keeps changing while a version is written; run it again.")
 
 
-def read(path: Path, version: int, schema: Schema) -> pl.DataFrame:
-    """That version's rows in the order they were written, with the split where it was stored.
-
-    Raises ``StoreDown`` when table or version is not there or cannot be opened, ``Tampered`` naming
-    the file when a part is missing, damaged or of another shape.
-    """
+def _parts(path: Path, version: int) -> tuple[list[Path], list[str]]:
+    """Files in order, and the names of the columns."""
     try:
         table = DeltaTable(path, version=version)
-        parts = [_local(uri) for uri in table.file_uris()]
+        return sorted(_local(uri) for uri in table.file_uris()), [f.name for f in table.schema().fields]
     except TableNotFoundError:
         raise StoreDown(f"There is no table at {path}; restore it, or ingest again.") from None
     except Exception as error:  # the library raises bare Exceptions for what its own engine reports
         raise StoreDown(
             f"Version {version} of the table {path} cannot be opened: {_first_line(error)}"
         ) from None
-    frames = [_part(part) for part in parts]
-    whole = pl.concat(frames) if frames else pl.DataFrame({f.name: [] for f in table.schema().fields})
-    columns = _columns(whole.columns, schema)
+
+
+def _present(names: Sequence[str], schema: Schema, path: Path, version: int) -> list[Column]:
+    columns = _columns(names, schema)
     for column in columns:
-        if column.name not in whole.columns:
+        if column.name not in names:
             raise Tampered(f"Column '{column.name}' is not in version {version} of the table {path}.")
-    return pl.DataFrame([convert(whole[c.name], c) for c in columns])
+    return columns
 
 
-def _columns(names: list[str], schema: Schema) -> list[Column]:
+def _fields(names: Sequence[str], schema: Schema) -> DeltaSchema:
+    empty = pl.DataFrame(schema={c.name: DTYPES[c.kind] for c in _columns(names, schema)})
+    return DeltaSchema.from_arrow(empty.to_arrow().schema)
+
+
+def _columns(names: Sequence[str], schema: Schema) -> list[Column]:
     known = {c.name for c in schema.columns}
     return [*schema.columns, *(Column(name=n, kind="string") for n in names if n not in known)]
 
@@ -110,34 +193,37 @@ def _find(path: Path, digest: str) -> int | None:
     return None
 
 
-def _place(path: Path, ready: pl.DataFrame, digest: str) -> Path:
-    """Write the part durably under its name: the digest's head, for whom it is, and its own sha256."""
-    path.mkdir(parents=True, exist_ok=True)
-    draft = path / f".{uuid.uuid4().hex}.tmp"
+def _place(path: Path, part: Part, digest: str, at: int | None) -> AddAction:
+    """Move the part durably under its name: for whom it is, its place, and its own sha256."""
+    place = "" if at is None else f"{at:05}-"
+    target = path / f"{digest[:16]}-{place}{_sha256(part.path)}.parquet"
+    with part.path.open("rb") as stream:
+        os.fsync(stream.fileno())
     try:
-        with draft.open("wb") as stream:
-            ready.write_parquet(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part = path / f"{digest[:16]}-{_sha256(draft)}.parquet"
-        draft.replace(part)
+        part.path.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(part.path, target)
+    stats = target.stat()
+    numbers = json.dumps({"numRecords": part.rows})
+    return AddAction(target.name, stats.st_size, {}, stats.st_mtime_ns // 10**6, True, numbers)
+
+
+def _copy(source: Path, target: Path) -> None:
+    draft = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with source.open("rb") as given, draft.open("wb") as taken:
+            shutil.copyfileobj(given, taken, 2**20)
+            taken.flush()
+            os.fsync(taken.fileno())
+        draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
-    return part
 
 
-def _commit(path: Path, part: Path, ready: pl.DataFrame, digest: str) -> bool:
+def _commit(path: Path, adds: list[AddAction], fields: DeltaSchema, digest: str) -> bool:
     """False when another process was first."""
-    stats = part.stat()
-    add = AddAction(
-        part.name,
-        stats.st_size,
-        {},
-        stats.st_mtime_ns // 10**6,
-        True,
-        json.dumps({"numRecords": ready.height}),
-    )
-    fields = DeltaSchema.from_arrow(ready.clear().to_arrow().schema)
     label = CommitProperties(custom_metadata={DIGEST: digest})
     keep = PostCommitHookProperties(cleanup_expired_logs=False)
     new = not DeltaTable.is_deltatable(str(path))
@@ -146,14 +232,14 @@ def _commit(path: Path, part: Path, ready: pl.DataFrame, digest: str) -> bool:
             create_table_with_add_actions(
                 str(path),
                 fields,
-                [add],
+                adds,
                 configuration=_CONFIGURATION,
                 commit_properties=label,
                 post_commithook_properties=keep,
             )
         else:
             DeltaTable(path).create_write_transaction(
-                [add], "overwrite", fields, [], commit_properties=label, post_commithook_properties=keep
+                adds, "overwrite", fields, [], commit_properties=label, post_commithook_properties=keep
             )
     except CommitFailedError:
         return False
@@ -186,12 +272,9 @@ def _sync(path: Path, version: int) -> None:
 
 
 def _part(path: Path) -> pl.DataFrame:
+    verify(path)
     try:
-        if not path.stem.endswith(_sha256(path)):
-            raise Tampered(f"{path} was changed or damaged; restore the file, or ingest again.")
         return pl.read_parquet(path)
-    except FileNotFoundError:
-        raise Tampered(f"{path} is gone; restore the file, or ingest again.") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreDown(f"{path} cannot be read: {_first_line(error)}.") from None
 

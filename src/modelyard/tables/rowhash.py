@@ -20,19 +20,19 @@ _SHORT = 64
 """Longest text, in bytes, that is hashed word by word over the whole column at once."""
 
 
-def row_hashes(frame: pl.DataFrame, columns: Sequence[str], *, seed: int = 0, exact: bool = False) -> Words:
+def row_hashes(frame: pl.DataFrame, columns: Sequence[str], *, seed: int = 0) -> Words:
     """[n] hashes over the named columns, uniform over 0 to 2**64 - 1, whatever the columns' order.
 
-    NaN hashes as null and -0.0 as 0.0, unless ``exact``.
+    NaN hashes as null and -0.0 as 0.0.
     """
     total = np.zeros(frame.height, dtype=np.uint64)
     for name in columns:
-        salt = np.uint64(_text_hash(name.encode()))
-        total += mix(value_hashes(frame[name], exact=exact) ^ salt)
+        salt = np.uint64(text_hash(name.encode()))
+        total += mix(value_hashes(frame[name]) ^ salt)
     return mix(total ^ mix(np.full(1, seed % 2**64, dtype=np.uint64)))
 
 
-def value_hashes(series: pl.Series, *, exact: bool = False) -> Words:
+def value_hashes(series: pl.Series) -> Words:
     """[n] hashes of one column's values."""
     null = series.is_null().to_numpy()
     if series.dtype in (pl.Categorical, pl.Enum):
@@ -40,7 +40,7 @@ def value_hashes(series: pl.Series, *, exact: bool = False) -> Words:
     if series.dtype == pl.String:
         hashes = _text_hashes(series)
     elif series.dtype.is_float():
-        hashes, null = _float_hashes(series, null, exact=exact)
+        hashes, null = _float_hashes(series, null)
     elif series.dtype.is_integer():
         hashes = _integer_hashes(series.cast(pl.Int64).fill_null(0).to_numpy())
     elif series.dtype == pl.Null:
@@ -50,12 +50,38 @@ def value_hashes(series: pl.Series, *, exact: bool = False) -> Words:
     return np.where(null, _NULL, mix(hashes))
 
 
+def exact_words(series: pl.Series) -> tuple[Words, NDArray[np.bool_] | None]:
+    """[n] words that tell a column's values apart to the last bit, and where it is null (None: nowhere).
+
+    The series is in its kind's storage type. Texts are hashed to 64 bits, all others kept as they are;
+    all NaNs are one. What stands at a null is no matter.
+    """
+    null = series.is_null().to_numpy() if series.null_count() else None
+    if series.dtype == pl.String:
+        return _text_hashes(series), null
+    if series.dtype == pl.Float64:
+        values = series.fill_null(0.0).to_numpy()
+        if (nan := np.isnan(values)).any():
+            values = np.where(nan, np.nan, values)
+        return values.view(np.uint64), null
+    return series.to_physical().cast(pl.Int64).fill_null(0).to_numpy().view(np.uint64), null
+
+
 def mix(words: Words) -> Words:
     """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every input bit moves every output bit."""
-    words = words + np.uint64(0x9E3779B97F4A7C15)
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    mixed = words.copy()
+    mix_into(mixed)
+    return mixed
+
+
+def mix_into(words: Words) -> None:
+    """As ``mix``, in place."""
+    words += np.uint64(0x9E3779B97F4A7C15)
+    words ^= words >> np.uint64(30)
+    words *= np.uint64(0xBF58476D1CE4E5B9)
+    words ^= words >> np.uint64(27)
+    words *= np.uint64(0x94D049BB133111EB)
+    words ^= words >> np.uint64(31)
 
 
 def text_parts(series: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
@@ -75,16 +101,12 @@ def _integer_hashes(values: NDArray[np.int64]) -> Words:
     return np.where(held, floats.view(np.uint64), mix(values.view(np.uint64)))
 
 
-def _float_hashes(
-    series: pl.Series, null: NDArray[np.bool_], *, exact: bool
-) -> tuple[Words, NDArray[np.bool_]]:
+def _float_hashes(series: pl.Series, null: NDArray[np.bool_]) -> tuple[Words, NDArray[np.bool_]]:
     values = series.cast(pl.Float64).fill_null(0.0).to_numpy().copy()
     nan = np.isnan(values)
     values[nan] = np.nan
-    if not exact:
-        null = null | nan
-        values += 0.0  # -0.0 becomes 0.0
-    return values.view(np.uint64), null
+    values += 0.0  # -0.0 becomes 0.0
+    return values.view(np.uint64), null | nan
 
 
 def _text_hashes(series: pl.Series) -> Words:
@@ -103,9 +125,10 @@ def _text_hashes(series: pl.Series) -> Words:
         rows = rows[lengths[rows] > read]
     for row in np.flatnonzero(lengths > _SHORT):
         start = starts[row]
-        hashes[row] = _text_hash(content[start : start + lengths[row]].tobytes())
+        hashes[row] = text_hash(content[start : start + lengths[row]].tobytes())
     return hashes
 
 
-def _text_hash(content: bytes) -> int:
+def text_hash(content: bytes) -> int:
+    """64 bits of BLAKE2b."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
