@@ -85,6 +85,14 @@ def test_a_service_that_ended_by_itself_is_started_again(modelyard: Command, bui
     assert [r["status"] for r in releases(modelyard, built)] == ["live"]
 
 
+def test_a_service_without_workers_does_not_answer(modelyard: Command, built: Path) -> None:
+    assert modelyard("-C", built, "deploy", "test")[0] == 0
+    told = built / ".modelyard" / "services" / "test" / "state.json"
+    told.write_text(json.dumps({**json.loads(told.read_text()), "workers": []}))
+    assert '"answering": true' not in modelyard("-C", built, "status", "--json")[1]
+    assert modelyard("-C", built, "doctor")[0] == 1
+
+
 def test_a_deploy_of_what_is_live_takes_new_settings_on(
     modelyard: Command, built: Path, free_port: int
 ) -> None:

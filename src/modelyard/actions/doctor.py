@@ -14,7 +14,11 @@ def doctor(project: Project) -> list[Problem]:
         for model in project.settings.models:
             with project.yard.read() as facts:
                 release = facts.releases.live(environment, model)
-            if release and (not state or f"{model}/{environment}/{release.version}" not in state.models):
+            if release and (
+                not state
+                or not state.workers
+                or f"{model}/{environment}/{release.version}" not in state.models
+            ):
                 problems.append(
                     Problem(
                         where=f"{environment}/{model}",

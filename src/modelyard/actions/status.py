@@ -36,7 +36,7 @@ def status(project: Project) -> list[Live]:
                     since=f"{release.finished:%Y-%m-%d %H:%M:%S}" if release and release.finished else "",
                     by=release.by if release else "",
                     url=f"{address(project, environment)}/models/{model}/predict",
-                    answering=bool(release and state and model_id in state.models),
+                    answering=bool(release and state and state.workers and model_id in state.models),
                 )
             )
     return lines
