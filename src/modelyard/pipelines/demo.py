@@ -38,13 +38,14 @@ def demo(folder: Path | None, *, port: int | None, stay: bool, say: Callable[[st
     place = (folder or Path(tempfile.mkdtemp(prefix="modelyard-demo-")) / MODEL).resolve()
     if place.exists():
         raise Misuse(f"{place} is there already; name a folder that is not, or remove it.")
-    walk = _Walk(place, port or _free_ports(3), say)
     began = time.perf_counter()
-    try:
-        walk.all()
-    finally:
-        if not stay:
-            walk.command("stop", quiet=True)
+    with socket.socket() as claim:
+        walk = _Walk(place, port or _free_ports(3, claim), say)
+        try:
+            walk.all()
+        finally:
+            if not stay:
+                walk.command("stop", quiet=True)
     walk.close(time.perf_counter() - began, stay)
 
 
@@ -252,13 +253,17 @@ def _deviation(values: list[float]) -> float:
     return float((sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5)
 
 
-def _free_ports(count: int) -> int:
-    """The first of ``count`` ports in a row that nothing listens on."""
+def _free_ports(count: int, claim: socket.socket) -> int:
+    """The first of ``count`` ports in a row that nothing listens on.
+
+    ``claim`` takes the one after them, so that a demo beside this one looks further.
+    """
     for first in range(8101, 60000, 10):
         with contextlib.ExitStack() as held:
             try:
                 for port in range(first, first + count):
                     held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                claim.bind(("127.0.0.1", first + count))
             except OSError:
                 continue
             return first
