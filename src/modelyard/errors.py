@@ -21,6 +21,7 @@
     └── Outage                 exit 3: something outside failed
         ├── DatabaseDown       the yard's database is locked, unreachable or damaged
         ├── StoreDown          the artifact store or the disk under it failed
+        ├── SourceDown         a database, web server or object store that rows come from failed
         ├── PortTaken          another program listens on the port
         └── ServiceDown        a service did not start, answer or converge in time
 
@@ -124,6 +125,10 @@ class DatabaseDown(Outage):
 
 class StoreDown(Outage):
     code = "store"
+
+
+class SourceDown(Outage):
+    code = "source_down"
 
 
 class PortTaken(Outage):

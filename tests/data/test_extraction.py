@@ -167,7 +167,7 @@ def test_other_formats_and_broken_parquet(tmp_path: Path) -> None:
     csv(tmp_path, "x", "a.xlsx")
     csv(tmp_path, "x,y\n1,2\n", "a.parquet")
     csv(tmp_path, b"", "b.parquet")
-    with pytest.raises(DataRefused, match="neither CSV nor Parquet"):
+    with pytest.raises(DataRefused, match="no readable Excel file"):
         extract("a.xlsx", tmp_path)
     for name in ("a.parquet", "b.parquet"):
         with pytest.raises(DataRefused, match=f"{name} is no readable Parquet"):

@@ -50,7 +50,7 @@ def test_names_with_wildcards_in_them_are_files_first(tmp_path: Path) -> None:
         ("nothing.csv", "There is no file 'nothing.csv' in"),
         ("no*.csv", r"No file matches 'no\*.csv' in"),
         (("good.csv", "no*.csv"), r"No file matches 'no\*.csv' in"),
-        ("folder", "The source 'folder' is a folder"),
+        ("folder", "The folder 'folder' .* holds no files"),
         ((), "names no source"),
         ("pipe", "no ordinary file"),
     ],

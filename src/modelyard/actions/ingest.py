@@ -87,7 +87,9 @@ def _ingest(
     return Ingested(version=version, new=True)
 
 
-def _is_made_of(version: DatasetVersion, files: tuple[SourceFile, ...], settings: DataSettings) -> bool:
+def _is_made_of(
+    version: DatasetVersion, files: tuple[SourceFile, ...] | None, settings: DataSettings
+) -> bool:
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
     split = settings.split
     return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +11,10 @@ import polars as pl
 
 from modelyard.data import texts
 from modelyard.data.csv import read_csv
-from modelyard.data.staging import Staged, stage
+from modelyard.data.sources.listing import Setting
+from modelyard.data.staging import Staged, recorded, stage
 from modelyard.errors import DataRefused, StoreDown
+from modelyard.records.dataset import SourceFile
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import is_blank
 from modelyard.tables.kinds import convert, kind_of
@@ -21,10 +25,12 @@ _NUMBERS: set[Kind | None] = {"integer", "float"}
 
 @dataclass(frozen=True)
 class Extracted:
-    """The rows of all files one after the other; ``files`` are (path, rows)."""
+    """The rows of all files one after the other; ``files`` are (name, rows)."""
 
     frame: pl.DataFrame
-    files: tuple[tuple[Path, int], ...]
+    files: tuple[tuple[str, int], ...]
+    sources: tuple[SourceFile, ...] | None = None
+    """Told where only reading could tell what the rows were made of."""
 
     def place(self, row: int) -> str:
         """``file, row n`` of a row counted from 1 over all files."""
@@ -37,13 +43,14 @@ class Extracted:
 
 @dataclass(frozen=True)
 class _Source:
-    path: Path
+    path: str
+    """What messages call it."""
     frame: pl.DataFrame
     texts: bool
     """From a CSV: every column holds texts."""
 
 
-def extract(source: str | tuple[str, ...], root: Path, *, schema: Schema | None = None) -> pl.DataFrame:
+def extract(source: Setting, root: Path, *, schema: Schema | None = None) -> pl.DataFrame:
     """The rows of all files that the source names, as one frame.
 
     With a schema only its columns are read, and a CSV's texts as their kinds. Raises
@@ -57,9 +64,17 @@ def extract(source: str | tuple[str, ...], root: Path, *, schema: Schema | None 
     return frame.select(c.name for c in schema.columns if c.name in frame.columns)
 
 
-def gather_files(source: str | tuple[str, ...], root: Path, *, schema: Schema | None = None) -> Extracted:
-    """As ``extract``, with all columns and where each row came from."""
-    sources = [_read(staged) for staged in stage(source, root, root)]
+def gather_files(
+    source: Setting, root: Path, *, schema: Schema | None = None, record: bool = False
+) -> Extracted:
+    """As ``extract``, with all columns and where each row came from; ``record`` tells ``sources``."""
+    scratch = root / ".modelyard" / "scratch" / secrets.token_hex(6)
+    try:
+        staged = stage(source, root, scratch)
+        sources = [_read(one) for one in staged]
+        made_of = recorded(source, root, staged) if record else None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     first = sources[0]
     for other in sources[1:]:
         _same_columns(first, other)
@@ -67,17 +82,17 @@ def gather_files(source: str | tuple[str, ...], root: Path, *, schema: Schema | 
     columns = [_column(name, sources, known.get(name)) for name in first.frame.columns]
     frame = pl.DataFrame(columns)
     if frame.height == 0:
-        names = ", ".join(str(s.path) for s in sources[:3])
+        names = ", ".join(s.path for s in sources[:3])
         raise DataRefused(f"{names}: columns but no rows; give rows.")
-    return Extracted(frame, tuple((s.path, s.frame.height) for s in sources))
+    return Extracted(frame, tuple((s.path, s.frame.height) for s in sources), made_of)
 
 
 def _read(staged: Staged) -> _Source:
     path = staged.path
     try:
         if staged.form == "csv":
-            return _Source(path, read_csv(path), texts=True)
-        return _Source(path, _read_parquet(path), texts=False)
+            return _Source(staged.origin, read_csv(path), texts=True)
+        return _Source(staged.origin, _read_parquet(path), texts=False)
     except PermissionError:
         raise DataRefused(f"{path} may not be read; give read permission on it.") from None
     except OSError as error:

@@ -1,60 +1,69 @@
-"""Which files a source names, and what is in them."""
+"""Which files and addresses a source names, and what is in them, as cheaply as that can be told."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from pathlib import Path
 
+import msgspec
+
+from modelyard.data.sources import database, delta, listing, objects
 from modelyard.errors import DataRefused, SourceMissing, StoreDown
 from modelyard.records.dataset import SourceFile
+from modelyard.settings import SourceSettings
 
 
-def fingerprint(source: str | tuple[str, ...], root: Path) -> tuple[SourceFile, ...]:
-    """Path (relative to ``root`` where it lies below), size in bytes and sha256 of each file.
+def fingerprint(source: listing.Setting, root: Path) -> tuple[SourceFile, ...] | None:
+    """What each file holds, without reading a row; None where only reading can tell.
 
-    Raises ``SourceMissing`` for a file or glob that matches nothing and for a folder, ``DataRefused``
-    for a file without read permission, ``StoreDown`` when the disk fails.
+    Local files (a SQLite database's too) by size and sha256, objects and web addresses by ETag, a
+    Delta table by its version; a database server and a function tell nothing. A setting that reads
+    unchanged bytes otherwise counts as a change. Raises ``SourceMissing`` for what is not there,
+    ``DataRefused`` for what may not be read, ``StoreDown`` when the disk fails and ``SourceDown``
+    when a server does.
     """
-    return tuple(_fingerprint(path, root) for path in locate(source, root))
-
-
-def locate(source: str | tuple[str, ...], root: Path) -> tuple[Path, ...]:
-    """The files in the order named, those of one glob sorted, each once.
-
-    In a glob ``**`` stands for folders at any depth; hidden files match no wildcard.
-    """
-    found: dict[Path, None] = {}
-    for pattern in (source,) if isinstance(source, str) else source:
-        found.update(dict.fromkeys(_matches(pattern, root)))
-    if not found:
-        raise SourceMissing("The dataset names no source; set 'source' to a file or a glob.")
+    found: dict[SourceFile, None] = {}
+    for one in listing.listed(source):
+        known = _fingerprint(one, root)
+        if known is None:
+            return None
+        how = listing.reading(one, "" if one.query is None else database.query_of(one, root))
+        found |= dict.fromkeys(_read_so(file, how) if how else file for file in known)
     return tuple(found)
 
 
-def _matches(pattern: str, root: Path) -> list[Path]:
-    path = root / pattern
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        raise SourceMissing(
-            f"The source '{pattern}' is a folder ({path}); name its files, '{pattern}/*.csv'."
-        )
-    if not glob.has_magic(pattern):
-        if path.exists():
-            raise SourceMissing(
-                f"The source '{pattern}' ({path}) is no ordinary file; name a CSV or Parquet file."
-            )
-        raise SourceMissing(f"There is no file '{pattern}' in {root}; put it there or change 'source'.")
-    # Path.glob takes no absolute patterns, which a setting may hold.
-    places = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
-    files = [root / place for place in sorted(places) if (root / place).is_file()]
-    if not files:
-        raise SourceMissing(f"No file matches '{pattern}' in {root}; put one there or change 'source'.")
-    return files
+def locate(source: listing.Setting, root: Path) -> tuple[Path, ...]:
+    """The local files in the order named, those of one glob or folder sorted, each once."""
+    found: dict[Path, None] = {}
+    for one in listing.listed(source):
+        if listing.kind(one, root) == "files":
+            found |= dict.fromkeys(listing.files(one, root))
+    return tuple(found)
 
 
-def _fingerprint(path: Path, root: Path) -> SourceFile:
+def _fingerprint(source: SourceSettings, root: Path) -> tuple[SourceFile, ...] | None:
+    kind = listing.kind(source, root)
+    if kind == "files":
+        return tuple(_file(path, root) for path in listing.files(source, root))
+    if kind == "delta":
+        return (delta.fingerprint(source, root),)
+    if kind == "objects":
+        return objects.fingerprint(source, root)
+    if kind == "http":
+        from modelyard.data.sources import http  # the web's modules cost more than most fingerprints
+
+        told = http.fingerprint(source, root)
+        return None if told is None else (told,)
+    if kind == "database":
+        return tuple(_file(path, root) for path in database.sqlite_files(source, root)) or None
+    return None
+
+
+def _read_so(file: SourceFile, how: str) -> SourceFile:
+    return msgspec.structs.replace(file, mark=f"{file.mark} read as {how}".strip())
+
+
+def _file(path: Path, root: Path) -> SourceFile:
     try:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")

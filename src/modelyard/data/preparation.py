@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ import polars as pl
 
 from modelyard.data.extraction import Extracted, gather_files
 from modelyard.data.fingerprint import fingerprint, locate
+from modelyard.data.sources.listing import Setting, kind, listed
 from modelyard.errors import DataRefused, SettingsError
 from modelyard.records.dataset import SourceFile, Split
 from modelyard.records.schema import Column, Schema
@@ -49,7 +50,7 @@ def prepare(settings: DataSettings, root: Path, *, previous: Schema | None) -> P
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
     before = _stamps(settings.source, root)
     sources = fingerprint(settings.source, root)
-    extracted = gather_files(settings.source, root, schema=previous)
+    extracted = gather_files(settings.source, root, schema=previous, record=sources is None)
     if _stamps(settings.source, root) != before:
         raise DataRefused("The sources changed while they were read; run it again when they are complete.")
     _check_names(extracted.frame.columns, settings.target, key)
@@ -73,7 +74,7 @@ def prepare(settings: DataSettings, root: Path, *, previous: Schema | None) -> P
         schema=schema,
         digest=digest(frame, schema),
         split=_split(settings, found),
-        sources=sources,
+        sources=extracted.sources or () if sources is None else sources,
         marks=marks,
         widened=widened,
         test_rows=int(test.sum()),
@@ -86,8 +87,10 @@ def _split(settings: DataSettings, found: dict[str, float]) -> Split:
     return Split(test=split.test, seed=split.seed, stratify=split.stratify, shares=found)
 
 
-def _stamps(source: str | tuple[str, ...], root: Path) -> list[tuple[Path, int, int]]:
-    return [(p, p.stat().st_size, p.stat().st_mtime_ns) for p in locate(source, root)]
+def _stamps(source: Setting, root: Path) -> list[object]:
+    local: list[object] = [(p, p.stat().st_size, p.stat().st_mtime_ns) for p in locate(source, root)]
+    elsewhere = tuple(one for one in listed(source) if kind(one, root) != "files")
+    return [*local, fingerprint(elsewhere, root)] if elsewhere else local
 
 
 def _check_names(names: list[str], target: str | None, key: tuple[str, ...]) -> None:
@@ -132,7 +135,7 @@ def _check_columns(names: list[str], previous: Schema) -> None:
 
 
 def _in_order(extracted: Extracted, previous: Schema) -> Extracted:
-    return Extracted(extracted.frame.select(c.name for c in previous.columns), extracted.files)
+    return replace(extracted, frame=extracted.frame.select(c.name for c in previous.columns))
 
 
 def _carry(inferred: Schema, previous: Schema) -> tuple[Schema, tuple[str, ...]]:

@@ -9,10 +9,15 @@ import msgspec
 from modelyard.records.schema import Schema
 
 
-class SourceFile(msgspec.Struct, frozen=True, kw_only=True):
+class SourceFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A file or address that rows came from, free of credentials."""
+
     path: str
     size: int
     sha256: str
+    """Empty for what is elsewhere and was not read to tell."""
+    mark: str = ""
+    """What else tells a change: a server's ETag, a table's version, settings of how it is read."""
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from modelyard.settings.tree import (
     MonitorSettings,
     ProjectSettings,
     Settings,
+    SourceSettings,
     SplitSettings,
     YardSettings,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "MonitorSettings",
     "ProjectSettings",
     "Settings",
+    "SourceSettings",
     "SplitSettings",
     "YardSettings",
     "find",

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import tomllib
+import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -144,6 +145,9 @@ def _type_at(keys: list[str]) -> typing.Any:
     for key in keys:
         hints = typing.get_type_hints(kind, include_extras=True) if isinstance(kind, type) else {}
         kind = hints[key] if key in hints else typing.get_args(kind)[-1]
+        structs = [one for one in typing.get_args(kind) if hasattr(one, "__struct_fields__")]
+        if isinstance(kind, types.UnionType) and structs:
+            kind = structs[0]  # of several forms the table's, the only one with keys
     return kind
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated, Literal
 
 import msgspec
@@ -37,11 +38,78 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     seed: int = 0
 
 
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[data.NAME.source]``: where rows come from; exactly one of ``path``, ``url``, ``delta`` and ``python``."""
+
+    path: str | None = None
+    """A file, a glob or a folder, relative to the project."""
+    url: str | None = None
+    """``http(s)://``, ``s3://``, ``gs://``, ``az://``, or a database with ``query``. ``${NAME}`` stands for an
+    environment variable, ``${file:PATH}`` for a file's content."""
+    delta: str | None = None
+    """A Delta table's folder, relative to the project."""
+    python: str | None = None
+    """A function of the project that yields frames, ``data/feed.py:rows``."""
+    query: str | None = None
+    """SQL for the database at ``url``, or a ``.sql`` file of the project."""
+    partition_on: str | None = None
+    """An integer column of the query's result by which a large one is read in parts, side by side."""
+    partitions: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Parts and connections, with ``partition_on``."""
+    format: Literal["csv", "tsv", "jsonl", "parquet", "arrow", "excel"] | None = None
+    """What the files are; by default told from their endings."""
+    separator: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+    """What parts the fields of a text file; by default a comma, or a tab in ``.tsv``."""
+    encoding: str = "utf-8"
+    """Of text files, such as ``latin-1`` or ``utf-16``."""
+    quotes: bool = True
+    """False: a double quote in a text file is a character as any other."""
+    sheet: str | None = None
+    """The sheet of an Excel file; by default its first."""
+    version: Annotated[int, Meta(ge=0)] | None = None
+    """The version of the Delta table; by default its latest."""
+    headers: dict[str, str] = {}
+    """Sent with an ``http(s)://`` request; ``${NAME}`` as in ``url``."""
+    options: dict[str, str] = {}
+    """Told to an object store, such as ``endpoint`` or ``region``; ``${NAME}`` as in ``url``."""
+    timeout: Annotated[float, Meta(gt=0)] = 30.0
+    """Seconds without an answer, or with less than 1 KiB/s, after which a server counts as down."""
+    limit_gb: Annotated[float, Meta(gt=0)] = 100.0
+    """The most that is fetched from one address."""
+
+    def __post_init__(self) -> None:
+        given = [n for n in ("path", "url", "delta", "python") if getattr(self, n) is not None]
+        if len(given) != 1:
+            what = " and ".join(f"'{n}'" for n in given) or "none of them"
+            raise ValueError(f"a source has exactly one of 'path', 'url', 'delta' and 'python', not {what}")
+        if self.path is not None and "://" in self.path:
+            raise ValueError("'path' is of this machine; give an address as 'url'")
+        fits = {
+            "query": "url",
+            "partition_on": "url",
+            "headers": "url",
+            "version": "delta",
+            "sheet": "path or url",
+        }
+        for name, place in fits.items():
+            if getattr(self, name) not in (None, {}) and given[0] not in place:
+                raise ValueError(f"'{name}' goes with '{place}', not with '{given[0]}'")
+        if self.partition_on is not None and self.query is None:
+            raise ValueError("'partition_on' goes with 'query'")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise ValueError(f"there is no encoding '{self.encoding}'") from None
+        if self.separator is not None and self.separator in '"\r\n':
+            raise ValueError("'separator' cannot be a quote or a line's end")
+
+
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[data.NAME]``: a dataset and where its rows come from."""
 
-    source: str | tuple[str, ...]
-    """A CSV or Parquet file, or a glob of them, relative to the project; or a list of such."""
+    source: str | SourceSettings | tuple[str | SourceSettings, ...]
+    """A file, glob, folder or address, or a table that says more (``[data.NAME.source]``); or a list of
+    such, whose rows are taken one after the other."""
     target: str | None = None
     """The column to predict."""
     key: str | tuple[str, ...] = ()

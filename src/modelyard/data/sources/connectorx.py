@@ -1,0 +1,55 @@
+"""MySQL, MariaDB and SQL Server by ConnectorX, in pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.data.sources.extra import needs
+from modelyard.data.sources.listing import scheme_of
+from modelyard.data.sources.secret import Filled
+from modelyard.data.sources.staged import Place, Staged
+from modelyard.data.sources.writing import ParquetFile
+from modelyard.errors import DataRefused, ModelyardError, SourceDown
+from modelyard.settings import SourceSettings
+
+_ROWS = 50_000
+_REFUSED = (
+    "syntax", "doesn't exist", "unknown column", "unknown database", "access denied", "denied",
+    "invalid object", "invalid column", "no conversion rule", "not implemented", "cannot produce", "partition",
+)  # fmt: skip
+
+
+def stage(url: Filled, query: str, origin: str, source: SourceSettings, place: Place) -> tuple[Staged, ...]:
+    """One Parquet file; with ``partition_on`` that many connections read ranges of the column.
+
+    These read each its own state of the database: partition a table that nobody writes to meanwhile.
+    """
+    extra = "sqlserver" if scheme_of(url.text) == "mssql" else "mysql"
+    connectorx: Any = needs("connectorx", extra, "this database")
+    address = "mysql" + url.text[len("mariadb") :] if url.text.startswith("mariadb://") else url.text
+    parts = {} if source.partition_on is None else {
+        "partition_on": source.partition_on, "partition_num": source.partitions,
+    }  # fmt: skip
+    try:
+        reader = connectorx.read_sql(address, query, return_type="arrow_stream", batch_size=_ROWS, **parts)
+        import pyarrow as pa
+
+        with ParquetFile(place.new("query.parquet"), origin) as out:
+            out.add(reader.schema.empty_table())
+            for batch in reader:
+                out.add(pa.Table.from_batches([batch]))
+            return (out.finish(),)
+    except ModelyardError:
+        raise
+    except BaseException as error:  # the driver's panics are of no class of Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
+            raise
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise _told(url.hide(error).rstrip("."), origin) from None
+
+
+def _told(reason: str, origin: str) -> ModelyardError:
+    if any(word in reason.lower() for word in _REFUSED):
+        return DataRefused(f"{origin} refuses: {reason}; mend the query or the login.")
+    return SourceDown(f"{origin} is down or went away: {reason}; run it again when it answers.")

@@ -1,0 +1,148 @@
+"""Objects in ``s3://``, ``gs://`` and ``az://``: one, those under a prefix, those of a glob."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from modelyard.data.sources.extra import needs
+from modelyard.data.sources.listing import like, scheme_of
+from modelyard.data.sources.secret import Filled, fill, public
+from modelyard.data.sources.staged import Place
+from modelyard.errors import DataRefused, SettingsError, SourceDown, SourceMissing
+from modelyard.records.dataset import SourceFile
+from modelyard.settings import SourceSettings
+
+_STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
+
+
+def fingerprint(source: SourceSettings, root: Path) -> tuple[SourceFile, ...]:
+    """By the ETags that the store lists."""
+    where = _Bucket(source, root)
+    return tuple(where.file(found) for found in where.find())
+
+
+def fetch(source: SourceSettings, place: Place) -> Iterator[tuple[Path, str]]:
+    """Each object as a file and its origin, one after the other.
+
+    Raises ``SourceMissing`` for an object or prefix that is not there, ``DataRefused`` where the
+    credentials do not suffice or there is more than ``limit_gb``, ``SourceDown`` when the store fails.
+    """
+    where = _Bucket(source, place.root)
+    found = where.find()
+    if sum(one["size"] for one in found) > source.limit_gb * 1e9:
+        raise DataRefused(
+            f"{where.origin} is larger than {source.limit_gb:g} GB; raise 'limit_gb' if it should be."
+        )
+    for one in found:
+        target = place.new(Path(one["path"]).name)
+        where.copy(one, target)
+        yield target, where.file(one).path
+
+
+class _Bucket:
+    def __init__(self, source: SourceSettings, root: Path) -> None:
+        self._obstore: Any = needs("obstore", "yard", "object stores")
+        stores: Any = needs("obstore.store", "yard", "object stores")
+        self.origin = public(source.url or "")
+        filled = fill(source.url or "", root)
+        options = {name: fill(value, root, url=False) for name, value in source.options.items()}
+        secret = [Filled("", (v.text,)) for n, v in options.items() if n not in ("endpoint", "region")]
+        self._said = filled.with_(*options.values(), *secret)
+        scheme = scheme_of(filled.text)
+        self._bucket, _, self._key = filled.text.partition("://")[2].partition("/")
+        self._scheme = scheme
+        if not self._bucket:
+            raise SettingsError(f"The address '{self.origin}' names no bucket; write {scheme}://BUCKET/KEY.")
+        given = {name: value.text for name, value in options.items()}
+        client: dict[str, Any] = {"timeout": dt.timedelta(seconds=source.timeout)}
+        if given.get("endpoint", "").startswith("http://"):
+            client["allow_http"] = True
+        retry = {"max_retries": 3, "retry_timeout": dt.timedelta(seconds=source.timeout)}
+        with self._named():
+            try:
+                store = getattr(stores, _STORES[scheme])
+                self._store = store(self._bucket, config=given, client_options=client, retry_config=retry)
+            except self._obstore.exceptions.UnknownConfigurationKeyError:
+                raise SettingsError(
+                    f"'options' of '{self.origin}' hold a name that {scheme} does not know: {', '.join(given)}."
+                ) from None
+
+    def find(self) -> list[Any]:
+        """What the store says of each object that is meant, sorted by key."""
+        with self._named():
+            if any(mark in self._key for mark in "*?"):
+                return self._listed(self._key, "No object matches")
+            if self._key and not self._key.endswith("/"):
+                try:
+                    return [self._obstore.head(self._store, self._key)]
+                except (FileNotFoundError, self._obstore.exceptions.NotFoundError):
+                    pass
+            folder = self._key.rstrip("/") + "/" if self._key else ""
+            return self._listed(f"{folder}**", "There is no object at")
+
+    def copy(self, found: Any, target: Path) -> None:
+        """Raises ``SourceDown`` also when the object changed since it was listed."""
+        with self._named(), target.open("wb") as out:
+            options = {"if_match": found["e_tag"]} if found.get("e_tag") else {}
+            held = 0
+            for piece in self._obstore.get(self._store, found["path"], options=options).stream(
+                min_chunk_size=2**22
+            ):
+                out.write(piece)
+                held += len(piece)
+            if held != found["size"]:
+                raise SourceDown(
+                    f"{self._address(found)} broke off at {held} of {found['size']} bytes; run it again."
+                )
+
+    def file(self, found: Any) -> SourceFile:
+        mark = found.get("e_tag") or found.get("version") or str(found.get("last_modified"))
+        return SourceFile(path=self._address(found), size=found["size"], sha256="", mark=f"ETag {mark}")
+
+    def _address(self, found: Any) -> str:
+        return f"{self._scheme}://{self._bucket}/{found['path']}"
+
+    def _listed(self, glob: str, nothing: str) -> list[Any]:
+        plain = glob[: min(glob.find(m) for m in "*?" if m in glob)]
+        prefix = plain.rpartition("/")[0]
+        pattern = like(glob)
+        found = [
+            one
+            for page in self._obstore.list(self._store, prefix=prefix or None)
+            for one in page
+            if pattern.match(one["path"]) and not _hidden(one["path"][len(plain) :])
+        ]
+        if not found:
+            raise SourceMissing(f"{nothing} '{self.origin}'; put one there or change 'source'.")
+        return sorted(found, key=lambda one: str(one["path"]))
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """The store's errors as one sentence with our name of it, and no credentials."""
+        exceptions = self._obstore.exceptions
+        try:
+            yield
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+            raise DataRefused(
+                f"{self.origin} may not be read; give credentials in the environment or in 'options' that may."
+            ) from None
+        except (FileNotFoundError, exceptions.NotFoundError) as error:
+            raise SourceMissing(
+                f"There is nothing at {self.origin}: {self._said.hide(_first(error))}."
+            ) from None
+        except exceptions.PreconditionError:
+            raise SourceDown(f"{self.origin} changed while it was read; run it again.") from None
+        except exceptions.BaseError as error:
+            raise SourceDown(f"{self.origin} cannot be read: {self._said.hide(_first(error))}.") from None
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith((".", "_")) for part in path.split("/")) or path.endswith("/")
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

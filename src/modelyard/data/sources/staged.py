@@ -1,0 +1,32 @@
+"""What every kind of source becomes, and where it stages it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """One file to read; ``origin`` is what messages call it."""
+
+    path: Path
+    form: Literal["csv", "parquet"]
+    origin: str
+
+
+@dataclass
+class Place:
+    """The project's folder and the one that staged files are written to."""
+
+    root: Path
+    scratch: Path
+    _taken: int = field(default=0, repr=False)
+
+    def new(self, name: str) -> Path:
+        """A path in ``scratch`` that no other file has; ``name`` is its end."""
+        self._taken += 1
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        return self.scratch / f"{self._taken:05}-{re.sub(r'[^A-Za-z0-9._-]', '_', name)[-80:]}"
