@@ -323,7 +323,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 )
 def test_forms_that_no_ending_tells(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("x\n1\n")
-    with pytest.raises(ModelyardError, match="set 'format'|unpack it"):
+    with pytest.raises(ModelyardError, match=r"set 'format'|unpack it"):
         extract(name, tmp_path)
 
 

@@ -85,7 +85,7 @@ def test_names_of_functions(tmp_path: Path) -> None:
     for name in ("feed.py", "feed:rows", "feed.py:1x"):
         with pytest.raises(SettingsError, match="names no function"):
             extract(SourceSettings(python=name), tmp_path)
-    with pytest.raises(SourceMissing, match="no file 'feed.py'"):
+    with pytest.raises(SourceMissing, match=r"no file 'feed\.py'"):
         extract(SourceSettings(python="feed.py:rows"), tmp_path)
 
 
@@ -116,7 +116,7 @@ def test_sqlite(tmp_path: Path) -> None:
         extract(SourceSettings(url="sqlite:///clinic.db", query="delete from patients"), tmp_path)
     with pytest.raises(SettingsError, match="needs a query"):
         extract("sqlite:///clinic.db", tmp_path)
-    with pytest.raises(SourceMissing, match="no database 'other.db'"):
+    with pytest.raises(SourceMissing, match=r"no database 'other\.db'"):
         extract(SourceSettings(url="sqlite:///other.db", query="select 1"), tmp_path)
 
 
@@ -178,6 +178,6 @@ def test_a_delta_table_that_lost_a_file(tmp_path: Path) -> None:
     write_deltalake(tmp_path / "t", pl.DataFrame({"id": [1, 2]}).to_arrow())
     for part in (tmp_path / "t").glob("*.parquet"):
         part.unlink()
-    with pytest.raises(DataRefused, match="^t, version 0"):
+    with pytest.raises(DataRefused, match=r"^t, version 0"):
         extract("t", tmp_path)
     assert not list(tmp_path.glob(".modelyard/scratch/*"))
