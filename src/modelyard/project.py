@@ -57,7 +57,13 @@ class Project:
     @property
     def tables(self) -> Path:
         """The folder of the Delta tables."""
-        return self.root / self.settings.yard.artifacts / "tables"
+        folder = self.root / self.settings.yard.artifacts / "tables"
+        if wrong := sorted(set("#?%") & set(str(folder))):
+            raise SettingsError(
+                f"A Delta table cannot be kept in {folder}: its path has a '{wrong[0]}'; "
+                "rename the folder, or set yard.artifacts to another."
+            )
+        return folder
 
     @cached_property
     def target(self) -> LocalTarget:

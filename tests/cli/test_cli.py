@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,3 +83,57 @@ def test_unknown_setting_is_refused_with_its_neighbour(modelyard: Command, built
     assert code == 2
     assert "unknown setting 'triggers'" in complaint
     assert str(settings) in complaint
+
+
+def test_a_review_is_yes_or_no(modelyard: Command, built: Path) -> None:
+    words = ("-C", built, "review", "screening@1", "--for", "sme", "--reason", "because")
+    for answer in (("--yes", "--no"), ()):
+        code, _, complaint = modelyard(*words, *answer)
+        assert code == 2
+        assert "either --yes or --no" in complaint
+
+
+def test_a_misspelt_metric_is_refused_before_training(modelyard: Command, built: Path) -> None:
+    settings = built / "modelyard.toml"
+    settings.write_text(settings.read_text().replace("roc_auc = {", "roc_acu = {"))
+    code, _, complaint = modelyard("-C", built, "train", "screening")
+    assert code == 2
+    assert "roc_auc" in complaint
+
+
+def test_a_package_that_cannot_be_written(modelyard: Command, built: Path) -> None:
+    code, _, complaint = modelyard("-C", built, "package", "screening@1", "--output", "/proc/here")
+    assert code == 3
+    assert "could not be written to /proc/here" in complaint
+
+
+def test_a_folder_that_no_table_can_be_kept_in(modelyard: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "a#b"
+    assert modelyard("init", "clinic", "--folder", folder)[0] == 0
+    code, _, complaint = modelyard("-C", folder, "ingest")
+    assert code == 2
+    assert "its path has a '#'" in complaint
+
+
+def test_serve_answers_until_it_is_ended(built: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, "-m", "modelyard", "-C", str(built), "serve", "screening@1", "--port", str(port)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert f"http://127.0.0.1:{port}/docs" in process.stdout.readline()
+        deadline = time.monotonic() + 20
+        status = 0
+        while status != 200 and time.monotonic() < deadline:
+            door = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            try:
+                door.request("GET", "/v2/health/ready")
+                status = door.getresponse().status
+            except OSError:
+                time.sleep(0.05)
+            finally:
+                door.close()
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+    assert status == 200

@@ -6,9 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from modelyard.actions.evaluate import stored_report
 from modelyard.actions.locate import located
-from modelyard.errors import GateFailed, Misuse
+from modelyard.errors import GateFailed, Misuse, StoreDown
 from modelyard.project import Project
 from modelyard.records.package import Package
 
@@ -30,11 +32,11 @@ def package(project: Project, ref: str, *, output: Path | None = None) -> Packag
     project.tell(f"verifying {ref}")
     folder = fetch(found.digest, project.artifacts, project.package_folder(found.digest))
     if output is not None:
-        _copy(folder, output)
-        shutil.copyfile(
-            project.report_folder(found.model, found.digest) / "report.json",
-            output.with_name(f"{output.name}.report.json"),
-        )
+        try:
+            _copy(folder, output)
+            output.with_name(f"{output.name}.report.json").write_bytes(msgspec.json.encode(report))
+        except OSError as error:
+            raise StoreDown(f"The package could not be written to {output}: {error.strerror}.") from None
     return found
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
@@ -15,10 +16,10 @@ from modelyard.project import Project
 from modelyard.records.service import ServedModel, ServicePlan
 
 
-def serve(project: Project, ref: str, *, port: int, workers: int) -> None:
-    """Replace this process by a service of the package that ``ref`` names, on loopback.
+def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
+    """Ready a service of the package that ``ref`` names, on loopback; ``become`` starts it.
 
-    Its predictions are not logged: nothing was released. Does not return.
+    Returns the service's folder. Its predictions are not logged: nothing was released.
     """
     package = located(project, ref)
     project.tell(f"verifying {ref}")
@@ -40,6 +41,11 @@ def serve(project: Project, ref: str, *, port: int, workers: int) -> None:
     )
     scratch = Path(tempfile.mkdtemp(prefix="modelyard-serve-"))
     (scratch / "plan.json").write_bytes(msgspec.json.encode(plan))
+    return scratch
+
+
+def become(folder: Path) -> NoReturn:
+    """Replace this process by the service that ``serve`` readied."""
     command = [sys.executable, "-m", "modelyard.serving"]
-    command += ["--plan", str(scratch / "plan.json"), "--state", str(scratch / "state.json")]
+    command += ["--plan", str(folder / "plan.json"), "--state", str(folder / "state.json")]
     os.execv(sys.executable, command)

@@ -93,6 +93,7 @@ def _fit_and_seal(
 ) -> tuple[Run, Package]:
     from modelyard import packaging, training
     from modelyard.data import load
+    from modelyard.metrics import require
     from modelyard.tables.gather import gather, target
 
     settings = project.model(run.model)
@@ -100,6 +101,8 @@ def _fit_and_seal(
     frame = load(version, project.tables, part="train")
     held_back = load(version, project.tables, part="test")
     task, classes = training.tell(target(frame, version.schema), settings.task)
+    for metric in settings.gates:
+        require(metric, task)
     trained = training.fit(
         training.load(folder),
         frame,

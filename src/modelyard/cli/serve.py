@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from modelyard.actions.serve import serve
-from modelyard.cli.output import clear_line, project
+from modelyard.actions.serve import become, serve
+from modelyard.cli.output import project, say
 
 
 @click.command()
@@ -20,6 +20,6 @@ def command(ctx: click.Context, ref: str, port: int, workers: int) -> None:
     Example: modelyard serve screening@1 --port 8000
     """
     here = project(ctx)
-    clear_line()
-    click.echo(f"{ref} on http://127.0.0.1:{port}/docs (Ctrl-C ends it)")
-    serve(here, ref, port=port, workers=workers)
+    folder = serve(here, ref, port=port, workers=workers)
+    say(f"{ref} on http://127.0.0.1:{port}/docs (Ctrl-C ends it)")
+    become(folder)

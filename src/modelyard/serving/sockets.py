@@ -37,7 +37,7 @@ def listeners(plan: ServicePlan) -> list[socket.socket]:
     except OSError as error:
         raise PortTaken(
             f"Port {plan.port} on {plan.host} cannot be used for {plan.environment} ({error.strerror}): end the "
-            f"program that listens there, or set environments.{plan.environment}.port to another."
+            "program that listens there, or choose another port."
         ) from None
 
 

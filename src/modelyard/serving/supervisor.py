@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -40,6 +41,16 @@ class _Turn(msgspec.Struct, frozen=True):
     number: int
     plan: ServicePlan
     series: list[tuple[str, int, int]]
+
+
+def _worker() -> Callable[..., None]:
+    """Loaded before the first fork, so that every worker is of the supervisor's own code, whatever
+    is installed over it meanwhile."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # a service scales by processes
+    from modelyard.serving.worker import main
+
+    return main
 
 
 class Supervisor:
@@ -77,6 +88,7 @@ class Supervisor:
         except ModelyardError as error:
             return self._refuse_to_start(error)
         self._first = plan
+        self._work = _worker()
         self._signals()
         self._want(plan)
         while not self._stopping:
@@ -269,11 +281,7 @@ class Supervisor:
                     other.line.close()
                 if other is not slot:
                     other.listener.close()
-            for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-                os.environ.setdefault(name, "1")  # a service scales by processes
-            from modelyard.serving.worker import main
-
-            main(
+            self._work(
                 slot=slot.number,
                 listener=slot.listener,
                 line=theirs,

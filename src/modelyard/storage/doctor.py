@@ -45,7 +45,7 @@ def _examined(yard: Yard, artifacts: ArtifactStore, now: dt.datetime) -> Iterato
     try:
         verify(yard)
     except AuditBroken as error:
-        fix = "compare with a copy of the database and find out who could write to it"
+        fix = "Find out who could write to it."
         yield Problem(where="audit", sentence=str(error), fix=fix)
     with yard.read() as facts:
         wanted = dict(_wanted(facts))
