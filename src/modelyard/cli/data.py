@@ -8,7 +8,7 @@ import click
 
 from modelyard.actions.checkout import checkout
 from modelyard.actions.look import data
-from modelyard.actions.show import show
+from modelyard.actions.show import publish, show
 from modelyard.cli.output import json_option, project, say, show_json, show_table
 from modelyard.records.datareport import DataReport
 from modelyard.render import figures
@@ -54,19 +54,29 @@ def list_(ctx: click.Context, dataset: str | None, as_json: bool) -> None:
 @command.command("show")
 @click.argument("ref", metavar="NAME[@N]")
 @click.option("--profile", "profile_only", is_flag=True, help="Only what the profile tells; reads no row.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report as a page.")
+@click.option("--open", "open_it", is_flag=True, help="Write the report as a page and open it.")
 @json_option
 @click.pass_context
-def show_(ctx: click.Context, ref: str, profile_only: bool, as_json: bool) -> None:
+def show_(
+    ctx: click.Context, ref: str, profile_only: bool, html: Path | None, open_it: bool, as_json: bool
+) -> None:
     """What a version holds: its columns, classes, relations and what was marked.
 
     \b
     Example: modelyard data show patients@3
     """
-    report = show(project(ctx), ref, relations=not profile_only)
+    here = project(ctx)
+    report = show(here, ref, relations=not profile_only)
+    page = publish(here, report, html) if html or open_it else None
     if as_json:
         show_json(report)
+    elif page:
+        say(f"{report.dataset}: {page}")
     else:
         _tell(report)
+    if page and open_it:
+        click.launch(page.resolve().as_uri())
 
 
 @command.command("checkout")

@@ -21,6 +21,8 @@ LOOKED = 50_000
 CLASSES = 6
 """Classes of the target told apart; of more the most frequent five and the rest."""
 _MATRIX, _PAIRS, _WIDE = 16, 12, 400
+_ENOUGH = 5
+"""A mean of fewer rows is not told."""
 _SHARES = {"5 %": 0.05, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95}
 
 
@@ -167,7 +169,9 @@ def _by_target(values: pl.Series, drawn: tuple[Bar, ...], classes: _Classes) -> 
     inside &= classes.known
     n = np.bincount(places[inside], minlength=count)
     sums = np.bincount(places[inside], weights=classes.numbers[inside], minlength=count)
-    return tuple(_with(bar, (), float(sums[at] / n[at]) if n[at] else None) for at, bar in enumerate(drawn))
+    return tuple(
+        _with(bar, (), float(sums[at] / n[at]) if n[at] >= _ENOUGH else None) for at, bar in enumerate(drawn)
+    )
 
 
 def _with(bar: Bar, classes: tuple[int, ...], mean: float | None) -> Bar:

@@ -27,7 +27,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[int, ...] = ()
     """Of the rows looked at, how many are of each of the report's ``classes``."""
     mean: float | None = None
-    """Of the rows looked at, the mean of a target that is a number."""
+    """Of the rows looked at, the mean of a target that is a number, of five rows or more."""
 
 
 class Relation(msgspec.Struct, frozen=True, kw_only=True):

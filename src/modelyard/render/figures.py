@@ -42,7 +42,7 @@ def spread(column: ColumnReport) -> str:
     if column.kind not in ("date", "datetime"):
         return plain(column.sd)
     days = column.sd if column.kind == "date" else column.sd / 86_400_000_000
-    return f"{days:.3g} days" if days >= 1 else f"{days * 24:.3g} hours"
+    return f"{plain(float(f'{days:.3g}'))} days" if days >= 1 else f"{days * 24:.3g} hours"
 
 
 def share(part: float, whole: float) -> str:

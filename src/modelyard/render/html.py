@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jinja2
 from markupsafe import Markup
 
@@ -26,6 +28,20 @@ def report(record: Report) -> str:
     return _PAGES.get_template("report.html").render(
         view=shown, report=record, charts=_charts(shown), matrix=bool(shown.cells) and not many
     )
+
+
+def breakable(name: str) -> Markup:
+    """A name that may go on in the next line after a character between its words."""
+    words = re.split(r"(?<=[_./-])(?=[^_./-])", name)
+    return Markup("<wbr>").join(words)
+
+
+_PAGES.filters["breakable"] = breakable
+
+
+def page(template: str, /, **facts: object) -> str:
+    """A page of one of the templates; every text in ``facts`` is escaped there."""
+    return _PAGES.get_template(template).render(**facts)
 
 
 def _charts(shown: ReportView) -> list[tuple[str, str, Markup]]:
