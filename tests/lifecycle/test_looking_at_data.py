@@ -92,6 +92,19 @@ def test_the_profile_alone_tells_all_columns(modelyard: Command, wine: Path) -> 
     assert all(c["bars"] for c in report["columns"])
 
 
+def test_the_report_is_a_page_where_it_is_asked_for(modelyard: Command, wine: Path) -> None:
+    modelyard("-C", wine, "ingest", "wine")
+    code, output, complaint = modelyard("-C", wine, "data", "show", "wine", "--html", wine / "wine.html")
+    assert code == 0, complaint
+    assert str(wine / "wine.html") in output
+    page = (wine / "wine.html").read_text()
+    for text in ("wine@1", "cultivar 2", "flavanoids", "Columns that go together"):
+        assert text in page
+    code, _, complaint = modelyard("-C", wine, "data", "show", "wine", "--html", wine / "none" / "wine.html")
+    assert code == 3
+    assert "none" in complaint
+
+
 def test_data_lists_one_dataset_or_all(modelyard: Command, wine: Path) -> None:
     modelyard("-C", wine, "ingest")
     assert [v["dataset"] for v in facts(modelyard, wine, "data")] == ["loose", "wine"]

@@ -152,12 +152,8 @@ def test_bars_hold_every_row(report: DataReport) -> None:
         present = column.rows - column.missing - column.infinite
         assert column.undrawn >= 0
         assert sum(bar.rows for bar in column.bars) + column.undrawn == present
-        if (
-            report.classes
-            and report.looked == report.rows
-            and column.role == "feature"
-            and not column.undrawn
-        ):
+        exact = column.distinct < 200 and not column.undrawn
+        if report.classes and report.looked == report.rows and column.role == "feature" and exact:
             assert [sum(bar.classes) for bar in column.bars] == [bar.rows for bar in column.bars]
 
 
