@@ -48,9 +48,9 @@ def dataset_version(project: Project, ref: str) -> DatasetVersion:
 
 def rows(project: Project, version: DatasetVersion, *, split: bool = True) -> pl.LazyFrame:
     """All rows in the order they came in, by default with their side of the split as a column."""
-    from modelyard.data import load
+    from modelyard.data import scan
 
-    return load(version, project.tables, part="all", split=split).lazy()
+    return scan(version, project.tables, part="all", split=split)
 
 
 def profile(project: Project, version: DatasetVersion) -> Profile:
