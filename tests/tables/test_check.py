@@ -51,8 +51,19 @@ VALUES = {
 @st.composite
 def columns(draw: st.DrawFn) -> Column:
     low, high = draw(
-        st.sampled_from([(None, None), (-1.0, 1.0), (0.5, None), (None, 2.0**53), (-1e300, 1e300)])
+        st.sampled_from(
+            [
+                (None, None),
+                (-1.0, 1.0),
+                (0.0, 19782.5),
+                (None, 1.7e15),
+                (0.5, None),
+                (None, 2.0**53),
+                (-1e300, 1e300),
+            ]
+        )
     )
+    rules = st.sampled_from(["range", "categories", "pattern"])
     return Column(
         name="x",
         kind=draw(st.sampled_from(KINDS)),
@@ -60,7 +71,9 @@ def columns(draw: st.DrawFn) -> Column:
         minimum=low,
         maximum=high,
         categories=draw(st.sampled_from([None, ("a",), ("a", "b", "2024-02-29")])),
-        declared=draw(st.sampled_from([(), ("range",), ("categories",), ("range", "categories")])),
+        declared=tuple(draw(st.lists(rules, unique=True))),
+        pattern=draw(st.sampled_from([None, "[ab]+", r"\d.*", "(?s).", r"[^\n]*$"])),
+        personal=draw(st.booleans()),
     )
 
 

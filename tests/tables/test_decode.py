@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.errors import RequestRefused
-from modelyard.records.schema import Column, Schema
+from modelyard.records.schema import Column, RowRule, Schema
 from modelyard.tables import decode, rules
 from modelyard.tables.check import check
 from modelyard.tables.gather import gather
@@ -86,6 +86,24 @@ def test_what_was_only_inferred_is_marked_and_counted() -> None:
     decoded = DECODER.rows([body(odd, ROW), body(odd)], **LIMITS)
     assert decoded.spans == (slice(0, 2), slice(2, 3))
     assert decoded.marks == {"weight (kg): range": 2, "2nd.größe: categories": 2}
+
+
+def test_what_is_forbidden_is_no_feature() -> None:
+    decoder = DECODERS[id(DECLARED)]
+    refused = refusal(body(ROW | {"race": "x"}), decoder)
+    assert str(refused) == "Row 0: 'race' is not a feature but forbidden; leave it out."
+    assert "race" not in (*decoder.layout.numbers, *decoder.layout.texts)
+
+
+def test_a_rule_between_columns_refuses_with_its_words_and_hides_what_is_personal() -> None:
+    refused = refusal(
+        body(ROW | {"born": "1995-01-01", "seen": "1970-01-01T00:00:01Z"}), DECODERS[id(DECLARED)]
+    )
+    assert refused.field == "later"
+    assert str(refused) == (
+        "Row 0: the rule 'later' (seen > '1980-01-01' or born <= '1990-01-01') does not hold: "
+        "'seen' is the text '1970-01-01T00:00:01Z', 'born' is a value not shown here."
+    )
 
 
 def test_marks_leave_out_what_was_refused() -> None:
@@ -247,11 +265,12 @@ def sent(draw: st.DrawFn) -> dict[str, Any]:
     return row
 
 
-@given(st.one_of(sent(), ROWS))
-@settings(max_examples=400)
-def test_decode_refuses_exactly_what_the_slow_checker_faults(row: dict[str, Any]) -> None:
-    faults = rules.faults(PEOPLE, row, at=0)
-    decoded = DECODER.rows([body(row)], **LIMITS)
+@given(st.booleans(), st.one_of(sent(), ROWS))
+@settings(max_examples=600)
+def test_decode_refuses_exactly_what_the_slow_checker_faults(declared: bool, row: dict[str, Any]) -> None:
+    schema = DECLARED if declared else PEOPLE
+    faults = rules.faults(schema, row, at=0)
+    decoded = DECODERS[id(schema)].rows([body(row)], **LIMITS)
     (span,) = decoded.spans
     if faults:
         assert isinstance(span, RequestRefused)
@@ -291,13 +310,45 @@ TABLE_VALUES = {
 }
 
 
-@given(st.fixed_dictionaries(TABLE_VALUES))
-@settings(max_examples=200)
-def test_one_row_as_a_table_and_as_a_request_are_one(row: dict[str, Any]) -> None:
+DECLARED = Schema(
+    columns=(
+        Column(name="age", kind="integer", minimum=0, maximum=120, declared=("range",)),
+        Column(name="weight (kg)", kind="float", nullable=True, warned=("nullable",)),
+        Column(
+            name="class",
+            kind="string",
+            categories=("a", "b"),
+            pattern="[^b]",
+            declared=("pattern",),
+            warned=("categories",),
+        ),
+        Column(name="2nd.größe", kind="string", nullable=True, pattern="s|m", warned=("pattern",)),
+        Column(name="smoker", kind="boolean"),
+        Column(name="born", kind="date", minimum=-10_000, maximum=20_000, declared=("range",), personal=True),
+        Column(name="seen", kind="datetime", nullable=True, maximum=4e15, warned=("range",)),
+        Column(name="outcome", kind="string"),
+        Column(name="id", kind="integer"),
+        Column(name="race", kind="string", forbidden=True),
+    ),
+    target="outcome",
+    key=("id",),
+    rules=(
+        RowRule(name="heavy", check='"weight (kg)" > age or age < 18'),
+        RowRule(name="sizes", check="`2nd.größe` != class and (not smoker or age >= 16)", severity="warn"),
+        RowRule(name="later", check="seen > '1980-01-01' or born <= '1990-01-01'"),
+        RowRule(name="table only", check="id > 0"),
+    ),
+)
+DECODERS = {id(schema): decode.compile(schema) for schema in (PEOPLE, DECLARED)}
+
+
+@given(st.sampled_from([PEOPLE, DECLARED]), st.fixed_dictionaries(TABLE_VALUES))
+@settings(max_examples=400)
+def test_one_row_as_a_table_and_as_a_request_are_one(schema: Schema, row: dict[str, Any]) -> None:
     types = {"age": pl.Int64, "weight (kg)": pl.Float64, "smoker": pl.Boolean}
     frame = pl.DataFrame({n: pl.Series([v], dtype=types.get(n, pl.String)) for n, v in row.items()})
-    checked = check(frame, PEOPLE)
-    decoded = DECODER.rows([body(row)], **LIMITS)
+    checked = check(frame, schema)
+    decoded = DECODERS[id(schema)].rows([body(row)], **LIMITS)
     (span,) = decoded.spans
     assert isinstance(span, RequestRefused) == bool(checked.faults)
     if isinstance(span, RequestRefused):
@@ -305,7 +356,7 @@ def test_one_row_as_a_table_and_as_a_request_are_one(row: dict[str, Any]) -> Non
         assert str(span).removeprefix("Row 0: ") == in_table[0]
         return
     assert decoded.marks == checked.marks
-    batch = gather(conform(frame, Schema(columns=PEOPLE.features)), PEOPLE)
+    batch = gather(conform(frame, Schema(columns=schema.features)), schema)
     np.testing.assert_array_equal(decoded.batch.numbers, batch.numbers)
     assert decoded.batch.texts.tolist() == batch.texts.tolist()
 

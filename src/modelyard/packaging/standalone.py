@@ -42,7 +42,7 @@ class Model:
         self.manifest = manifest
         schema = manifest["schema"]
         aside = {schema.get("target"), *schema.get("key", ())}
-        self.features = [c for c in schema["columns"] if c["name"] not in aside]
+        self.features = [c for c in schema["columns"] if c["name"] not in aside and not c.get("forbidden")]
         self._ask = _onnx(root, manifest) if manifest["form"] == "onnx" else _native(root, manifest)
 
     def predict(self, model_input: Any, params: Any = None) -> Any:  # noqa: ARG002

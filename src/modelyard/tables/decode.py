@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import RequestRefused
+from modelyard.records.package import Layout
 from modelyard.records.schema import Column, Schema
-from modelyard.tables import rules
+from modelyard.tables import expressions, rules
 from modelyard.tables.batch import Batch, layout
+from modelyard.tables.expressions import COMPARED, COMPUTED, Operator, Sort
 from modelyard.tables.rules import EXACT
 
 _EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
@@ -42,6 +44,7 @@ _TYPES: dict[str, Any] = {
 
 _Original = Callable[[int, int], Mapping[str, object]]
 """(request, row in it) -> that row as it was sent."""
+
 
 _astuple = msgspec.structs.astuple
 
@@ -105,7 +108,7 @@ class Decoder:
         self._whole = np.array([kind == "integer" for kind in kinds], dtype=bool)
         self._timely = np.array([kind in ("date", "datetime") for kind in kinds], dtype=bool)
         self._required = np.array([not c.nullable for c in self._numbers], dtype=bool)
-        bounded = [c.kind in ("integer", "float") for c in self._numbers]
+        bounded = [c.kind != "boolean" for c in self._numbers]
         pairs = list(zip(self._numbers, bounded, strict=True))
         self._low = np.array([c.minimum if b and c.minimum is not None else -np.inf for c, b in pairs])
         self._high = np.array([c.maximum if b and c.maximum is not None else np.inf for c, b in pairs])
@@ -115,6 +118,15 @@ class Decoder:
             for j, c in enumerate(self._texts)
             if c.categories is not None
         ]
+        self._patterns = [
+            (j, c.name, rules.matcher(c.pattern), "pattern" in c.declared)
+            for j, c in enumerate(self._texts)
+            if c.pattern is not None
+        ]
+        self._row_rules = rules.feature_rules(schema)
+        self._noted = [c for c in columns if "nullable" in c.warned]
+        warns = any(not refuses for *_, refuses in self._patterns)
+        self._counted = bool(self._noted) or warns or any(not r.refuses for r in self._row_rules)
         self._has_integers, self._has_moments = bool(self._whole.any()), bool(self._moments)
         self._has_bounds = bool(np.isfinite(self._low).any() or np.isfinite(self._high).any())
 
@@ -245,7 +257,19 @@ class Decoder:
         for j, column, known in self._known:
             if "categories" in column.declared and not known.issuperset(batch.texts[:, j].tolist()):
                 bad |= np.array([value not in known for value in batch.texts[:, j].tolist()], dtype=bool)
+        for j, _, matches, refuses in self._patterns:
+            if refuses:
+                bad |= _unlike(batch.texts[:, j], matches)
+        for compiled in self._row_rules:
+            if compiled.refuses:
+                bad |= self._broken(batch, compiled)
         return bad
+
+    def _broken(self, batch: Batch, compiled: rules.Compiled) -> NDArray[np.bool_]:
+        """Where the rule is false."""
+        with np.errstate(all="ignore"):
+            _, false = expressions.judge(compiled.expression.term, _Cells(batch, self.layout))
+        return np.broadcast_to(np.asarray(false, dtype=bool), (len(batch),))
 
     def _marks(self, batch: Batch) -> dict[str, int]:
         marks: dict[str, int] = {}
@@ -259,7 +283,19 @@ class Decoder:
             values = batch.texts[:, j].tolist()
             if not known.issuperset(values):
                 marks[f"{column.name}: categories"] = sum(value not in known for value in values)
+        if self._counted:
+            self._mark_more(batch, marks)
         return marks
+
+    def _mark_more(self, batch: Batch, marks: dict[str, int]) -> None:
+        """What people declared with severity ``warn`` beside ranges and categories."""
+        cells = _Cells(batch, self.layout)
+        found = {f"{name}: pattern": _unlike(batch.texts[:, j], m) for j, name, m, _ in self._patterns}
+        for column in self._noted:
+            sort: Sort = "string" if column.kind == "string" else "number"
+            found[f"{column.name}: nullable"] = cells.is_null(cells.column(column.name, sort))[0]
+        found |= {c.mark: self._broken(batch, c) for c in self._row_rules if not c.refuses}
+        marks.update({mark: count for mark, mask in found.items() if (count := int(np.count_nonzero(mask)))})
 
     def _outside(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
         outside: NDArray[np.bool_] = (numbers < self._low) | (numbers > self._high)
@@ -336,6 +372,40 @@ def _alias(name: str) -> str:
 def _field(i: int, column: Column) -> tuple[str, Any]:
     kind = _TYPES[column.kind]
     return f"f{i}", (kind | None if column.nullable else kind)
+
+
+def _unlike(texts: NDArray[np.object_], matches: Callable[[str], object]) -> NDArray[np.bool_]:
+    return np.array([text is not None and not matches(text) for text in texts.tolist()], dtype=bool)
+
+
+class _Cells:
+    """A batch's columns, as ``expressions.Values`` asks for them; NaN and None are null."""
+
+    def __init__(self, batch: Batch, places: Layout) -> None:
+        self._batch = batch
+        self._numbers = {name: at for at, name in enumerate(places.numbers)}
+        self._texts = {name: at for at, name in enumerate(places.texts)}
+
+    def column(self, name: str, sort: Sort) -> Any:
+        if sort == "string":
+            return self._batch.texts[:, self._texts[name]]
+        return self._batch.numbers[:, self._numbers[name]]
+
+    def constant(self, value: float | str) -> Any:
+        return value if isinstance(value, str) else np.float64(value)
+
+    def arithmetic(self, sign: str, left: Any, right: Any) -> Any:
+        return COMPUTED[sign](left, right)
+
+    def compare(self, sign: Operator, left: Any, right: Any) -> tuple[Any, Any]:
+        known = self.is_null(left)[1] & self.is_null(right)[1]
+        holds = COMPARED[sign](left, right)
+        return holds & known, known & ~np.asarray(holds, dtype=bool)
+
+    def is_null(self, value: Any) -> tuple[Any, Any]:
+        null = value == np.array(None) if np.asarray(value).dtype.kind in "OU" else np.isnan(value)
+        null = np.asarray(null, dtype=bool)
+        return null, ~null
 
 
 def _count(rows: int, most: int) -> RequestRefused:

@@ -16,20 +16,24 @@ datetime  ``YYYY-MM-DD`` ``T`` or space ``HH:MM:SS`` with up to six decimals and
 ========  ==========================================================================================
 
 ``None`` is null; NaN is null in integer and float columns. A field that is absent and one that is
-not in the schema are faults. Ranges and categories refuse only where a person declared them.
+not in the schema are faults. Ranges, categories and patterns refuse only where a person declared them, and
+so do rules between columns, which are asked only of a row whose columns have no fault of their own.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
+import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from modelyard.records.schema import Column, Kind, Rule, Schema
+from modelyard.records.schema import Column, Kind, RowRule, Rule, Schema
+from modelyard.tables import expressions
+from modelyard.tables.expressions import COMPARED, COMPUTED, Expression, Operator, Sort
 
 EXACT = 2**53
 """Largest magnitude up to which float64 holds every integer."""
@@ -57,17 +61,54 @@ class Fault:
     """One value that does not fit.
 
     ``row`` is the number that the caller counts by, None for a single row or a whole column. ``rule``
-    is the broken rule; ``missing`` and ``unknown`` concern the field itself.
+    is the broken rule; ``missing`` and ``unknown`` concern the field itself, ``rule`` the row's rule of
+    the name ``field``.
     """
 
     row: int | None
     field: str
-    rule: Rule | Literal["missing", "unknown"]
+    rule: Rule | Literal["missing", "unknown", "rule"]
     message: str
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """A row rule, read."""
+
+    rule: RowRule
+    expression: Expression
+
+    @property
+    def refuses(self) -> bool:
+        return self.rule.severity == "error"
+
+    @property
+    def mark(self) -> str:
+        """What broken rows are counted by."""
+        return f"rule {self.rule.name}"
+
+
+@functools.lru_cache(maxsize=64)
+def row_rules(schema: Schema) -> tuple[Compiled, ...]:
+    """The schema's rules between columns. Raises ``BadExpression``."""
+    kinds = {c.name: c.kind for c in schema.columns}
+    return tuple(Compiled(rule, expressions.parse(rule.check, kinds)) for rule in schema.rules)
+
+
+def feature_rules(schema: Schema) -> tuple[Compiled, ...]:
+    """Those between features alone, which a request can be held to."""
+    features = {c.name for c in schema.features}
+    return tuple(r for r in row_rules(schema) if features.issuperset(r.expression.columns))
+
+
+@functools.lru_cache(maxsize=256)
+def matcher(pattern: str) -> Callable[[str], object]:
+    """Truthy for a text that matches as a whole."""
+    return re.compile(pattern).fullmatch
+
+
 def faults(schema: Schema, row: Mapping[str, object], *, at: int | None = None) -> list[Fault]:
-    """All faults of one row of features, in the schema's order, then unknown fields in the row's.
+    """All faults of one row of features, in the schema's order, unknown fields in the row's, then row rules.
 
     ``at`` numbers the row in the faults and in their messages.
     """
@@ -81,7 +122,75 @@ def faults(schema: Schema, row: Mapping[str, object], *, at: int | None = None) 
             found.append(missing(column, at=at))
     known = {c.name for c in schema.features}
     found += [unknown(schema, name, at=at) for name in row if name not in known]
+    if schema.rules:
+        at_fault = {fault.field for fault in found}
+        for compiled in feature_rules(schema):
+            if at_fault.isdisjoint(compiled.expression.columns) and compiled.refuses:
+                fault = rule_fault(compiled, schema, row, at=at)
+                found += [fault] if fault else []
     return found
+
+
+def rule_fault(
+    compiled: Compiled, schema: Schema, row: Mapping[str, object], *, at: int | None = None
+) -> Fault | None:
+    """The fault of a row that breaks the rule; its columns are known to have none of their own."""
+    columns = {name: schema.column(name) for name in compiled.expression.columns}
+    _, false = expressions.judge(compiled.expression.term, _Row(row, columns))
+    if not false:
+        return None
+    values = ", ".join(f"'{_cut(name)}' is {_shown(c, row[name])}" for name, c in columns.items())
+    rule = compiled.rule
+    message = f"{_place(at)}the rule '{rule.name}' ({_cut(rule.check)}) does not hold: {values}."
+    return Fault(at, rule.name, "rule", message)
+
+
+class _Row:
+    """One row's values, as ``expressions.Values`` asks for them; None is null."""
+
+    def __init__(self, row: Mapping[str, object], columns: Mapping[str, Column]) -> None:
+        self._row, self._columns = row, columns
+
+    def column(self, name: str, sort: Sort) -> Any:
+        value = self._row[name]
+        if is_null(self._columns[name].kind, value):
+            return None
+        return value if sort == "string" else as_number(self._columns[name].kind, value)
+
+    def constant(self, value: float | str) -> Any:
+        return value
+
+    def arithmetic(self, sign: str, left: Any, right: Any) -> Any:
+        if left is None or right is None:
+            return None
+        if sign == "/" and right == 0:
+            if left == 0:
+                return None
+            return math.copysign(math.inf, left) * math.copysign(1.0, right)
+        result = COMPUTED[sign](left, right)
+        return None if math.isnan(result) else result
+
+    def compare(self, sign: Operator, left: Any, right: Any) -> tuple[bool, bool]:
+        if left is None or right is None:
+            return False, False
+        holds = COMPARED[sign](left, right)
+        return holds, not holds
+
+    def is_null(self, value: Any) -> tuple[bool, bool]:
+        return value is None, value is not None
+
+
+def as_number(kind: Kind, value: Any) -> float:
+    """A value that fits a kind other than string, as ranges and row rules compute with it."""
+    if kind == "date":
+        day: dt.date | None = read_date(value) if isinstance(value, str) else value
+        assert day is not None
+        return expressions.days(day)
+    if kind == "datetime":
+        moment = read_datetime(value) if isinstance(value, str) else in_utc(value)
+        assert moment is not None
+        return expressions.microseconds(moment)
+    return float(value)
 
 
 def value_fault(
@@ -96,24 +205,30 @@ def value_fault(
             at, column.name, "nullable", f"{where} is null and may not be; give {WANTED[column.kind]}."
         )
     if (wrong := _wrong(column.kind, value, bounded=bounded)) is not None:
+        if column.personal:
+            wrong = "and its value is not"
         return Fault(at, column.name, "kind", f"{where} must be {WANTED[column.kind]}, {wrong}.")
-    rule = broken(column, value)
-    if rule is None or rule not in column.declared:
-        return None
-    return Fault(at, column.name, rule, f"{where} is {show(value)}, {_bounds(column, rule)}.")
-
-
-def broken(column: Column, value: object) -> Literal["range", "categories"] | None:
-    """The range or the categories, declared or inferred, that a value of the right kind is outside of."""
-    if column.kind in ("integer", "float") and isinstance(value, (int, float)):
-        number = float(value)  # what the table and the compiled check hold
-        if column.minimum is not None and number < column.minimum:
-            return "range"
-        if column.maximum is not None and number > column.maximum:
-            return "range"
-    if column.kind == "string" and column.categories is not None and value not in column.categories:
-        return "categories"
+    for rule in broken(column, value):
+        if rule in column.declared:
+            return Fault(
+                at, column.name, rule, f"{where} is {_shown(column, value)}, {_bounds(column, rule)}."
+            )
     return None
+
+
+def broken(column: Column, value: Any) -> Iterator[Literal["range", "categories", "pattern"]]:
+    """The rules, declared or inferred, that a value of the right kind breaks, in the order of their words."""
+    if column.kind == "string":
+        if column.categories is not None and value not in column.categories:
+            yield "categories"
+        if column.pattern is not None and not matcher(column.pattern)(value):
+            yield "pattern"
+    elif column.kind != "boolean" and (column.minimum is not None or column.maximum is not None):
+        number = as_number(column.kind, value)  # what the table and the compiled check hold
+        if (column.minimum is not None and number < column.minimum) or (
+            column.maximum is not None and number > column.maximum
+        ):
+            yield "range"
 
 
 def missing(column: Column, *, at: int | None = None) -> Fault:
@@ -130,6 +245,8 @@ def unknown(schema: Schema, name: str, *, at: int | None = None) -> Fault:
         message += " but the target; leave it out"
     elif name in schema.key:
         message += " but the key; leave it out"
+    elif any(c.name == name for c in schema.columns):
+        message += " but forbidden; leave it out"
     elif near := difflib.get_close_matches(name[:100], names, n=1):
         message += f"; did you mean '{near[0]}'?"
         return Fault(at, name, "unknown", message)
@@ -205,14 +322,38 @@ def _holds(value: object) -> bool:
     return True
 
 
-def _bounds(column: Column, rule: Literal["range", "categories"]) -> str:
+def _bounds(column: Column, rule: Literal["range", "categories", "pattern"]) -> str:
+    if rule == "pattern":
+        return f"which does not match the declared pattern {_cut(column.pattern or '')}"
     if rule == "categories":
         listed = ", ".join(_cut(c) for c in (column.categories or ())[:10])
         more = len(column.categories or ()) - 10
         return f"none of the declared categories {listed}" + (f" and {more} more" if more > 0 else "")
-    low = "" if column.minimum is None else f" from {column.minimum:g}"
-    high = "" if column.maximum is None else f" to {column.maximum:g}"
+    low = "" if column.minimum is None else f" from {bound(column, column.minimum)}"
+    high = "" if column.maximum is None else f" to {bound(column, column.maximum)}"
     return f"outside of the declared range{low}{high}"
+
+
+def bound(column: Column, value: float) -> str:
+    """An end of the column's range as people write it."""
+    try:
+        if column.kind == "date":
+            return (_EPOCH + dt.timedelta(days=value)).date().isoformat()
+        if column.kind == "datetime":
+            return (_EPOCH + dt.timedelta(microseconds=value)).isoformat()
+    except OverflowError:
+        pass
+    return f"{value:g}"
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def _shown(column: Column, value: object) -> str:
+    """The value, but for that of a personal column."""
+    if column.personal:
+        return "a value not shown here"
+    return "null" if is_null(column.kind, value) else show(value)
 
 
 def show(value: object) -> str:
