@@ -86,12 +86,13 @@ class _Service:
     def apply(self, plan: ServicePlan, timeout: float) -> ServiceState:
         before = self.plan()
         running = self.state()
-        address = (plan.host, plan.port)
-        if running and before and (before.host, before.port, before.workers) != (*address, plan.workers):
+        moves = running and before and (before.host, before.port) != (plan.host, plan.port)
+        if moves or running is None:
+            _refuse_taken_port(plan)
+        again = before if running else None
+        if moves or (running and before and before.workers != plan.workers):
             self.stop()
             running = None
-        if running is None:
-            _refuse_taken_port(plan)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _replace(self._plan, msgspec.json.format(msgspec.json.encode(plan)))
@@ -106,7 +107,7 @@ class _Service:
         try:
             return self._wait(plan, started, timeout)
         except ServiceDown:
-            self._restore(before, running)
+            self._restore(again, timeout)
             raise
 
     def stop(self) -> None:
@@ -158,15 +159,22 @@ class _Service:
             f"see {self._log}."
         )
 
-    def _restore(self, before: ServicePlan | None, running: ServiceState | None) -> None:
-        """The plan before keeps answering: put it back, so that a restart finds it."""
-        if running and before:
-            _replace(self._plan, msgspec.json.format(msgspec.json.encode(before)))
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(running.pid, signal.SIGHUP)
-        else:
+    def _restore(self, before: ServicePlan | None, timeout: float) -> None:
+        """What answered before answers again: by the same process, unless that was ended."""
+        tried, state = self.plan(), self.state()
+        same = tried and before and (tried.port, tried.workers) == (before.port, before.workers)
+        if not (same and state):
             self.stop()
+        if before is None:
             self._plan.unlink(missing_ok=True)
+            return
+        _replace(self._plan, msgspec.json.format(msgspec.json.encode(before)))
+        if same and state:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(state.pid, signal.SIGHUP)
+        else:
+            with contextlib.suppress(ServiceDown):
+                self._wait(before, self._start(), timeout)
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
