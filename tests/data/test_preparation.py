@@ -258,8 +258,8 @@ def test_a_source_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pyt
             stream.write("p999,1,1,a,yes\n")
         return found
 
-    preparation_gather = preparation.gather_files
-    monkeypatch.setattr(preparation, "gather_files", growing)
+    preparation_gather = preparation.read_through
+    monkeypatch.setattr(preparation, "read_through", growing)
     assert "changed while they were read" in refusal(tmp_path, people())
 
 

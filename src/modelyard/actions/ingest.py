@@ -37,22 +37,22 @@ def _ingest(
     project: Project, dataset: str, settings: DataSettings, latest: DatasetVersion | None, operation: str
 ) -> Ingested:
     from modelyard.data import prepare, store
-    from modelyard.tables.gather import gather
-    from modelyard.tables.profile import anchor
 
     project.tell(f"reading {dataset}")
-    prepared = prepare(settings, project.root, previous=latest.schema if latest else None)
+    prepared = prepare(
+        settings,
+        project.root,
+        previous=latest.schema if latest else None,
+        scratch=project.tables / ".scratch",
+        tell=project.tell,
+    )
     if latest and (latest.digest, latest.schema, latest.split) == (
         prepared.digest,
         prepared.schema,
         prepared.split,
     ):
         return Ingested(version=latest, new=False)
-    project.tell(f"profiling {prepared.rows} rows")
-    everything = msgspec.structs.replace(prepared.schema, target=None, key=())
-    profile = project.artifacts.put(
-        msgspec.json.encode(anchor(gather(prepared.frame, everything), everything))
-    )
+    profile = project.artifacts.put(msgspec.json.encode(prepared.profile))
     project.tell(f"storing {dataset}")
     try:
         stored = store(prepared, project.tables, dataset)

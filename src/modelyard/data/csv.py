@@ -1,77 +1,48 @@
-"""One CSV file as texts: comma-separated, UTF-8, a header; strict about its shape."""
+"""A CSV file in blocks of whole records: comma-separated, UTF-8, a header; strict about its shape.
+
+Where a record ends is told from quotes: outside of them a line break ends it. That reading is exact when
+every quote opens or closes a field or is doubled, which is verified; from the first block where one
+does not, Arrow's own reader goes on, exactly and one block after the other.
+"""
 
 from __future__ import annotations
 
 import csv
-import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
 from modelyard.errors import DataRefused
 
-_BLOCK = 2**24
+BLOCK = 2**24
+"""Bytes."""
 _LARGEST_BLOCK = 2**31 - 1
+_QUOTE, _COMMA, _LF, _CR = b'",\n\r'
+_BOM = b"\xef\xbb\xbf"
 
 
-def read_csv(path: Path) -> pl.DataFrame:
-    """All columns as texts; an empty field is null, a quoted empty one is an empty text.
+@dataclass(frozen=True)
+class Block:
+    """Whole records as bytes, or as a table of texts; ``first`` has the header before them."""
 
-    Raises ``DataRefused`` naming file and row (data rows, from 1) for a file that is empty, ragged,
-    not UTF-8, cut off inside quotes, or whose header has an empty or repeated name.
+    content: bytes | pa.Table
+    first: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.content) if isinstance(self.content, bytes) else self.content.nbytes
+
+
+def header(path: Path) -> list[str]:
+    """The names in the file's header.
+
+    Raises ``DataRefused`` for an empty file and a header that is not UTF-8 or has an empty or repeated name.
     """
-    names = _header(path)
-    _refuse_open_quote(path)
-    block = _BLOCK
-    while True:
-        try:
-            return _read(path, names, block=block, threads=True)
-        except pa.ArrowInvalid as error:
-            if "Empty CSV" in str(error):
-                return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-            if "straddl" not in str(error) or block == _LARGEST_BLOCK:
-                raise _reason(path, names, block, error) from None
-            block = min(block * 8, _LARGEST_BLOCK)
-
-
-def _read(
-    path: Path,
-    names: list[str],
-    *,
-    block: int,
-    threads: bool,
-    ragged: list[arrow_csv.InvalidRow] | None = None,
-) -> pl.DataFrame:
-    def note(row: arrow_csv.InvalidRow) -> str:
-        if ragged is not None:
-            ragged.append(row)
-        return "error"
-
-    table = arrow_csv.read_csv(
-        path,
-        read_options=arrow_csv.ReadOptions(use_threads=threads, block_size=block),
-        parse_options=arrow_csv.ParseOptions(
-            newlines_in_values=True, ignore_empty_lines=len(names) > 1, invalid_row_handler=note
-        ),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.large_string()),
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            null_values=[""],
-        ),
-    )
-    if table.schema.names != names:
-        raise DataRefused(
-            f"{path}: the header cannot be read; write the names without line breaks or quotes."
-        )
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame
-
-
-def _header(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             names = next((row for row in csv.reader(stream) if row), None)
@@ -95,14 +66,197 @@ def _header(path: Path) -> list[str]:
     return names
 
 
+def blocks(path: Path, names: list[str], *, size: int = BLOCK) -> Iterator[Block]:
+    """The file's records in order, about ``size`` bytes at a time.
+
+    Raises ``DataRefused`` for a file that is cut off inside quotes.
+    """
+    rest, first, begin = b"", True, 0
+    with path.open("rb") as stream:
+        while content := stream.read(size):
+            content = rest + content
+            cut = _cut(content)
+            if cut is None:
+                yield from _odd_blocks(path, names, begin)
+                return
+            if cut == 0:
+                size *= 2
+            else:
+                yield Block(content[:cut] if cut < len(content) else content, first)
+                first, begin = False, begin + cut
+            rest = content[cut:]
+    if rest.count(b'"') % 2:
+        _refuse_open_quote(path)
+        yield from _odd_blocks(path, names, begin)
+    elif rest:
+        yield Block(rest, first)
+
+
+def parse(
+    path: Path,
+    block: Block,
+    names: list[str],
+    types: Mapping[str, pa.DataType],
+    *,
+    nulls: Sequence[str] = ("",),
+) -> pa.Table:
+    """The columns in ``types``. An unquoted field in ``nulls`` is null, with more than one a quoted one as well.
+
+    Raises ``ArrowInvalid`` for a value that is not of its type, ``DataRefused`` naming file and row
+    (data rows, from 1) for records that are ragged or not UTF-8.
+    """
+    if not isinstance(block.content, bytes):
+        return block.content.select(list(types))
+    try:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(pa.py_buffer(block.content)),
+            read_options=_read_options(names, block.first, max(len(block.content), 1) + 1),
+            parse_options=_parse_options(names),
+            convert_options=_convert_options(types, nulls),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):
+            return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+        if "conversion error to" in str(error):
+            raise
+        raise _reason(path, names, error) from None
+    except KeyError:  # Arrow reads other names there
+        raise _odd_header(path) from None
+    if block.first and table.schema.names != list(types):
+        raise _odd_header(path)
+    return table
+
+
+def column(path: Path, name: str) -> pa.ChunkedArray:
+    """One column of a whole file as texts."""
+    names = header(path)
+    read = [parse(path, block, names, {name: pa.large_string()}).column(0) for block in blocks(path, names)]
+    return pa.chunked_array([chunk for array in read for chunk in array.chunks], pa.large_string())
+
+
+def zeros_ahead(content: bytes) -> bool:
+    """Whether some field begins with a blank or as ``00``, ``01``, ``0x``, ``-01``: where Arrow reads numbers
+    more freely than we do."""
+    data = np.frombuffer(content, dtype=np.uint8)
+    for start in range(0, len(data), _PIECE):
+        piece = data[max(start - 3, 0) : start + _PIECE]
+        begins = (piece == _COMMA) | (piece == _LF) | (piece == _QUOTE) | (piece == _CR)
+        if _any(begins[:-1] & ((piece[1:] == 32) | (piece[1:] == 9))):
+            return True
+        after = ((piece - 48) < 10) | (piece == 120) | (piece == 88)
+        zero = (piece[:-1] == 48) & after[1:]
+        if _any(begins[:-2] & zero[1:]):
+            return True
+        signed = begins[:-3] & ((piece[1:-2] == 43) | (piece[1:-2] == 45))
+        if _any(signed & zero[2:]):
+            return True
+    return False
+
+
+_PIECE = 2**17
+
+
+def _any(mask: NDArray[np.bool_]) -> bool:
+    return bool(mask.any())
+
+
+def _cut(content: bytes) -> int | None:
+    """Where the last whole record ends; None when quotes do not tell."""
+    end = content.rfind(b"\n") + 1
+    if b'"' not in content:
+        return _not_before_bom(content, end)
+    data = np.frombuffer(content, dtype=np.uint8)
+    quotes = np.flatnonzero(data == _QUOTE)
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = data[np.maximum(opening - 1, 0)]
+    opens = (before == _COMMA) | (before == _LF) | (before == _CR) | (before == _QUOTE) | (opening == 0)
+    if content.startswith(_BOM):
+        opens |= opening == len(_BOM)
+    after = data[np.minimum(closing + 1, len(data) - 1)]
+    closes = (after == _COMMA) | (after == _LF) | (after == _CR) | (after == _QUOTE)
+    if not opens.all() or not (closes | (closing == len(data) - 1)).all():
+        return None
+    while end:
+        inside = int(np.searchsorted(quotes, end))
+        if inside % 2 == 0:
+            return _not_before_bom(content, end)
+        end = content.rfind(b"\n", 0, int(quotes[inside - 1])) + 1
+    return 0
+
+
+def _not_before_bom(content: bytes, end: int) -> int:
+    """Arrow drops such a mark at the beginning of what it reads; in the midst of a file it is a text's."""
+    return 0 if content[end : end + 3] and _BOM.startswith(content[end : end + 3]) else end
+
+
+def _odd_blocks(path: Path, names: list[str], begin: int) -> Iterator[Block]:
+    """The records from that byte on, by Arrow's own reader."""
+    types = dict.fromkeys(names, pa.large_string())
+    block, done = BLOCK, 0
+    while True:
+        try:
+            skip = done
+            with path.open("rb") as stream:
+                stream.seek(begin)
+                reader = arrow_csv.open_csv(
+                    stream,
+                    read_options=_read_options(names, begin == 0, block),
+                    parse_options=_parse_options(names),
+                    convert_options=_convert_options(types, ("",)),
+                )
+                if reader.schema.names != names:
+                    raise _odd_header(path)
+                for batch in reader:
+                    fresh = batch.slice(min(skip, batch.num_rows))
+                    skip -= batch.num_rows - fresh.num_rows
+                    done += fresh.num_rows
+                    yield Block(pa.Table.from_batches([fresh]), first=False)
+            break
+        except KeyError:
+            raise _odd_header(path) from None
+        except pa.ArrowInvalid as error:
+            if "straddl" not in str(error) or block == _LARGEST_BLOCK:
+                raise _reason(path, names, error) from None
+            block = min(block * 8, _LARGEST_BLOCK)
+    with path.open("rb") as stream:
+        odd = sum(content.count(b'"') for content in iter(lambda: stream.read(BLOCK), b"")) % 2
+    if odd:
+        _refuse_open_quote(path)
+
+
+def _read_options(names: list[str], first: bool, block: int) -> arrow_csv.ReadOptions:
+    return arrow_csv.ReadOptions(
+        use_threads=False, block_size=min(block, _LARGEST_BLOCK), column_names=None if first else names
+    )
+
+
+def _parse_options(
+    names: list[str], note: list[arrow_csv.InvalidRow] | None = None
+) -> arrow_csv.ParseOptions:
+    def keep(row: arrow_csv.InvalidRow) -> str:
+        if note is not None:
+            note.append(row)
+        return "error"
+
+    return arrow_csv.ParseOptions(
+        newlines_in_values=True, ignore_empty_lines=len(names) > 1, invalid_row_handler=keep
+    )
+
+
+def _convert_options(types: Mapping[str, pa.DataType], nulls: Sequence[str]) -> arrow_csv.ConvertOptions:
+    return arrow_csv.ConvertOptions(
+        column_types=dict(types),
+        include_columns=list(types),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=len(nulls) > 1,
+        null_values=list(nulls),
+        true_values=["true", "True", "TRUE"],
+        false_values=["false", "False", "FALSE"],
+    )
+
+
 def _refuse_open_quote(path: Path) -> None:
-    """The fast reader takes the end of the file for the end of a quote, so a cut file would pass."""
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        quotes = 0
-        for start in range(0, len(content), _BLOCK):
-            quotes += content[start : start + _BLOCK].count(b'"')
-    if quotes % 2 == 0:
-        return
+    """The fast readers take the end of the file for the end of a quote, so a cut file would pass."""
     limit = csv.field_size_limit(_LARGEST_BLOCK)
     row = 0
     try:
@@ -118,12 +272,28 @@ def _refuse_open_quote(path: Path) -> None:
         csv.field_size_limit(limit)
 
 
-def _reason(path: Path, names: list[str], block: int, error: Exception) -> DataRefused:
+def _reason(path: Path, names: list[str], error: Exception) -> DataRefused:
+    """Read the file again from its beginning, one record after the other, up to what is wrong."""
     ragged: list[arrow_csv.InvalidRow] = []
-    try:
-        _read(path, names, block=block, threads=False, ragged=ragged)
-    except pa.ArrowInvalid as again:
-        error = again
+    block = BLOCK
+    while True:
+        try:
+            reader = arrow_csv.open_csv(
+                path,
+                read_options=_read_options(names, True, block),
+                parse_options=_parse_options(names, ragged),
+                convert_options=_convert_options(dict.fromkeys(names, pa.large_string()), ("",)),
+            )
+            for _ in reader:
+                pass
+        except pa.ArrowInvalid as again:
+            if "straddl" in str(again) and block < _LARGEST_BLOCK and not ragged:
+                block = min(block * 8, _LARGEST_BLOCK)
+                continue
+            error = again
+        except (KeyError, OSError):
+            pass
+        break
     if ragged:
         row = ragged[0]
         return DataRefused(
@@ -133,6 +303,10 @@ def _reason(path: Path, names: list[str], block: int, error: Exception) -> DataR
     if "UTF8" in str(error):
         return _not_utf8(path)
     return DataRefused(f"{path} cannot be read as CSV: {str(error).splitlines()[0][:200]}.")
+
+
+def _odd_header(path: Path) -> DataRefused:
+    return DataRefused(f"{path}: the header cannot be read; write the names without line breaks or quotes.")
 
 
 def _not_utf8(path: Path) -> DataRefused:

@@ -1,53 +1,105 @@
-"""Files to one frame."""
+"""Files to one typed table, a few blocks at a time.
+
+The kinds of all columns are believed from the first rows. Blocks are read on all cores and worked on in the types
+believed; the first that contradicts turns the rest of the reading into a survey, after which the
+kinds are known and the reading begins again: every file is read at most twice.
+"""
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from modelyard.data import texts
-from modelyard.data.csv import read_csv
+from modelyard.data import csv, texts
+from modelyard.data.csv import Block
 from modelyard.data.sources.listing import Setting
-from modelyard.data.staging import Staged, recorded, stage
+from modelyard.data.staging import Staged, stage
+from modelyard.data.texts import Fits
+from modelyard.data.typed import Known, Typed, type_block, type_table
 from modelyard.errors import DataRefused, StoreDown
-from modelyard.records.dataset import SourceFile
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import is_blank
-from modelyard.tables.kinds import convert, kind_of
+from modelyard.tables.kinds import kind_of
 from modelyard.tables.rules import WANTED, show, value_fault
 
+Work = TypeVar("Work")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+Kinds = dict[str, Kind | None]
+"""None: there was no value yet."""
+
 _NUMBERS: set[Kind | None] = {"integer", "float"}
+_FEW = 2**18
+"""Bytes from which the kinds are first believed."""
+_MOST_FILES = 256
+"""In one piece of work."""
+_LARGE_GROUP = 2**27
+"""Bytes of a Parquet row group that are not read at once."""
+_GROUP_ROWS = 2**17
 
 
 @dataclass(frozen=True)
-class Extracted:
-    """The rows of all files one after the other; ``files`` are (name, rows)."""
+class Place:
+    """Where rows came from: ``files`` are (origin, rows) in order."""
 
-    frame: pl.DataFrame
     files: tuple[tuple[str, int], ...]
-    sources: tuple[SourceFile, ...] | None = None
-    """Told where only reading could tell what the rows were made of."""
 
-    def place(self, row: int) -> str:
+    def of(self, row: int) -> str:
         """``file, row n`` of a row counted from 1 over all files."""
-        for path, rows in self.files:
+        for origin, rows in self.files:
             if row <= rows:
-                return f"{path}, row {row}"
+                return f"{origin}, row {row}"
             row -= rows
         raise IndexError(row)
 
 
 @dataclass(frozen=True)
-class _Source:
-    path: str
-    """What messages call it."""
-    frame: pl.DataFrame
-    texts: bool
-    """From a CSV: every column holds texts."""
+class Reading(Generic[Work]):
+    """What ``read_through`` made of the files, piece by piece in the order of the rows."""
+
+    kinds: Kinds
+    rows: int
+    done: tuple[Work, ...]
+    place: Place
+
+
+@dataclass
+class _File:
+    at: int
+    staged: Staged
+    names: list[str]
+    known: Known = field(default_factory=Known)
+
+    @property
+    def path(self) -> Path:
+        return self.staged.path
+
+
+@dataclass(frozen=True)
+class _Piece:
+    file: _File
+    content: Block | pa.Table | int
+    """Records, rows, or the number of a row group."""
+    size: int
+
+
+@dataclass(frozen=True)
+class _Answer(Generic[Work]):
+    size: int
+    typed: list[tuple[_File, Typed]]
+    done: Work | None
+    """None when something did not fit."""
 
 
 def extract(source: Setting, root: Path, *, schema: Schema | None = None) -> pl.DataFrame:
@@ -58,129 +110,275 @@ def extract(source: Setting, root: Path, *, schema: Schema | None = None) -> pl.
     whose columns differ, or where one holds texts and another numbers (an integer column in one and
     a float one in another become float).
     """
-    frame = gather_files(source, root, schema=schema).frame
-    if schema is None:
-        return frame
-    return frame.select(c.name for c in schema.columns if c.name in frame.columns)
-
-
-def gather_files(
-    source: Setting, root: Path, *, schema: Schema | None = None, record: bool = False
-) -> Extracted:
-    """As ``extract``, with all columns and where each row came from; ``record`` tells ``sources``."""
     scratch = root / ".modelyard" / "scratch" / secrets.token_hex(6)
     try:
         staged = stage(source, root, scratch)
-        sources = [_read(one) for one in staged]
-        made_of = recorded(source, root, staged) if record else None
+        whole = pl.concat(read_through(staged, lambda frame: frame, schema=schema).done)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    first = sources[0]
-    for other in sources[1:]:
-        _same_columns(first, other)
-    known = {c.name: c for c in schema.columns} if schema else {}
-    columns = [_column(name, sources, known.get(name)) for name in first.frame.columns]
-    frame = pl.DataFrame(columns)
-    if frame.height == 0:
-        names = ", ".join(s.path for s in sources[:3])
-        raise DataRefused(f"{names}: columns but no rows; give rows.")
-    return Extracted(frame, tuple((s.path, s.frame.height) for s in sources), made_of)
+    return (
+        whole if schema is None else whole.select(c.name for c in schema.columns if c.name in whole.columns)
+    )
 
 
-def _read(staged: Staged) -> _Source:
-    path = staged.path
+def read_through(
+    files: Sequence[Staged],
+    work: Callable[[pl.DataFrame], Work],
+    *,
+    schema: Schema | None = None,
+    begin: Callable[[Kinds], None] = lambda _: None,
+    tell: Callable[[int, int], None] = lambda _rows, _bytes: None,
+    block: int = csv.BLOCK,
+) -> Reading[Work]:
+    """Call ``work`` with the rows of all files, piece by piece, on several threads.
+
+    ``begin`` is told the kinds before each reading; when it is told again, what the works before have given is
+    forgotten. Pieces have the columns of the first file and the storage types of their kinds (floats where no
+    row has a value). ``tell`` hears how many rows and bytes are done. Raises as ``extract``.
+    """
+    heads = [_open(at, staged) for at, staged in enumerate(files)]
+    for other in heads[1:]:
+        _same_columns(heads[0], other)
+    hints = {c.name: c for c in schema.columns if not is_blank(c)} if schema else {}
+    hints = {name: c for name, c in hints.items() if name in heads[0].names}
+    kinds = _first_kinds(heads[0], hints)
+    for _ in range(3):
+        begin(kinds)
+        found = _read_once(heads, work, kinds, hints, tell, block)
+        if isinstance(found, Reading):
+            if found.rows == 0:
+                names = ", ".join(h.staged.origin for h in heads[:3])
+                raise DataRefused(f"{names}: columns but no rows; give rows.")
+            return found
+        kinds = found
+    raise DataRefused(f"{heads[0].staged.origin} changes while it is read; run it again when it is complete.")
+
+
+def _read_once(
+    heads: list[_File],
+    work: Callable[[pl.DataFrame], Work],
+    kinds: Kinds,
+    hints: Mapping[str, Column],
+    tell: Callable[[int, int], None],
+    block: int,
+) -> Reading[Work] | Kinds:
+    """The reading, or the kinds to read with when those believed are not the files'."""
+    order = list(kinds)
+    fits = [dict.fromkeys(order, Fits()) for _ in heads]
+    rows = [0] * len(heads)
+    survey = False
+    read = 0
+    done: list[Work] = []
+
+    def type_pieces(pieces: list[_Piece]) -> _Answer[Work]:
+        size = sum(piece.size for piece in pieces)
+        typed = [(piece.file, _typed(piece, kinds, hints)) for piece in pieces]
+        if survey or any(len(found.columns) < len(order) for _, found in typed):
+            return _Answer(size, typed, None)
+        frames = [pl.DataFrame([found.columns[name] for name in order]) for _, found in typed if found.rows]
+        if not frames:
+            frames = [pl.DataFrame([found.columns[name] for name in order]) for _, found in typed[:1]]
+        return _Answer(size, typed, work(pl.concat(frames) if len(frames) > 1 else frames[0]))
+
+    for answer in in_order(_units(heads, block), type_pieces):
+        for file, found in answer.typed:
+            if found.unlike:
+                raise _unlike(file, rows[file.at], found, hints)
+            for name, told in found.fits.items():
+                fits[file.at][name] += told
+            rows[file.at] += found.rows
+        read += answer.size
+        tell(sum(rows), read)
+        if answer.done is None:
+            survey = True
+            done.clear()
+        else:
+            done.append(answer.done)
+    told = {name: _agreed(name, heads, [f[name].kind for f in fits], hints) for name in order}
+    if survey or any(kind not in (None, kinds[name]) for name, kind in told.items()):
+        return told
+    files = tuple((head.staged.origin, count) for head, count in zip(heads, rows, strict=True))
+    return Reading(told, sum(rows), tuple(done), Place(files))
+
+
+def in_order(given: Iterable[Given], work: Callable[[Given], Made]) -> Iterator[Made]:
+    """What the work makes of each, on several threads, in the order given; only a few are held at a time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, 8)
+    waiting: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for one in given:
+                waiting.append(pool.submit(work, one))
+                if len(waiting) > workers + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _units(heads: list[_File], block: int) -> Iterator[list[_Piece]]:
+    """Small files together, large ones in blocks."""
+    unit: list[_Piece] = []
+    size = 0
+    for head in heads:
+        for piece in _pieces(head, block):
+            if unit and (size + piece.size > block or len(unit) == _MOST_FILES):
+                yield unit
+                unit, size = [], 0
+            unit.append(piece)
+            size += piece.size
+    if unit:
+        yield unit
+
+
+def _pieces(file: _File, block: int) -> Iterator[_Piece]:
+    try:
+        if file.staged.form == "csv":
+            for content in csv.blocks(file.path, file.names, size=block):
+                yield _Piece(file, content, content.size)
+            return
+        reader = pq.ParquetFile(file.path)
+        for group in range(reader.num_row_groups):
+            size = reader.metadata.row_group(group).total_byte_size
+            if size <= _LARGE_GROUP:
+                yield _Piece(file, group, size)
+                continue
+            for batch in reader.iter_batches(_GROUP_ROWS, row_groups=[group]):
+                yield _Piece(file, pa.Table.from_batches([batch]), batch.nbytes)
+    except (PermissionError, pa.ArrowException, OSError) as error:
+        raise _unreadable(file.staged, error) from None
+    except DataRefused as error:
+        raise _of_origin(file.staged, error) from None
+
+
+def _typed(piece: _Piece, kinds: Kinds, hints: Mapping[str, Column]) -> Typed:
+    file = piece.file
+    try:
+        if isinstance(piece.content, Block):
+            known = {name: column.kind for name, column in hints.items()}
+            return type_block(piece.content, file.path, file.names, kinds, known, file.known)
+        table = piece.content
+        if isinstance(table, int):
+            table = pq.ParquetFile(file.path).read_row_group(table, use_threads=False)
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return type_table(frame, file.path, kinds)
+    except (PermissionError, pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        raise _unreadable(file.staged, error) from None
+    except DataRefused as error:
+        raise _of_origin(file.staged, error) from None
+
+
+def _open(at: int, staged: Staged) -> _File:
     try:
         if staged.form == "csv":
-            return _Source(staged.origin, read_csv(path), texts=True)
-        return _Source(staged.origin, _read_parquet(path), texts=False)
-    except PermissionError:
-        raise DataRefused(f"{path} may not be read; give read permission on it.") from None
-    except OSError as error:
-        raise StoreDown(f"{path} cannot be read: {error.strerror or error}.") from None
+            return _File(at, staged, csv.header(staged.path))
+        names = [str(name) for name in pq.read_schema(staged.path).names]
+    except (PermissionError, pa.ArrowException, OSError) as error:
+        raise _unreadable(staged, error) from None
+    except DataRefused as error:
+        raise _of_origin(staged, error) from None
+    if not names:
+        raise DataRefused(f"{staged.origin} has no columns; give it columns and rows.")
+    return _File(at, staged, names)
 
 
-def _read_parquet(path: Path) -> pl.DataFrame:
-    try:
-        with path.open("rb") as stream:
-            frame = pl.read_parquet(stream)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
-        reason = (str(error).splitlines() or ["damaged"])[0][:200]
-        raise DataRefused(f"{path} is no readable Parquet file: {reason}.") from None
-    if frame.width == 0:
-        raise DataRefused(f"{path} has no columns; give it columns and rows.")
-    return frame
+def _unreadable(staged: Staged, error: Exception) -> DataRefused | StoreDown:
+    if isinstance(error, PermissionError):
+        return DataRefused(f"{staged.origin} may not be read; give read permission on it.")
+    if isinstance(error, OSError) and error.errno is not None:
+        return StoreDown(f"{staged.origin} cannot be read: {error.strerror or error}.")
+    reason = (str(error).splitlines() or ["damaged"])[0][:200]
+    form = "CSV" if staged.form == "csv" else "Parquet"
+    return DataRefused(f"{staged.origin} is no readable {form} file: {reason}.")
 
 
-def _same_columns(first: _Source, other: _Source) -> None:
+def _of_origin(staged: Staged, error: DataRefused) -> DataRefused:
+    """A refusal of the file that was staged, in the name of where it came from."""
+    return DataRefused(str(error).replace(str(staged.path), staged.origin))
+
+
+def _same_columns(first: _File, other: _File) -> None:
+    if first.names == other.names:
+        return
     for one, two in ((first, other), (other, first)):
-        for name in one.frame.columns:
-            if name not in two.frame.columns:
+        for name in one.names:
+            if name not in two.names:
                 raise DataRefused(
-                    f"{two.path} has no column '{name}', but {one.path} has; "
+                    f"{two.staged.origin} has no column '{name}', but {one.staged.origin} has; "
                     "files of one dataset have the same columns."
                 )
 
 
-def _column(name: str, sources: list[_Source], known: Column | None) -> pl.Series:
-    hint = None if known is None or is_blank(known) else known
-    parts = [_typed(source, name, hint) for source in sources]
-    kinds = {_kind(part, source) for part, source in zip(parts, sources, strict=True)} - {None}
-    if len(kinds) > 1 and kinds != _NUMBERS:
-        raise _disagreement(name, sources, parts)
-    return pl.concat(_one_type(parts, kinds)).rename(name)
+def _first_kinds(head: _File, hints: Mapping[str, Column]) -> Kinds:
+    """What the first rows look like, unless it is known."""
+    kinds: Kinds = dict.fromkeys(head.names)
+    if head.staged.form == "csv":
+        for block in csv.blocks(head.path, head.names, size=_FEW):
+            types = dict.fromkeys(head.names, pa.large_string())
+            frame = pl.from_arrow(csv.parse(head.path, block, head.names, types).slice(0, 1000))
+            assert isinstance(frame, pl.DataFrame)
+            kinds = {series.name: texts.fits(series).kind for series in frame}
+            break
+    else:
+        try:
+            empty = pl.from_arrow(pq.read_schema(head.path).empty_table())
+        except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+            raise _unreadable(head.staged, error) from None
+        assert isinstance(empty, pl.DataFrame)
+        kinds = {series.name: kind_of(series.dtype) for series in empty}
+    return {name: hints[name].kind if name in hints else kind for name, kind in kinds.items()}
 
 
-def _one_type(parts: list[pl.Series], kinds: set[Kind | None]) -> list[pl.Series]:
-    dtypes = {part.dtype for part in parts} - {pl.Null()}
-    if len(dtypes) > 1:
-        kind: Kind = "float" if "float" in kinds else next(k for k in kinds if k is not None)
-        return [convert(part, Column(name=part.name, kind=kind)) for part in parts]
-    return [part.cast(dtype) for dtype in dtypes for part in parts] if dtypes else parts
-
-
-def _typed(source: _Source, name: str, hint: Column | None) -> pl.Series:
-    series = source.frame[name]
-    if not source.texts:
-        return series if series.null_count() < series.len() else series.clear(series.len()).cast(pl.Null)
-    if hint is None or series.null_count() == series.len():
-        return texts.typed(series)
-    for kind in (hint.kind, "float") if hint.kind == "integer" else (hint.kind,):
-        if (read := texts.read(series, kind)) is not None:
-            return read
-    wider: Kind = "float" if hint.kind == "integer" else hint.kind
-    row = texts.first_unlike(series, wider)
-    if row is None:
-        return series.clear(series.len()).cast(pl.Null)
-    fault = value_fault(hint, series[row])
-    message = fault.message if fault else f"'{name}' must be {WANTED[hint.kind]}."
-    raise DataRefused(f"{source.path}, row {row + 1}: {message}")
-
-
-def _kind(part: pl.Series, source: _Source) -> Kind | None:
-    if part.dtype == pl.Null:
+def _agreed(
+    name: str, heads: list[_File], kinds: list[Kind | None], hints: Mapping[str, Column]
+) -> Kind | None:
+    held = set(kinds) - {None}
+    if len(held) > 1 and held != _NUMBERS:
+        raise _disagreement(name, heads, kinds)
+    if not held:
         return None
-    kind = kind_of(part.dtype)
-    if kind is None:
-        raise DataRefused(
-            f"{source.path}: column '{part.name}' is of type {part.dtype}, which has no place in a dataset; "
-            "write it as a number, a text, a date or a time."
-        )
+    kind: Kind | None = "float" if len(held) > 1 else held.pop()
+    if kind == "integer" and name in hints and hints[name].kind == "float":
+        return "float"
     return kind
 
 
-def _disagreement(name: str, sources: list[_Source], parts: list[pl.Series]) -> DataRefused:
+def _unlike(file: _File, before: int, found: Typed, hints: Mapping[str, Column]) -> DataRefused:
+    name = next(name for name in hints if name in found.unlike)
+    row, value = found.unlike[name]
+    hint = hints[name]
+    fault = value_fault(hint, value)
+    message = fault.message if fault else f"'{name}' must be {WANTED[hint.kind]}."
+    return DataRefused(f"{file.staged.origin}, row {before + row + 1}: {message}")
+
+
+def _disagreement(name: str, heads: list[_File], kinds: list[Kind | None]) -> DataRefused:
     """Blame the file with texts, at its first value that is not what the other file holds."""
-    held = [(kind_of(p.dtype), s, p) for s, p in zip(sources, parts, strict=True) if p.dtype != pl.Null]
-    kind, first, _ = held[0]
-    other_kind, other, part = next(e for e in held if e[0] != kind and {e[0], kind} != _NUMBERS)
+    held = [(kind, head) for kind, head in zip(kinds, heads, strict=True) if kind is not None]
+    kind, first = held[0]
+    other_kind, other = next(e for e in held if e[0] != kind and {e[0], kind} != _NUMBERS)
     if kind == "string":
-        kind, first, other_kind, other, part = other_kind, other, kind, first, held[0][2]
+        kind, first, other_kind, other = other_kind, other, kind, first
+    values = _column(other, name)
     row = None
-    if other.texts and kind is not None and other_kind == "string":
-        row = texts.first_unlike(part, "float" if kind == "integer" else kind)
+    if other.staged.form == "csv" and kind is not None and other_kind == "string":
+        row = texts.first_unlike(values, "float" if kind == "integer" else kind)
     if row is None:
-        row = int(part.is_not_null().arg_true()[0])
+        row = int(values.is_not_null().arg_true()[0])
     return DataRefused(
-        f"{other.path}, row {row + 1}: '{name}' is {show(part[row])}, but {first.path} holds "
+        f"{other.staged.origin}, row {row + 1}: '{name}' is {show(values[row])}, but {first.staged.origin} holds "
         f"{kind} values there; files of one dataset agree on kinds."
     )
+
+
+def _column(file: _File, name: str) -> pl.Series:
+    if file.staged.form == "csv":
+        series = pl.from_arrow(csv.column(file.path, name))
+    else:
+        series = pl.from_arrow(pq.read_table(file.path, columns=[name]).column(0))
+    assert isinstance(series, pl.Series)
+    return series

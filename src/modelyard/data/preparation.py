@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+import functools
+import operator
+import shutil
+import tempfile
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
 
-from modelyard.data.extraction import Extracted, gather_files
+from modelyard.data.csv import BLOCK
+from modelyard.data.extraction import Kinds, Place, Reading, in_order, read_through
 from modelyard.data.fingerprint import fingerprint, locate
+from modelyard.data.piecework import Piece, Piecework, values_of
 from modelyard.data.sources.listing import Setting, kind, listed
+from modelyard.data.staging import recorded, stage
 from modelyard.errors import DataRefused, SettingsError
 from modelyard.records.dataset import SourceFile, Split
+from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
-from modelyard.tables.check import check
-from modelyard.tables.digest import digest
-from modelyard.tables.infer import infer, is_blank
-from modelyard.tables.kinds import conform
-from modelyard.tables.split import SPLIT, assign, shares
+from modelyard.tables.delta import Part
+from modelyard.tables.digest import counted, seal
+from modelyard.tables.infer import Seen, describe, is_blank
+from modelyard.tables.profile import merge
+from modelyard.tables.sample import count_frame, edges
+from modelyard.tables.split import SPLIT, class_shares
+
+_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What becomes a dataset version; ``frame`` is in the schema's types with the split as a column."""
+    """What becomes a dataset version: files in the schema's types with the split as a last column."""
 
-    frame: pl.DataFrame
+    parts: tuple[Part, ...]
+    """In the order of the rows; they are gone with this object."""
     schema: Schema
     digest: str
+    profile: Profile
+    """Of all rows and columns."""
     split: Split
     sources: tuple[SourceFile, ...]
     marks: dict[str, int]
@@ -39,47 +58,151 @@ class Prepared:
     test_rows: int
     rows: int
 
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All rows, read anew."""
+        return pl.concat([pl.read_parquet(part.path, glob=False) for part in self.parts])
 
-def prepare(settings: DataSettings, root: Path, *, previous: Schema | None) -> Prepared:
-    """Extract, check against the version before, infer, split.
+
+def prepare(
+    settings: DataSettings,
+    root: Path,
+    *,
+    previous: Schema | None,
+    scratch: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+    block: int = BLOCK,
+) -> Prepared:
+    """Extract, check against the version before, infer, split, profile; in the memory of a few blocks.
 
     A column keeps its kind from version to version; integers may become floats, a column that never
     had a value may become anything. Nulls, ranges and categories are inferred anew; what was declared is
-    kept, and refuses. Raises ``SourceMissing``, ``StoreDown``, or ``DataRefused`` naming file, row and column.
+    kept, and refuses. What is read is kept in a folder of its own under ``scratch``, on the disk of the
+    tables at best, until the result is let go of. ``tell`` hears of rows and bytes. Raises
+    ``SourceMissing``, ``StoreDown``, or ``DataRefused`` naming file, row and column.
     """
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="rows-", dir=scratch))
+    try:
+        prepared = _prepare(settings, root, previous, folder, tell, block)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(prepared, shutil.rmtree, folder, ignore_errors=True)
+    return prepared
+
+
+def _prepare(
+    settings: DataSettings,
+    root: Path,
+    previous: Schema | None,
+    folder: Path,
+    tell: Callable[[str], None],
+    block: int,
+) -> Prepared:
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
     before = _stamps(settings.source, root)
     sources = fingerprint(settings.source, root)
-    extracted = gather_files(settings.source, root, schema=previous, record=sources is None)
+    readings: list[Piecework] = []
+
+    def begin(kinds: Kinds) -> None:
+        _check_names(list(kinds), settings.target, key)
+        if previous is not None:
+            _check_columns(list(kinds), previous)
+            _check_kinds(kinds, previous)
+        at = folder / str(len(readings))
+        at.mkdir()
+        readings.append(
+            Piecework(
+                kinds,
+                target=settings.target,
+                key=key,
+                split=_split(settings, {}),
+                previous=previous,
+                folder=at,
+            )
+        )
+
+    staged = stage(settings.source, root, folder / "staged")
+    reading = read_through(
+        staged,
+        lambda frame: readings[-1].work(frame),
+        schema=previous,
+        begin=begin,
+        tell=_progress(tell, sum(one.path.stat().st_size for one in staged)),
+        block=block,
+    )
     if _stamps(settings.source, root) != before:
         raise DataRefused("The sources changed while they were read; run it again when they are complete.")
-    _check_names(extracted.frame.columns, settings.target, key)
-    if previous is not None:
-        _check_columns(extracted.frame.columns, previous)
-        extracted = _in_order(extracted, previous)
-    inferred = infer(extracted.frame, target=settings.target, key=key)
-    schema, widened = (inferred, ()) if previous is None else _carry(inferred, previous)
-    marks = _check_rows(extracted, schema, previous)
-    frame = conform(extracted.frame, schema)
-    _check_key(frame, extracted, schema)
-    _check_target(frame, extracted, schema)
-    test = assign(frame, schema=schema, split=_split(settings, {}))
-    _check_sides(test)
-    found = shares(frame, test, schema=schema) if settings.split.stratify else {}
-    frame = frame.with_columns(
-        pl.select(pl.when(test).then(pl.lit("test")).otherwise(pl.lit("train")).alias(SPLIT)).to_series()
+    made_of = recorded(settings.source, root, staged) if sources is None else sources
+    shutil.rmtree(folder / "staged", ignore_errors=True)
+    pieces, done = reading.done, readings[-1]
+    seen = {
+        c.name: functools.reduce(operator.add, (piece.seen[c.name] for piece in pieces))
+        for c in done.schema.columns
+    }
+    inferred = msgspec.structs.replace(
+        done.schema,
+        columns=tuple(
+            describe(c.name, c.kind, seen[c.name], plain=c.name in key) for c in done.schema.columns
+        ),
     )
+    schema, widened = (inferred, ()) if previous is None else _carry(inferred, previous)
+    marks = _check_rows(pieces, reading.place, seen, schema, previous)
+    parts = tuple(piece.part for piece in pieces)
+    _check_key(pieces, reading, schema)
+    _check_target(pieces, reading, schema)
+    test_rows = sum(piece.test_rows for piece in pieces)
+    _check_sides(reading.rows, test_rows)
+    found: dict[str, float] = {}
+    if settings.split.stratify:
+        found = class_shares(pl.concat([piece.labels for piece in pieces]), schema=schema)
     return Prepared(
-        frame=frame,
+        parts=parts,
         schema=schema,
-        digest=digest(frame, schema),
+        digest=seal(
+            schema, counted(schema, [SPLIT]), rows=reading.rows, sums=(piece.sums for piece in pieces)
+        ),
+        profile=_profile(parts, edges(done.sample, schema, seen), schema, tell),
         split=_split(settings, found),
-        sources=extracted.sources or () if sources is None else sources,
+        sources=made_of,
         marks=marks,
         widened=widened,
-        test_rows=int(test.sum()),
-        rows=frame.height,
+        test_rows=test_rows,
+        rows=reading.rows,
     )
+
+
+def _progress(tell: Callable[[str], None], size: int) -> Callable[[int, int], None]:
+    """Tell every two seconds, so that short work stays silent."""
+    told = time.monotonic()
+
+    def progress(rows: int, done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _SECONDS:
+            told = time.monotonic()
+            tell(f"read {rows:,} rows, {done / 1e6:,.0f} of {size / 1e6:,.0f} MB")
+
+    return progress
+
+
+def _profile(
+    parts: Sequence[Part], anchored: Profile, schema: Schema, tell: Callable[[str], None]
+) -> Profile:
+    counts = in_order(
+        ([part] for part in parts),
+        lambda part: count_frame(pl.read_parquet(part[0].path, glob=False), anchored, schema),
+    )
+    total: Profile | None = None
+    told = time.monotonic()
+    for counted_part in counts:
+        total = counted_part if total is None else merge(total, counted_part)
+        if time.monotonic() - told >= _SECONDS:
+            told = time.monotonic()
+            tell(f"profiled {total.rows:,} rows")
+    assert total is not None
+    return total
 
 
 def _split(settings: DataSettings, found: dict[str, float]) -> Split:
@@ -134,8 +257,15 @@ def _check_columns(names: list[str], previous: Schema) -> None:
         raise DataRefused(f"Column '{new[0]}' was not in the version before; {advice}")
 
 
-def _in_order(extracted: Extracted, previous: Schema) -> Extracted:
-    return replace(extracted, frame=extracted.frame.select(c.name for c in previous.columns))
+def _check_kinds(kinds: Kinds, previous: Schema) -> None:
+    for name, kind in kinds.items():
+        then = previous.column(name)
+        if kind is None or kind == then.kind or is_blank(then) or {kind, then.kind} == {"integer", "float"}:
+            continue
+        raise DataRefused(
+            f"Column '{name}' is {kind} now and was {then.kind} in the version before; "
+            "mend the source, or begin a dataset of another name in modelyard.toml."
+        )
 
 
 def _carry(inferred: Schema, previous: Schema) -> tuple[Schema, tuple[str, ...]]:
@@ -145,15 +275,8 @@ def _carry(inferred: Schema, previous: Schema) -> tuple[Schema, tuple[str, ...]]
         then = previous.column(now.name)
         if is_blank(now):
             now = Column(name=now.name, kind=then.kind, nullable=True)
-        elif now.kind != then.kind and not is_blank(then):
-            if {now.kind, then.kind} != {"integer", "float"}:
-                raise DataRefused(
-                    f"Column '{now.name}' is {now.kind} now and was {then.kind} in the version before; "
-                    "mend the source, or begin a dataset of another name in modelyard.toml."
-                )
-            if now.kind == "float":
-                widened.append(now.name)
-            now = msgspec.structs.replace(now, kind="float")
+        elif (now.kind, then.kind) == ("float", "integer"):
+            widened.append(now.name)
         columns.append(_declared(now, then))
     return msgspec.structs.replace(inferred, columns=tuple(columns)), tuple(widened)
 
@@ -170,79 +293,103 @@ def _declared(now: Column, then: Column) -> Column:
     )
 
 
-def _check_rows(extracted: Extracted, schema: Schema, previous: Schema | None) -> dict[str, int]:
-    expected = schema
-    if previous is not None:
-        columns = tuple(
-            c if c.name in schema.key else _expected(c, previous.column(c.name)) for c in schema.columns
-        )
-        expected = msgspec.structs.replace(schema, columns=columns)
-    checked = check(extracted.frame, expected)
-    if checked.faults:
-        fault = checked.faults[0]
-        message = fault.message
-        if fault.row is not None:
-            message = f"{extracted.place(fault.row)}: {message.removeprefix(f'Row {fault.row}: ')}"
-        more = f" ({checked.broken - 1} more like it.)" if checked.broken > 1 else ""
-        raise DataRefused(message + more)
-    return checked.marks
+def _check_rows(
+    pieces: Sequence[Piece],
+    place: Place,
+    seen: Mapping[str, Seen],
+    schema: Schema,
+    previous: Schema | None,
+) -> dict[str, int]:
+    broken = sum(piece.checked.broken for piece in pieces)
+    before = 0
+    for piece in pieces:
+        if piece.checked.faults:
+            fault = piece.checked.faults[0]
+            message = fault.message
+            if fault.row is not None:
+                message = f"{place.of(before + fault.row)}: {message.removeprefix(f'Row {fault.row}: ')}"
+            more = f" ({broken - 1} more like it.)" if broken > 1 else ""
+            raise DataRefused(message + more)
+        before += piece.rows
+    marks: Counter[str] = Counter()
+    for piece in pieces:
+        marks.update(piece.checked.marks)
+    for column in schema.columns:
+        then = previous.column(column.name) if previous else None
+        own = then is None or is_blank(then)
+        if own and column.minimum is not None and seen[column.name].infinities:
+            marks[f"{column.name}: range"] = seen[column.name].infinities
+    return {name: marks[name] for name in sorted(marks, key=_by_column(schema))}
 
 
-def _expected(now: Column, then: Column) -> Column:
-    """The ranges and categories of the version before, with the kind and the nulls of this one."""
-    if is_blank(then):
-        return now
-    return msgspec.structs.replace(then, kind=now.kind, nullable=now.nullable)
+def _by_column(schema: Schema) -> Callable[[str], int]:
+    places = {c.name: at for at, c in enumerate(schema.columns)}
+    return lambda mark: places[mark.rsplit(": ", 1)[0]]
 
 
-def _check_key(frame: pl.DataFrame, extracted: Extracted, schema: Schema) -> None:
+def _check_key(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) -> None:
     if not schema.key:
         return
     for name in schema.key:
-        missing = frame[name].is_null()
-        if schema.column(name).kind == "float":
-            missing = missing | frame[name].is_nan()
-        if (count := int(missing.sum())) > 0:
+        if (found := _missing(pieces, name)) is not None:
+            row, count = found
             raise DataRefused(
-                f"{extracted.place(int(missing.arg_true()[0]) + 1)}: the key '{name}' is null "
-                f"(in {count} of {frame.height} rows); give every row its key."
+                f"{reading.place.of(row + 1)}: the key '{name}' is null "
+                f"(in {count} of {reading.rows} rows); give every row its key."
             )
-    repeated = frame.select(pl.struct(schema.key).is_duplicated()).to_series()
-    if not repeated.any():
+    hashes = np.concatenate([piece.keys for piece in pieces])
+    ordered = np.sort(hashes)
+    same = ordered[1:] == ordered[:-1]
+    extra = int(same.sum())
+    if not extra:
         return
-    extra = frame.height - frame.select(schema.key).n_unique()
-    first = int(repeated.arg_true()[0])
-    value = ", ".join(str(frame[name][first]) for name in schema.key)
+    repeated = np.flatnonzero(np.isin(hashes, np.unique(ordered[1:][same])))
+    parts = [piece.part for piece in pieces]
+    # Keys that only share a hash would be named here: among 10 million rows the odds are 1 in 400,000.
+    values = values_of(parts, schema.key, int(repeated[0]))
+    value = ", ".join(map(str, values))
     raise DataRefused(
-        f"{extracted.place(first + 1)}: the key '{', '.join(schema.key)}' is not unique: {value} comes again, "
-        f"and {extra} row{'s' if extra > 1 else ''} in all repeat a key; drop them or take another key."
+        f"{reading.place.of(int(repeated[0]) + 1)}: the key '{', '.join(schema.key)}' is not unique: {value} "
+        f"comes again, and {extra} row{'s' if extra > 1 else ''} in all repeat a key; "
+        "drop them or take another key."
     )
 
 
-def _check_target(frame: pl.DataFrame, extracted: Extracted, schema: Schema) -> None:
-    if schema.target is None:
+def _missing(pieces: Sequence[Piece], name: str) -> tuple[int, int] | None:
+    """The first row without a value, and how many are."""
+    first, before = None, 0
+    for piece in pieces:
+        if first is None and name in piece.missing:
+            first = before + piece.missing[name]
+        before += piece.rows
+    if first is None:
+        return None
+    return first, sum(piece.seen[name].nulls + piece.seen[name].nans for piece in pieces)
+
+
+def _check_target(
+    pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema
+) -> None:
+    name = schema.target
+    if name is None:
         return
-    labels = frame[schema.target]
-    missing = labels.is_null()
-    if labels.dtype.is_float():
-        missing = missing | labels.is_nan()
-    count = int(missing.sum())
-    if count == frame.height:
-        raise DataRefused(f"The target '{schema.target}' has no value in any row; name another target.")
-    if count:
+    if (found := _missing(pieces, name)) is not None:
+        row, count = found
+        if count == reading.rows:
+            raise DataRefused(f"The target '{name}' has no value in any row; name another target.")
         raise DataRefused(
-            f"{extracted.place(int(missing.arg_true()[0]) + 1)}: the target '{schema.target}' is null "
-            f"(in {count} of {frame.height} rows); leave rows without an outcome out."
+            f"{reading.place.of(row + 1)}: the target '{name}' is null "
+            f"(in {count} of {reading.rows} rows); leave rows without an outcome out."
         )
-    if labels.n_unique() == 1:
+    firsts = [piece.target for piece in pieces if piece.rows]
+    if not any(differs or first != firsts[0][0] for first, differs in firsts):
         raise DataRefused(
-            f"The target '{schema.target}' is {labels[0]} in all {frame.height} rows; "
+            f"The target '{name}' is {firsts[0][0]} in all {reading.rows} rows; "
             "there is nothing to tell apart, so add rows or name another target."
         )
 
 
-def _check_sides(test: pl.Series) -> None:
-    rows, held_back = test.len(), int(test.sum())
+def _check_sides(rows: int, held_back: int) -> None:
     if held_back in (0, rows):
         side = "test" if held_back == 0 else "train"
         raise DataRefused(

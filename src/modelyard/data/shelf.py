@@ -25,13 +25,13 @@ class Stored(NamedTuple):
 
 
 def store(prepared: Prepared, tables: Path, dataset: str) -> Stored:
-    """Write the rows as the next version of the dataset's table.
+    """Take the prepared rows into the dataset's table as its next version.
 
     Content that the table holds already, from a run that was killed before the yard knew, is found
     and not written again. Raises ``StoreDown``.
     """
     path = tables / dataset
-    version = delta.write(path, prepared.frame, prepared.schema, digest=prepared.digest)
+    version = delta.adopt(path, prepared.parts, prepared.schema, digest=prepared.digest, extra=[SPLIT])
     return Stored(dataset, version, delta.names(path, version))
 
 

@@ -9,47 +9,77 @@ a text do not count.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from modelyard.records.schema import Kind
 from modelyard.tables.kinds import read_dates, read_datetimes
 
 ORDER: tuple[Kind, ...] = ("integer", "float", "boolean", "date", "datetime")
+NULLS = ("", "NA", "N/A", "null", "NULL", "None")
 
-_NULLS = ("", "NA", "N/A", "null", "NULL", "None")
 _INTEGER = r"^[+-]?(?:0|[1-9][0-9]{0,18})$"
 _FLOAT = (
     r"^(?:[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
     r"|[+-]?(?i:inf|infinity)|(?i:nan))$"
 )
 _DIGITS = r"^[+-]?[0-9]+$"
-_SAMPLE = 1000
+_SAMPLES = (1, 1000)
 
 
-def typed(texts: pl.Series) -> pl.Series:
-    """The column in the type of its kind; of type Null when it has no value at all."""
-    if texts.null_count() == texts.len():
-        return pl.Series(texts.name, [None] * texts.len(), dtype=pl.Null)
-    values = _values(texts)
-    if values.null_count() == values.len():
-        return texts
-    sample = values.head(_SAMPLE)
-    for kind in ORDER:
-        if _parsed(sample, kind) is None:
-            continue
-        if kind == "float" and sample.str.contains(_DIGITS).all() and values.str.contains(_DIGITS).all():
-            return texts  # identifiers of 20 digits: a float would lose some
-        if (series := _parsed(values, kind)) is not None:
-            return series
-    return texts
+@dataclass(frozen=True)
+class Fits:
+    """What some rows of a column say about its kind; rows add up in any order.
+
+    ``kinds`` are those that every value fits, ``digits`` says that all are plain digits, ``marks``
+    that there is an ``NA`` or its like.
+    """
+
+    kinds: frozenset[Kind] = frozenset(ORDER)
+    digits: bool = True
+    values: bool = False
+    marks: bool = False
+
+    def __add__(self, other: Fits) -> Fits:
+        return Fits(
+            self.kinds & other.kinds,
+            self.digits and other.digits,
+            self.values or other.values,
+            self.marks or other.marks,
+        )
+
+    @property
+    def kind(self) -> Kind | None:
+        """None when there was no text at all."""
+        if not self.values:
+            return "string" if self.marks else None
+        for kind in ORDER:
+            if kind in self.kinds:
+                # Identifiers of 20 digits: a float would lose some.
+                return "string" if kind == "float" and self.digits else kind
+        return "string"
+
+
+def fits(texts: pl.Series) -> Fits:
+    """What the texts say; cheap where the first of them fit nothing."""
+    filled = texts.drop_nulls()
+    values = _values(filled).drop_nulls()
+    marks = values.len() < filled.len()
+    if not values.len():
+        return Fits(marks=marks)
+    kinds = frozenset(ORDER)
+    for sample in (*(values.head(n) for n in _SAMPLES if n < values.len()), values):
+        kinds = frozenset(kind for kind in kinds if _parsed(sample, kind) is not None)
+        if not kinds:
+            return Fits(kinds, digits=False, values=True, marks=marks)
+    digits = "float" in kinds and bool(values.str.contains(_DIGITS).all())
+    return Fits(kinds, digits, values=True, marks=marks)
 
 
 def read(texts: pl.Series, kind: Kind) -> pl.Series | None:
-    """The column as that kind; None when a value is none of it, or when there is no value."""
-    if kind == "string":
-        return texts
-    values = _values(texts)
-    return None if values.null_count() == values.len() else _parsed(values, kind)
+    """The column as that kind; None when a value is none of it."""
+    return texts if kind == "string" else _parsed(_values(texts), kind)
 
 
 def first_unlike(texts: pl.Series, kind: Kind) -> int | None:
@@ -66,7 +96,7 @@ def _parsed(values: pl.Series, kind: Kind) -> pl.Series | None:
 
 def _values(texts: pl.Series) -> pl.Series:
     stripped = texts.str.strip_chars()
-    return stripped.set(stripped.is_in(_NULLS).fill_null(False), None)
+    return stripped.set(stripped.is_in(NULLS).fill_null(False), None)
 
 
 def _parse(values: pl.Series, kind: Kind) -> pl.Series:

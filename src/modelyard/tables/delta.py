@@ -9,7 +9,6 @@ adopts the orphan instead of writing it again.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -70,9 +69,9 @@ def adopt(
 ) -> int:
     """Make the parts' rows, in that order, the table's newest version and return its number.
 
-    The files are moved in (copied from another disk). ``extra`` names their columns beyond the schema.
-    When the table already has an undamaged version of that digest its number is returned and the parts
-    are left where they are. What is returned survives power loss. Raises ``StoreDown`` when the disk
+    The files are linked in (copied from another disk) and left where they are. ``extra`` names their columns beyond the schema.
+    When the table already has an undamaged version of that digest its number is returned and nothing
+    is written. What is returned survives power loss. Raises ``StoreDown`` when the disk
     fails; the versions before stay as they were.
     """
 
@@ -194,32 +193,30 @@ def _find(path: Path, digest: str) -> int | None:
 
 
 def _place(path: Path, part: Part, digest: str, at: int | None) -> AddAction:
-    """Move the part durably under its name: for whom it is, its place, and its own sha256."""
+    """Link the part durably under its name: for whom it is, its place, and its own sha256."""
     place = "" if at is None else f"{at:05}-"
     target = path / f"{digest[:16]}-{place}{_sha256(part.path)}.parquet"
     with part.path.open("rb") as stream:
         os.fsync(stream.fileno())
+    draft = path / f".{uuid.uuid4().hex}.tmp"
     try:
-        part.path.replace(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy(part.path, target)
+        try:
+            draft.hardlink_to(part.path)
+        except OSError:  # another disk, or one without links
+            _copy(part.path, draft)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
     stats = target.stat()
     numbers = json.dumps({"numRecords": part.rows})
     return AddAction(target.name, stats.st_size, {}, stats.st_mtime_ns // 10**6, True, numbers)
 
 
 def _copy(source: Path, target: Path) -> None:
-    draft = target.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with source.open("rb") as given, draft.open("wb") as taken:
-            shutil.copyfileobj(given, taken, 2**20)
-            taken.flush()
-            os.fsync(taken.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    with source.open("rb") as given, target.open("wb") as taken:
+        shutil.copyfileobj(given, taken, 2**20)
+        taken.flush()
+        os.fsync(taken.fileno())
 
 
 def _commit(path: Path, adds: list[AddAction], fields: DeltaSchema, digest: str) -> bool:

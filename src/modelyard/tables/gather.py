@@ -19,13 +19,13 @@ def gather(frame: pl.DataFrame, schema: Schema) -> Batch:
     Raises ``DataRefused`` naming a feature that the frame lacks or whose values are of another kind.
     """
     names = layout(schema)
-    numbers = np.empty((frame.height, len(names.numbers)), dtype=np.float64)
+    values = np.empty((frame.height, len(names.numbers)), dtype=np.float64)
     texts = np.empty((frame.height, len(names.texts)), dtype=object)
     for at, name in enumerate(names.numbers):
-        numbers[:, at] = _numbers(_series(frame, name), schema.column(name))
+        values[:, at] = numbers(_series(frame, name), schema.column(name))
     for at, name in enumerate(names.texts):
         texts[:, at] = _cast(_series(frame, name), schema.column(name), pl.String).to_list()
-    return Batch(numbers, texts)
+    return Batch(values, texts)
 
 
 def target(frame: pl.DataFrame, schema: Schema) -> NDArray[Any]:
@@ -58,7 +58,8 @@ def _series(frame: pl.DataFrame, name: str) -> pl.Series:
         raise DataRefused(f"The column '{name}' is missing.") from None
 
 
-def _numbers(series: pl.Series, column: Column) -> NDArray[np.float64]:
+def numbers(series: pl.Series, column: Column) -> NDArray[np.float64]:
+    """[n] float64 as a batch holds a feature that is no string; NaN for null."""
     if column.kind == "date":
         series = _cast(series, column, pl.Date).cast(pl.Int32)
     elif column.kind == "datetime":

@@ -13,6 +13,7 @@ import polars as pl
 
 from modelyard.errors import DataRefused
 from modelyard.records.schema import Column, Kind, Schema
+from modelyard.tables.moments import read_uniform
 from modelyard.tables.rules import DATE_PATTERN, DATETIME_PATTERN
 
 DTYPES: dict[Kind, pl.DataType] = {
@@ -101,6 +102,8 @@ def read_dates(texts: pl.Series) -> pl.Series:
 
 def read_datetimes(texts: pl.Series) -> pl.Series:
     """Times in UTC as ``tables.rules`` reads them, null where a text says none."""
+    if (uniform := read_uniform(texts)) is not None:
+        return uniform
     t = pl.col("t")
     fits = t.str.contains(f"^{DATETIME_PATTERN}$") & ~t.str.starts_with("0000") & ~t.str.contains("\n")
     day = t.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)

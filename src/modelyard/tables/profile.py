@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -150,14 +150,29 @@ def _anchor_numbers(
 ) -> ColumnProfile:
     ordered = np.sort(values)
     finite = ordered[_span(ordered)]
-    edges = _edges(finite, bins)
-    blank = ColumnProfile(
-        name=name,
-        kind=kind,
-        edges=tuple(edges.tolist()),
-        edges_sha256=hashlib.sha256(edges.tobytes()).hexdigest(),
-    )
-    return _count_ordered(ordered, blank, nulls)
+    return _count_ordered(ordered, _blank(name, kind, _edges(finite, bins)), nulls)
+
+
+def on_edges(
+    name: str, kind: Kind, values: NDArray[np.float64], *, low: float | None = None
+) -> ColumnProfile:
+    """A number column without rows: edges at these values, and one just below the least (``low`` if given)."""
+    return _blank(name, kind, _with_first(np.unique(values), low))
+
+
+def on_labels(name: str, kind: Kind, labels: Iterable[str]) -> ColumnProfile:
+    """A string or boolean column without rows, listing these labels."""
+    return _listed(name, kind, labels)
+
+
+def count_numbers(values: NDArray[np.float64], anchored: ColumnProfile) -> ColumnProfile:
+    """The profile of a number column's values [n], NaN for null, on the edges of ``anchored``."""
+    return _count_numbers(values, anchored)
+
+
+def _blank(name: str, kind: Kind, edges: NDArray[np.float64]) -> ColumnProfile:
+    sha256 = hashlib.sha256(edges.tobytes()).hexdigest()
+    return ColumnProfile(name=name, kind=kind, edges=tuple(edges.tolist()), edges_sha256=sha256)
 
 
 def _edges(finite: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
@@ -168,7 +183,13 @@ def _edges(finite: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
     if len(distinct) > bins:
         ranks = -(-np.arange(1, bins + 1) * len(finite) // bins) - 1
         distinct = np.unique(finite[ranks])
-    below = max(math.nextafter(float(finite[0]), -math.inf), -_LARGEST)
+    return _with_first(distinct, float(finite[0]))
+
+
+def _with_first(distinct: NDArray[np.float64], low: float | None = None) -> NDArray[np.float64]:
+    if not len(distinct):
+        return np.empty(0, dtype="<f8")
+    below = max(math.nextafter(float(distinct[0] if low is None else low), -math.inf), -_LARGEST)
     return np.unique(np.concatenate(([below], distinct)) + 0.0).astype("<f8")
 
 
@@ -219,7 +240,7 @@ def _moments(finite: NDArray[np.float64]) -> tuple[float, float]:
         if not math.isfinite(mean):
             mean = float((finite / len(finite)).sum())
         distances = finite - mean
-        m2 = float(distances @ distances)
+        m2 = float((distances * distances).sum())
     return mean, min(m2, _LARGEST)
 
 
@@ -231,7 +252,12 @@ def _listed(name: str, kind: Kind, labels: Iterable[str]) -> ColumnProfile:
 
 
 def _count_texts(values: Iterable[str | None], anchored: ColumnProfile) -> ColumnProfile:
-    seen: Counter[str | None] = Counter(values)
+    return count_labels(Counter(values), anchored)
+
+
+def count_labels(counts: Mapping[str | None, int], anchored: ColumnProfile) -> ColumnProfile:
+    """The profile of a string or boolean column from how often each label comes (None: null)."""
+    seen = Counter(counts)
     nulls = seen.pop(None, 0)
     listed = {label: seen.pop(label, 0) for label in anchored.categories}
     unseen = {label: n for label, n in seen.items() if label is not None and len(label) <= LABEL}

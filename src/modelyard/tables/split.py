@@ -34,21 +34,25 @@ def shares(frame: pl.DataFrame, test: pl.Series, *, schema: Schema) -> dict[str,
     Raises ``DataRefused`` when the target has no classes (a float, or more than 50 values) or when a
     class has no row in train or none in test.
     """
+    counted = pl.DataFrame({"label": frame[schema.target or ""], "test": test}) if schema.target else None
+    grouped = pl.DataFrame()
+    if counted is not None:
+        grouped = (
+            counted.drop_nulls("label").group_by("label").agg(pl.len().alias("rows"), pl.col("test").sum())
+        )
+    return class_shares(grouped, schema=schema)
+
+
+def class_shares(counted: pl.DataFrame, *, schema: Schema) -> dict[str, float]:
+    """As ``shares``, from ``rows`` and ``test`` rows by ``label``; a label may come several times."""
     if schema.target is None:
         raise DataRefused("'stratify' needs a target; set 'target' or leave 'stratify' out.")
-    labels = frame[schema.target]
     if schema.column(schema.target).kind not in ("string", "boolean", "integer"):
         raise DataRefused(
             f"'stratify' needs classes, but the target '{schema.target}' holds "
             f"{schema.column(schema.target).kind} values; leave 'stratify' out."
         )
-    counted = (
-        pl.DataFrame({"label": labels, "test": test})
-        .drop_nulls("label")
-        .group_by("label")
-        .agg(pl.len().alias("rows"), pl.col("test").sum().alias("test"))
-        .sort("label")
-    )
+    counted = counted.group_by("label").agg(pl.col("rows").sum(), pl.col("test").sum()).sort("label")
     if counted.height > MOST_CLASSES:
         raise DataRefused(
             f"'stratify' needs classes, but the target '{schema.target}' has {counted.height} values, "

@@ -1,0 +1,116 @@
+"""A large CSV ingested whole (typed, checked, profiled, split, versioned), beside pandas' mere conversion.
+
+    python benchmarks/data/ingest.py [--rows 1000000] [--rounds 3] [--keep FILE]
+
+The peer is ``pandas.read_csv(...).to_parquet(...)``: it reads and writes, and does nothing else. Both run as
+processes of their own, in turn; the file is read once before. Prints medians in seconds of the wall clock and
+the largest resident memory of a process. ``--rows 10000000`` makes a file of about 1 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+SETTINGS = """
+[project]
+name = "bench"
+
+[data.visits]
+source = "visits.csv"
+target = "readmitted"
+key = "visit"
+"""
+PANDAS = "import pandas, sys; pandas.read_csv(sys.argv[1]).to_parquet(sys.argv[2])"
+PIECE = 500_000
+
+
+def visits(first: int, rows: int) -> pl.DataFrame:
+    """Twelve columns: a key, times, days, few and many categories, numbers with gaps."""
+    deal = np.random.default_rng(first)
+    numbers = np.arange(first, first + rows)
+    gaps = deal.random(rows) < 0.1
+    return pl.DataFrame(
+        {
+            "visit": numbers,
+            "patient": pl.Series(deal.integers(0, 2_000_000, rows)).cast(pl.String).str.pad_start(8, "p"),
+            "arrived": pl.Series(numbers * 37 + 1_500_000_000).cast(pl.Int64) * 1_000_000,
+            "born": pl.Series(deal.integers(-15_000, 15_000, rows), dtype=pl.Int32).cast(pl.Date),
+            "ward": np.array(["surgery", "medicine", "paediatrics", "emergency", "maternity"])[
+                deal.integers(0, 5, rows)
+            ],
+            "diagnosis": pl.Series(deal.integers(0, 900, rows)).cast(pl.String).str.pad_start(4, "D"),
+            "age": deal.integers(0, 100, rows),
+            "weight": pl.Series(np.round(deal.normal(70, 15, rows), 1)).set(pl.Series(gaps), None),
+            "pressure": np.round(deal.normal(120, 20, rows), 2),
+            "glucose": np.round(deal.lognormal(1.6, 0.3, rows), 4),
+            "smokes": deal.random(rows) < 0.2,
+            "readmitted": deal.integers(0, 2, rows),
+        }
+    ).with_columns(pl.col("arrived").cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S"))
+
+
+def generate(path: Path, rows: int) -> None:
+    with path.open("wb") as stream:
+        for first in range(0, rows, PIECE):
+            visits(first, min(PIECE, rows - first)).write_csv(stream, include_header=first == 0)
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Seconds and the largest resident memory in MB of one process."""
+    began = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    took = time.perf_counter() - began
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{command} failed")
+    return took, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="generate the file there, or use it when it is there")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="modelyard-bench-") as scratch:
+        source = given.keep or Path(scratch) / "visits.csv"
+        if not source.exists():
+            generate(source, given.rows)
+        print(f"{given.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB of CSV")
+        found: dict[str, list[tuple[float, float]]] = {}
+        for at in range(given.rounds):
+            folder = Path(scratch) / str(at)
+            folder.mkdir()
+            (folder / "modelyard.toml").write_text(SETTINGS)
+            (folder / "visits.csv").hardlink_to(source) if not given.keep else (
+                folder / "visits.csv"
+            ).symlink_to(source.resolve())
+            ingest = [sys.executable, "-m", "modelyard", "-C", str(folder), "ingest", "visits"]
+            for name, command in (
+                (
+                    "pandas read_csv + to_parquet",
+                    [sys.executable, "-c", PANDAS, str(source), str(folder / "p")],
+                ),
+                ("modelyard ingest", ingest),
+                ("modelyard ingest, unchanged", ingest),
+            ):
+                found.setdefault(name, []).append(run(command))
+            subprocess.run(["rm", "-rf", str(folder)], check=True)
+    for name, runs in found.items():
+        seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
+        print(f"{name:<30} {seconds:7.2f} s   {memory:7.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

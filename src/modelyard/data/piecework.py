@@ -1,0 +1,205 @@
+"""What is done with every piece of a table as it is read: look, check, split, digest, sample, keep."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from modelyard.errors import StoreDown
+from modelyard.records.dataset import Split
+from modelyard.records.schema import Column, Kind, Schema
+from modelyard.tables.check import Checked, check
+from modelyard.tables.delta import Part
+from modelyard.tables.digest import counted, row_words
+from modelyard.tables.infer import Seen, is_blank, look
+from modelyard.tables.rowhash import Words, row_hashes
+from modelyard.tables.rules import EXACT
+from modelyard.tables.sample import Sample
+from modelyard.tables.split import SPLIT, assign
+
+_QUICK = {"kind", "nullable", "range", "categories"}
+"""Rules that what was seen of a piece can clear as a whole."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one piece of a table gave; row indices count from 0 within it."""
+
+    rows: int
+    seen: dict[str, Seen]
+    checked: Checked
+    sums: Words
+    test_rows: int
+    labels: pl.DataFrame
+    """Rows and test rows by label (``label``, ``rows``, ``test``), where they were asked for."""
+    keys: Words
+    missing: dict[str, int]
+    """The first row without a value, of target and key."""
+    target: tuple[object, bool]
+    """The first value, and whether another follows."""
+    part: Part
+
+
+class Piecework:
+    """One reading's work. ``work`` may be called from several threads at once."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind | None],
+        *,
+        target: str | None,
+        key: tuple[str, ...],
+        split: Split,
+        previous: Schema | None,
+        folder: Path,
+    ) -> None:
+        names = list(kinds) if previous is None else [c.name for c in previous.columns]
+        self.schema = Schema(
+            columns=tuple(Column(name=n, kind=_stored(n, kinds[n], previous), nullable=True) for n in names),
+            target=target,
+            key=key,
+        )
+        """Names, kinds and roles; nothing is known of nulls and ranges yet."""
+        self.expected = msgspec.structs.replace(
+            self.schema, columns=tuple(_expected(c, key, previous) for c in self.schema.columns)
+        )
+        self.sample = Sample()
+        self._split = split
+        self._folder = folder
+        self._columns = counted(self.schema, [SPLIT])
+        self._many: set[str] = set()
+        """Columns that were seen to hold too many values to list."""
+        self._numbers = count()
+        self._lock = threading.Lock()
+
+    def work(self, frame: pl.DataFrame) -> Piece:
+        """Look at, check, split, digest and keep the rows, whose kinds are the work's."""
+        frame = frame.select(c.name for c in self.schema.columns)
+        seen = {s.name: look(s, distinct=s.name not in self._many) for s in frame}
+        self._many |= {name for name, column in seen.items() if column.distinct is None}
+        checked = self._check(frame, seen)
+        test = assign(frame, schema=self.schema, split=self._split)
+        labels = self._labels(frame, test)
+        sides = pl.select(pl.when(test).then(pl.lit("test")).otherwise(pl.lit("train")).alias(SPLIT))
+        dealt = frame.with_columns(sides.to_series())
+        sums, words = row_words(dealt, self._columns)
+        self.sample.add(frame, words)
+        roles = [n for n in (*self.schema.key, self.schema.target) if n is not None]
+        return Piece(
+            rows=frame.height,
+            seen=seen,
+            checked=checked,
+            sums=sums,
+            test_rows=int(test.sum()),
+            labels=labels,
+            keys=row_hashes(frame, self.schema.key) if self.schema.key else np.empty(0, np.uint64),
+            missing={n: _first_missing(frame[n]) for n in roles if seen[n].nulls + seen[n].nans},
+            target=_differs(frame, self.schema.target),
+            part=self._keep(dealt),
+        )
+
+    def _check(self, frame: pl.DataFrame, seen: Mapping[str, Seen]) -> Checked:
+        """Only columns that what was seen does not clear are held against the rules row by row."""
+        doubted = tuple(
+            c for c in self.expected.columns if _doubtful(c, seen[c.name], keyed=c.name in self.schema.key)
+        )
+        if not doubted:
+            return Checked((), {})
+        key = tuple(c.name for c in doubted if c.name in self.schema.key)
+        return check(frame.select(c.name for c in doubted), Schema(columns=doubted, key=key))
+
+    def _labels(self, frame: pl.DataFrame, test: pl.Series) -> pl.DataFrame:
+        target = self.schema.target
+        if not self._split.stratify or target is None:
+            return pl.DataFrame()
+        return (
+            pl.DataFrame({"label": frame[target], "test": test})
+            .drop_nulls("label")
+            .group_by("label")
+            .agg(pl.len().alias("rows"), pl.col("test").sum().alias("test"))
+            .head(_LABELS)
+        )
+
+    def _keep(self, frame: pl.DataFrame) -> Part:
+        with self._lock:
+            path = self._folder / f"{next(self._numbers):06}.parquet"
+        try:
+            frame.write_parquet(path, compression="zstd", compression_level=1)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise StoreDown(
+                f"The rows could not be kept in {self._folder} ({reason}); make room and run it again."
+            ) from None
+        return Part(path, frame.height)
+
+
+_LABELS = 1000
+"""Of one piece; many fewer are refused as classes."""
+
+
+def _stored(name: str, kind: Kind | None, previous: Schema | None) -> Kind:
+    """A column without values keeps the kind it had, and is a float when it never had one."""
+    then = previous.column(name) if previous else None
+    return kind or (then.kind if then and not is_blank(then) else "float")
+
+
+def _expected(column: Column, key: tuple[str, ...], previous: Schema | None) -> Column:
+    """What the version before lets expect: its ranges and categories, and nulls unless a person forbade them."""
+    then = previous.column(column.name) if previous else None
+    if then is None or is_blank(then):
+        return column
+    nullable = then.nullable if "nullable" in then.declared else True
+    if column.name not in key:
+        return msgspec.structs.replace(then, kind=column.kind, nullable=nullable)
+    ruled = {"range": ("minimum", "maximum"), "categories": ("categories",)}
+    dropped = {field: None for rule, fields in ruled.items() if rule not in then.declared for field in fields}
+    return msgspec.structs.replace(then, kind=column.kind, nullable=nullable, **dropped)
+
+
+def _doubtful(column: Column, seen: Seen, *, keyed: bool) -> bool:
+    if not set(column.declared) <= _QUICK or (not column.nullable and seen.nulls + seen.nans):
+        return True
+    if column.kind == "string":
+        if column.categories is None:
+            return False
+        return seen.distinct is None or not seen.distinct <= set(column.categories)
+    if column.kind not in ("integer", "float"):
+        return False
+    low, high = column.minimum, column.maximum
+    if seen.infinities and (low is not None or high is not None):
+        return True
+    if seen.low is None or seen.high is None:
+        return False
+    if column.kind == "integer" and not keyed and (seen.low <= -EXACT or seen.high >= EXACT):
+        return True
+    return (low is not None and seen.low < low) or (high is not None and seen.high > high)
+
+
+def _first_missing(series: pl.Series) -> int:
+    missing = series.is_null()
+    if series.dtype.is_float():
+        missing = missing | series.is_nan().fill_null(False)
+    return int(missing.arg_true()[0])
+
+
+def _differs(frame: pl.DataFrame, target: str | None) -> tuple[object, bool]:
+    if target is None or frame.height == 0:
+        return None, False
+    labels = frame[target].drop_nulls()
+    return (labels[0], bool((labels != labels[0]).any())) if labels.len() else (None, False)
+
+
+def values_of(parts: Sequence[Part], columns: Sequence[str], row: int) -> tuple[object, ...]:
+    """The values of those columns in one row, counted from 0 over all parts."""
+    for part in parts:
+        if row < part.rows:
+            return pl.scan_parquet(part.path, glob=False).select(columns).slice(row, 1).collect().row(0)
+        row -= part.rows
+    raise IndexError(row)
