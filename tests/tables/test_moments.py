@@ -24,7 +24,11 @@ def test_times_of_one_form_are_read(moments: list[dt.datetime], decimals: int, z
     assert found.to_list() == [*map(read_datetime, texts), None]
 
 
-@given(text=st.from_regex(r"[0-2][09][0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z?", fullmatch=True))
+@given(
+    text=st.from_regex(
+        r"[0-2][09][0-9]{2}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9]Z?", fullmatch=True
+    )
+)
 def test_what_is_no_time_is_left_to_the_rules(text: str) -> None:
     found = read_uniform(pl.Series([text]))
     assert (None if found is None else found[0]) == read_datetime(text)

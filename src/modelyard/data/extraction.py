@@ -194,11 +194,11 @@ def _read_once(
             done.clear()
         else:
             done.append(answer.done)
-    told = {name: _agreed(name, heads, [f[name].kind for f in fits], hints) for name in order}
-    if survey or any(kind not in (None, kinds[name]) for name, kind in told.items()):
-        return told
+    agreed = {name: _agreed(name, heads, [f[name].kind for f in fits], hints) for name in order}
+    if survey or any(kind not in (None, kinds[name]) for name, kind in agreed.items()):
+        return agreed
     files = tuple((head.staged.origin, count) for head, count in zip(heads, rows, strict=True))
-    return Reading(told, sum(rows), tuple(done), Place(files))
+    return Reading(agreed, sum(rows), tuple(done), Place(files))
 
 
 def in_order(given: Iterable[Given], work: Callable[[Given], Made]) -> Iterator[Made]:

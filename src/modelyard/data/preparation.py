@@ -258,12 +258,12 @@ def _check_columns(names: list[str], previous: Schema) -> None:
 
 
 def _check_kinds(kinds: Kinds, previous: Schema) -> None:
-    for name, kind in kinds.items():
+    for name, now in kinds.items():
         then = previous.column(name)
-        if kind is None or kind == then.kind or is_blank(then) or {kind, then.kind} == {"integer", "float"}:
+        if now is None or now == then.kind or is_blank(then) or {now, then.kind} == {"integer", "float"}:
             continue
         raise DataRefused(
-            f"Column '{name}' is {kind} now and was {then.kind} in the version before; "
+            f"Column '{name}' is {now} now and was {then.kind} in the version before; "
             "mend the source, or begin a dataset of another name in modelyard.toml."
         )
 
@@ -367,9 +367,7 @@ def _missing(pieces: Sequence[Piece], name: str) -> tuple[int, int] | None:
     return first, sum(piece.seen[name].nulls + piece.seen[name].nans for piece in pieces)
 
 
-def _check_target(
-    pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema
-) -> None:
+def _check_target(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) -> None:
     name = schema.target
     if name is None:
         return

@@ -25,9 +25,7 @@ def read_uniform(texts: pl.Series) -> pl.Series | None:
     if length < _SECONDS or length > _SECONDS + 8 or (lengths[filled] != length).any():
         return None
     begin = int(starts[0])
-    letters = np.ascontiguousarray(
-        content[begin : begin + length * int(filled.sum())].reshape(-1, length).T
-    )
+    letters = np.ascontiguousarray(content[begin : begin + length * int(filled.sum())].reshape(-1, length).T)
     values = _microseconds(letters)
     if values is None:
         return None

@@ -209,7 +209,8 @@ def test_excel_cells_as_they_are_meant(tmp_path: Path) -> None:
     assert found["n"].to_list() == [1, 2, None]
     assert found["rate"].to_list() == [1.0, 2.5, None]
     assert found["day"].to_list() == [dt.date(2026, 1, 31), None, dt.date(2026, 2, 1)]
-    assert found["at"].to_list() == [dt.datetime(2026, 1, 31, 12, 30), dt.datetime(2026, 2, 1), None]
+    times = [dt.datetime(2026, 1, 31, 12, 30, tzinfo=dt.UTC), dt.datetime(2026, 2, 1, tzinfo=dt.UTC), None]
+    assert found["at"].to_list() == times
     assert found["code"].to_list() == ["007", "NA", None]
     assert found["na"].to_list() == ["NA", None, None]
     assert found["gap"].null_count() == 3
