@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.data import schema_file
-from modelyard.data.schema_file import LINE, Declaration, declare, hint, read, write
+from modelyard.data.schema_file import LINE, Declaration, declare, read, told_kind, write
 from modelyard.errors import SettingsError
-from modelyard.records.schema import Column, Schema
+from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import infer
+from modelyard.tables.rules import faults
 
 FRAME = pl.DataFrame(
     {
@@ -131,7 +132,7 @@ def test_nothing_seen_of_a_personal_column_is_written_down(tmp_path: Path) -> No
         ("[columns.age]\nminimum = 2\nmaximum = 1", ": 'columns.age.minimum' is above its maximum."),
         ("[columns.age]\nminimum = 2020-01-01", ": 'columns.age.minimum': is 2020-01-01; give a number."),
         (
-            "[columns.age]\npattern = 'a'",
+            "[columns.age]\nkind = 'integer'\npattern = 'a'",
             ": 'columns.age.pattern': goes with texts, and the column is integer.",
         ),
         ("[columns.born]\nminimum = 1", ": 'columns.born.minimum': is 1; give a date such as 2026-01-31."),
@@ -214,15 +215,20 @@ def test_what_is_declared_below_the_line_is_refused_not_lost(tmp_path: Path) -> 
         read(path)
 
 
-def test_declared_kinds_say_how_texts_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("kind = 'float'", "float"),
+        ("categories = ['1']", "string"),
+        ("pattern = '.'", "string"),
+        ("minimum = 2020-01-01T00:00:00Z", "datetime"),
+        ("minimum = 1", None),
+    ],
+)
+def test_what_is_declared_tells_the_kind(tmp_path: Path, text: str, kind: str | None) -> None:
     path = tmp_path / "a.schema.toml"
-    path.write_text("[columns.zip]\nkind = 'string'\n")
-    found = hint(
-        read(path), Schema(columns=(Column(name="zip", kind="integer"), Column(name="n", kind="date")))
-    )
-    assert found is not None
-    assert [(c.name, c.kind) for c in found.columns] == [("zip", "string"), ("n", "date")]
-    assert hint(Declaration(), None) is None
+    path.write_text(f"[columns.x]\n{text}\n")
+    assert told_kind(read(path).columns["x"]) == kind
 
 
 def test_the_digest_is_of_what_is_declared_not_of_how(tmp_path: Path) -> None:
@@ -255,3 +261,26 @@ def test_any_name_and_value_is_written_as_toml(names: list[str], words: list[str
     for i, name in enumerate(names):
         assert found[name].get("categories", words) == words
         assert found[name].get("minimum", number) == number, i
+
+
+def test_the_example_of_the_page_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "schema.md").read_text()
+    path = tmp_path / "a.schema.toml"
+    path.write_text(page.split("```toml\n")[1].split("```")[0])
+    kinds: dict[str, Kind] = {
+        "age": "integer",
+        "ward": "string",
+        "code": "string",
+        "name": "string",
+        "religion": "string",
+        "came": "date",
+        "left": "date",
+        "seen": "datetime",
+    }
+    schema = declare(
+        Schema(columns=tuple(Column(name=n, kind=k) for n, k in kinds.items())), read(path), path
+    )
+    assert [c.name for c in schema.features] == [n for n in kinds if n != "religion"]
+    row = {"age": 17, "ward": "north", "code": "AB1234", "name": "x", "seen": "2026-01-01T00:00:00Z"}
+    stays = row | {"came": "2026-01-02", "left": "2026-01-01"}
+    assert [f.field for f in faults(schema, stays)] == ["stay"], "a rule that warns refuses nothing"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,12 +20,12 @@ from modelyard.tables.delta import Part
 from modelyard.tables.digest import counted, row_words
 from modelyard.tables.infer import Seen, is_blank, look
 from modelyard.tables.rowhash import Words, row_hashes
-from modelyard.tables.rules import EXACT
+from modelyard.tables.rules import EXACT, row_rules
 from modelyard.tables.sample import Sample
 from modelyard.tables.split import SPLIT, assign
 
-_QUICK = {"kind", "nullable", "range", "categories"}
-"""Rules that what was seen of a piece can clear as a whole."""
+_QUICK = {"kind", "nullable", "range", "categories", "unique"}
+"""Rules that what was seen of a piece can clear as a whole, or that are asked of the whole table."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Piecework:
         split: Split,
         previous: Schema | None,
         folder: Path,
+        declare: Callable[[Schema], Schema] = lambda schema: schema,
     ) -> None:
         names = list(kinds) if previous is None else [c.name for c in previous.columns]
         self.schema = Schema(
@@ -67,9 +68,12 @@ class Piecework:
             key=key,
         )
         """Names, kinds and roles; nothing is known of nulls and ranges yet."""
-        self.expected = msgspec.structs.replace(
-            self.schema, columns=tuple(_expected(c, key, previous) for c in self.schema.columns)
+        self.expected = declare(
+            msgspec.structs.replace(
+                self.schema, columns=tuple(_expected(c, key, previous) for c in self.schema.columns)
+            )
         )
+        self._related = {n for rule in row_rules(self.expected) for n in rule.expression.columns}
         self.sample = Sample()
         self._split = split
         self._folder = folder
@@ -108,12 +112,16 @@ class Piecework:
     def _check(self, frame: pl.DataFrame, seen: Mapping[str, Seen]) -> Checked:
         """Only columns that what was seen does not clear are held against the rules row by row."""
         doubted = tuple(
-            c for c in self.expected.columns if _doubtful(c, seen[c.name], keyed=c.name in self.schema.key)
+            c
+            for c in self.expected.columns
+            if c.name in self._related or _doubtful(c, seen[c.name], keyed=c.name in self.schema.key)
         )
         if not doubted:
             return Checked((), {})
         key = tuple(c.name for c in doubted if c.name in self.schema.key)
-        return check(frame.select(c.name for c in doubted), Schema(columns=doubted, key=key))
+        return check(
+            frame.select(c.name for c in doubted), Schema(columns=doubted, key=key, rules=self.expected.rules)
+        )
 
     def _labels(self, frame: pl.DataFrame, test: pl.Series) -> pl.DataFrame:
         target = self.schema.target
@@ -164,13 +172,14 @@ def _expected(column: Column, key: tuple[str, ...], previous: Schema | None) -> 
 
 
 def _doubtful(column: Column, seen: Seen, *, keyed: bool) -> bool:
-    if not set(column.declared) <= _QUICK or (not column.nullable and seen.nulls + seen.nans):
+    told = {*column.declared, *column.warned}
+    if not told <= _QUICK or ((not column.nullable or "nullable" in told) and seen.nulls + seen.nans):
         return True
     if column.kind == "string":
         if column.categories is None:
             return False
         return seen.distinct is None or not seen.distinct <= set(column.categories)
-    if column.kind not in ("integer", "float"):
+    if column.kind == "boolean":
         return False
     low, high = column.minimum, column.maximum
     if seen.infinities and (low is not None or high is not None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import functools
 import operator
@@ -19,7 +20,8 @@ import numpy as np
 import polars as pl
 
 from modelyard.data.csv import BLOCK
-from modelyard.data.extraction import Kinds, Place, Reading, in_order, read_through
+from modelyard.data.enforcement import Enforced
+from modelyard.data.extraction import Kinds, Reading, in_order, read_through
 from modelyard.data.fingerprint import fingerprint, locate
 from modelyard.data.piecework import Piece, Piecework, values_of
 from modelyard.data.sources.listing import Setting, kind, listed
@@ -55,6 +57,8 @@ class Prepared:
     """Values outside of the ranges and categories of the version before (of its own, without one)."""
     widened: tuple[str, ...] = ()
     """Columns that were integer in the version before and are float now."""
+    newest: dt.datetime | None = None
+    """Of the column that tells freshness, when one is declared."""
     test_rows: int
     rows: int
 
@@ -69,6 +73,7 @@ def prepare(
     root: Path,
     *,
     previous: Schema | None,
+    enforced: Enforced | None = None,
     scratch: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
     block: int = BLOCK,
@@ -76,8 +81,8 @@ def prepare(
     """Extract, check against the version before, infer, split, profile; in the memory of a few blocks.
 
     A column keeps its kind from version to version; integers may become floats, a column that never
-    had a value may become anything. Nulls, ranges and categories are inferred anew; what was declared is
-    kept, and refuses. What is read is kept in a folder of its own under ``scratch``, on the disk of the
+    had a value may become anything. Nulls, ranges and categories are inferred anew; what is declared (in
+    ``enforced``, or else in the version before) refuses. What is read is kept in a folder of its own under ``scratch``, on the disk of the
     tables at best, until the result is let go of. ``tell`` hears of rows and bytes. Raises
     ``SourceMissing``, ``StoreDown``, or ``DataRefused`` naming file, row and column.
     """
@@ -85,7 +90,7 @@ def prepare(
         scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="rows-", dir=scratch))
     try:
-        prepared = _prepare(settings, root, previous, folder, tell, block)
+        prepared = _prepare(settings, root, previous, enforced, folder, tell, block)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -97,10 +102,13 @@ def _prepare(
     settings: DataSettings,
     root: Path,
     previous: Schema | None,
+    enforced: Enforced | None,
     folder: Path,
     tell: Callable[[str], None],
     block: int,
 ) -> Prepared:
+    hints = enforced.hints(previous) if enforced else previous
+    previous = enforced.before(previous) if enforced else previous
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
     before = _stamps(settings.source, root)
     sources = fingerprint(settings.source, root)
@@ -111,6 +119,7 @@ def _prepare(
         if previous is not None:
             _check_columns(list(kinds), previous)
             _check_kinds(kinds, previous)
+        kinds = enforced.kinds(kinds) if enforced else kinds
         at = folder / str(len(readings))
         at.mkdir()
         readings.append(
@@ -121,6 +130,7 @@ def _prepare(
                 split=_split(settings, {}),
                 previous=previous,
                 folder=at,
+                declare=enforced.schema if enforced else lambda schema: schema,
             )
         )
 
@@ -128,7 +138,7 @@ def _prepare(
     reading = read_through(
         staged,
         lambda frame: readings[-1].work(frame),
-        schema=previous,
+        schema=hints,
         begin=begin,
         tell=_progress(tell, sum(one.path.stat().st_size for one in staged)),
         block=block,
@@ -149,12 +159,17 @@ def _prepare(
         ),
     )
     schema, widened = (inferred, ()) if previous is None else _carry(inferred, previous)
-    marks = _check_rows(pieces, reading.place, seen, schema, previous)
+    (enforced or Enforced()).refuse(pieces, reading.place, done.expected)
+    schema = enforced.schema(schema) if enforced else schema
+    marks = _marks(pieces, seen, schema, previous)
     parts = tuple(piece.part for piece in pieces)
     _check_key(pieces, reading, schema)
     _check_target(pieces, reading, schema)
     test_rows = sum(piece.test_rows for piece in pieces)
     _check_sides(reading.rows, test_rows)
+    more, newest = (enforced or Enforced()).whole(
+        [part.path for part in parts], reading.rows, schema, reading.place
+    )
     found: dict[str, float] = {}
     if settings.split.stratify:
         found = class_shares(pl.concat([piece.labels for piece in pieces]), schema=schema)
@@ -167,7 +182,8 @@ def _prepare(
         profile=_profile(parts, edges(done.sample, schema, seen), schema, tell),
         split=_split(settings, found),
         sources=made_of,
-        marks=marks,
+        marks=marks | more,
+        newest=newest,
         widened=widened,
         test_rows=test_rows,
         rows=reading.rows,
@@ -293,38 +309,24 @@ def _declared(now: Column, then: Column) -> Column:
     )
 
 
-def _check_rows(
-    pieces: Sequence[Piece],
-    place: Place,
-    seen: Mapping[str, Seen],
-    schema: Schema,
-    previous: Schema | None,
+def _marks(
+    pieces: Sequence[Piece], seen: Mapping[str, Seen], schema: Schema, previous: Schema | None
 ) -> dict[str, int]:
-    broken = sum(piece.checked.broken for piece in pieces)
-    before = 0
-    for piece in pieces:
-        if piece.checked.faults:
-            fault = piece.checked.faults[0]
-            message = fault.message
-            if fault.row is not None:
-                message = f"{place.of(before + fault.row)}: {message.removeprefix(f'Row {fault.row}: ')}"
-            more = f" ({broken - 1} more like it.)" if broken > 1 else ""
-            raise DataRefused(message + more)
-        before += piece.rows
     marks: Counter[str] = Counter()
     for piece in pieces:
         marks.update(piece.checked.marks)
     for column in schema.columns:
         then = previous.column(column.name) if previous else None
         own = then is None or is_blank(then)
-        if own and column.minimum is not None and seen[column.name].infinities:
+        told = "range" in (*column.declared, *column.warned)
+        if own and not told and column.minimum is not None and seen[column.name].infinities:
             marks[f"{column.name}: range"] = seen[column.name].infinities
     return {name: marks[name] for name in sorted(marks, key=_by_column(schema))}
 
 
 def _by_column(schema: Schema) -> Callable[[str], int]:
     places = {c.name: at for at, c in enumerate(schema.columns)}
-    return lambda mark: places[mark.rsplit(": ", 1)[0]]
+    return lambda mark: places.get(mark.rsplit(": ", 1)[0], len(places))
 
 
 def _check_key(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) -> None:

@@ -172,13 +172,14 @@ def write(path: Path, dataset: str, schema: Schema, rows: int) -> bool:
     return True
 
 
-def hint(declaration: Declaration, previous: Schema | None) -> Schema | None:
-    """What texts are read as: the kinds that are declared, else those of the version before."""
-    known = {c.name: c for c in previous.columns} if previous else {}
-    for name, column in declaration.columns.items():
-        if column.kind is not None:
-            known[name] = Column(name=name, kind=column.kind, nullable=True, personal=column.personal)
-    return Schema(columns=tuple(known.values())) if known else None
+def told_kind(column: ColumnDeclared) -> Kind | None:
+    """The kind that is declared, or that goes with what is."""
+    if column.kind is not None or (column.categories is None and column.pattern is None):
+        for bound in (column.minimum, column.maximum):
+            if column.kind is None and isinstance(bound, dt.date):
+                return "datetime" if isinstance(bound, dt.datetime) else None
+        return column.kind
+    return "string"
 
 
 def declare(inferred: Schema, declaration: Declaration, path: Path) -> Schema:
@@ -229,7 +230,7 @@ def declare(inferred: Schema, declaration: Declaration, path: Path) -> Schema:
 
 
 def _column(seen: Column, told: ColumnDeclared, path: Path) -> Column:
-    kind = told.kind or seen.kind
+    kind = told_kind(told) or seen.kind
     low = _bound(path, seen.name, "minimum", told.minimum, kind)
     high = _bound(path, seen.name, "maximum", told.maximum, kind)
     for key, value, fits in (

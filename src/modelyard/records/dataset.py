@@ -49,7 +49,11 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     split: Split
     sources: tuple[SourceFile, ...]
     marks: dict[str, int] = {}
-    """Rows that broke a rule that was only inferred, counted by ``column: rule``."""
+    """Rows that broke a rule that was only inferred or has severity ``warn``, counted by ``column: rule``."""
+    declared: str = ""
+    """Digest of what the schema file declared; empty when nothing."""
+    newest: dt.datetime | None = None
+    """The latest value of the column that tells freshness, when one is declared."""
     created: dt.datetime
 
     @property

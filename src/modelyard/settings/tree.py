@@ -114,6 +114,9 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The column to predict."""
     key: str | tuple[str, ...] = ()
     """What identifies a row; without it, its content does."""
+    schema: str | None = None
+    """The file that declares what the rows must be, relative to the project; by default
+    ``data/NAME.schema.toml``, which the first ``ingest`` begins."""
     split: SplitSettings = SplitSettings()
 
 

@@ -142,4 +142,9 @@ def describe(name: str, kind: Kind, seen: Seen, *, plain: bool) -> Column:
 
 def is_blank(column: Column) -> bool:
     """Whether the column was inferred from no value at all (or from infinities only)."""
-    return column.kind == "float" and column.nullable and column.minimum is None and not column.declared
+    return (
+        column.kind == "float"
+        and column.nullable
+        and column.minimum is None
+        and not (column.declared or column.personal)
+    )
