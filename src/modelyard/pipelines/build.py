@@ -75,6 +75,8 @@ class _Line:
         began = time.perf_counter()
         done = ingest(self._project, self._project.model(self._model).data)
         rows = f"{done.version.rows} rows, {done.version.test_rows} held back"
+        if done.schema_file:
+            rows += f"; what was seen is written in {done.schema_file}"
         self._note("ingest", done.version.ref, not done.new, began, rows)
         return done.version
 
