@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -146,6 +147,62 @@ def test_too_many_waiting_requests_get_429_and_the_others_their_answers(
     assert data.count(b"HTTP/1.1 429") == 8
     assert data.count(b"retry-after: 1\r\n") == 8
     assert data.count(b"HTTP/1.1 200") == 4
+
+
+def test_small_bodies_that_expand_are_expanded_as_room_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def held(own: Predict, batch: Batch) -> Answers:
+        if threading.current_thread() is not threading.main_thread():
+            gate.wait(5)
+        return own(batch)
+
+    _model(monkeypatch, held)
+    limits = Limits(body=100_000, pending=100)
+    packed = gzip.compress(b'{"rows":[{"age":50,"size":3.5}]}'.ljust(90_000))
+    head = b"POST /models/screening/predict HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+    request = head + b"Content-Length: %d\r\n\r\n%b" % (len(packed), packed)
+
+    async def run() -> tuple[int, bytes]:
+        async with serving(tmp_path, native=True, limits=limits) as (service, port):
+            asking = asyncio.create_task(_exchange(port, request * 40, until=b"HTTP/1.1 "))
+            await asyncio.sleep(0.2)
+            bodies = sum(len(slot.body) for c in service.connections for slot in c.slots)  # type: ignore[arg-type]
+            gate.set()
+            return bodies, await asking
+
+    bodies, data = asyncio.run(run())
+    assert 0 < bodies <= 2 * limits.body
+    assert data.count(b"HTTP/1.1 200") == 40
+
+
+def test_a_native_model_that_never_answers_is_given_up_and_its_worker_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def hangs(own: Predict, batch: Batch) -> Answers:
+        if threading.current_thread() is not threading.main_thread():
+            gate.wait(5)
+        return own(batch)
+
+    _model(monkeypatch, hangs)
+    limits = Limits(turn=2, answer_seconds=0.2, sweep_seconds=0.05)
+
+    async def run() -> tuple[bytes, bytes, bool]:
+        async with serving(tmp_path, native=True, limits=limits) as (service, port):
+            first = await _exchange(port, _request() * 5, until=b"HTTP/1.1 ")
+            later = await _exchange(port, _request(), until=b"HTTP/1.1 ")
+            gate.set()
+            return first, later, service.stuck
+
+    first, later, stuck = asyncio.run(run())
+    assert first.count(b"HTTP/1.1 503") == 5
+    assert b"screening/prod/7 did not answer within 0.2 s" in first
+    assert later.count(b"HTTP/1.1 503") == 1
+    assert stuck
 
 
 def test_a_native_model_does_not_stop_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

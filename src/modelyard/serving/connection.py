@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from modelyard.serving.limits import Limits
 from modelyard.serving.reply import Frames
 from modelyard.serving.route import Entry
-from modelyard.wire.heads import Head, Messages, body_too_large, head_too_large
+from modelyard.wire.heads import Head, Messages, body_too_large, expanded, head_too_large
 from modelyard.wire.inference import Reading
 from modelyard.wire.problem import Problem
 
@@ -56,6 +56,7 @@ class Slot:
 
     def refused(self, problem: Problem) -> None:
         self.reply = self.connection.service.refusal(self.entry, problem)
+        self.body = b""  # the reply may wait long for its turn; the body has no use any more
 
     def send(self) -> None:
         self.connection.send()
@@ -72,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._have = 0
         self._need = 0
         self._stream: Messages | None = None
+        self._waiting: deque[tuple[Head, bytes]] = deque()
+        self._lost: Problem | None = None
         self._deaf = False
         self._refused = False
         self._full = False
@@ -88,6 +91,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._deaf = True
         self.slots.clear()
+        self._waiting.clear()
         self.service.connections.discard(self)
         if self._stream is not None:
             self._stream.let_go()
@@ -121,7 +125,7 @@ class Connection(asyncio.Protocol):
         if slots:
             if slots[0].reply is not None:
                 self.send()
-            if len(slots) > self.service.limits.pipelined and not self._full:
+            if not self._full and (len(slots) > self.service.limits.pipelined or self._waiting):
                 self._full = True
                 self.transport.pause_reading()
 
@@ -173,29 +177,44 @@ class Connection(asyncio.Protocol):
     def _strict(self, data: bytes) -> None:
         stream = self._stream
         assert stream is not None
-        problem = None
         try:
             messages = stream.feed(data)
         except Problem as raised:
-            messages, problem = stream.ready(), raised
-        for head, body in messages:
+            messages, self._lost = stream.ready(), raised
+        if messages:
             self._since = 0.0
-            self._message(head, body)
-            if self._deaf:
-                return
-        if problem is not None:
-            self._refuse(problem)
-        elif stream.busy:
+            self._waiting.extend(messages)
+        self._go_on()
+        if stream.busy and not self._deaf:
             self._since = self._since or self._last
             if stream.wants_continue:
                 stream.wants_continue = False
                 self.transport.write(_CONTINUE)
 
-    def _message(self, head: Head, body: bytes) -> None:
-        try:
-            self._take(self.service.resolve(head), body)
-        except Problem as problem:
-            self._refuse(problem)
+    def _go_on(self) -> None:
+        """Take messages as long as the bodies that wait for an answer are no larger than one may be.
+
+        What one read brings in may be a thousand times larger when it is expanded.
+        """
+        limit = self.service.limits.body
+        held = sum(len(slot.body) for slot in self.slots if isinstance(slot.body, bytes))
+        while self._waiting and not self._deaf and held < limit:
+            head, packed = self._waiting.popleft()
+            try:
+                body = expanded(head, packed, limit)
+                held += max(len(body), len(packed))
+                self._take(self.service.resolve(head), body)
+            except Problem as problem:
+                self._refuse(problem)
+        if self._lost is not None and not self._waiting and not self._deaf:
+            self._refuse(self._lost)
+
+    def _again(self) -> None:
+        if self._deaf:
+            return
+        self._go_on()
+        if self.slots and self.slots[0].reply is not None:
+            self.send()
 
     def _take(self, entry: Entry, body: bytes) -> None:
         slot = Slot(self, entry, body)
@@ -238,6 +257,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(out)
         if not last.entry.keep_alive or (self.service.draining and not slots):
             self._end()
+        elif self._waiting:
+            asyncio.get_running_loop().call_soon(self._again)
         elif self._full and not self._blocked and len(slots) <= self.service.limits.pipelined // 2:
             self._full = False
             self.transport.resume_reading()
@@ -246,6 +267,7 @@ class Connection(asyncio.Protocol):
         """Close; a sender that was refused may still be writing, so it is read on for a while."""
         self._deaf = True
         self.slots.clear()
+        self._waiting.clear()
         if self._refused and self.transport.can_write_eof():
             self._until = self.service.now() + self.service.limits.linger_seconds
             self.transport.write_eof()
@@ -279,5 +301,5 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Close as soon as nothing is owed."""
-        if not self.slots and not self._since:
+        if not self.slots and not self._waiting and not self._since:
             self.transport.close()

@@ -23,6 +23,8 @@ class Limits:
     """Requests of one connection that may wait; then its reading pauses."""
     send_seconds: float = 30.0
     """From a request's first byte to its last."""
+    answer_seconds: float = 20.0
+    """What a native model may take for one turn; then its worker gives way to another."""
     idle_seconds: float = 75.0
     linger_seconds: float = 2.0
     """How long a refused sender is read on, so that it sees the refusal."""

@@ -298,9 +298,16 @@ class Service:
         now = self.now()
         for connection in list(self.connections):
             connection.sweep(now)
+        for queue in self._queues.values():
+            queue.sweep()
         if self._log is not None:
             with contextlib.suppress(StoreDown):  # the next answer says so
                 self._log.flush()
+
+    @property
+    def stuck(self) -> bool:
+        """A native model does not come back: only the end of this process frees what it holds."""
+        return any(queue.stuck for queue in self._queues.values())
 
     def drain(self) -> None:
         """Answer what is under way with ``Connection: close``; close what owes nothing."""

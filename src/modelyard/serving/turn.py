@@ -37,6 +37,8 @@ class _Turn:
     key: int
     since: int
     marks: int = 0
+    begun: int = 0
+    """When a native model was asked."""
 
 
 _Outcome = tuple[Batch, list[Span], Answers | None]
@@ -60,8 +62,9 @@ class Queue:
         self._pending: list[Ask] = []
         self._pending_bytes = 0
         self._since = 0
-        self._running = False
+        self._running: _Turn | None = None
         self._scheduled = False
+        self.stuck = False
         self.point(live)
 
     def point(self, live: Live) -> None:
@@ -72,6 +75,8 @@ class Queue:
     def put(self, ask: Ask) -> None:
         """Take part in the next turn; ``Problem`` 429 when too many wait already."""
         limits = self._limits
+        if self.stuck:
+            raise self._too_slow()
         if len(self._pending) >= limits.pending or self._pending_bytes > limits.pending_bytes:
             self.live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
             raise Problem(
@@ -87,7 +92,7 @@ class Queue:
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._pending and not self._scheduled and not self._running:
+        if self._pending and not self._scheduled and self._running is None:
             self._scheduled = True
             self._loop.call_soon(self._begin)
 
@@ -116,18 +121,42 @@ class Queue:
             if turn.live.inline:
                 self._finish(turn, turn.live.predict(batch, spans))
             else:
-                self._running = True
+                self._running, turn.begun = turn, perf_counter_ns()
                 future = self._pool.submit(turn.live.predict, batch, spans)
                 future.add_done_callback(
                     lambda done: self._loop.call_soon_threadsafe(self._arrived, turn, done)
                 )
         except Exception as error:
-            self._running = False
+            self._running = None
             self._fail(turn, error)
         self._schedule()
 
+    def sweep(self) -> None:
+        """Refuse all who wait for a native model that takes too long: its call cannot be ended."""
+        turn = self._running
+        if turn is None or perf_counter_ns() - turn.begun < self._limits.answer_seconds * 1e9:
+            return
+        self.stuck, self._running = True, None
+        asks = [*turn.asks, *self._pending]
+        self._pending, self._pending_bytes = [], 0
+        self.live.tally.add(answered=0, failed=len(asks), rows=0, nanoseconds=0)
+        for ask in asks:
+            ask.refused(self._too_slow())
+            ask.send()
+
+    def _too_slow(self) -> Problem:
+        seconds = f"{self._limits.answer_seconds:g}"
+        return Problem(
+            503,
+            f"{self.live.served.model_id} did not answer within {seconds} s: try again in a second.",
+            code="model_too_slow",
+            headers=b"retry-after: 1\r\n",
+        )
+
     def _arrived(self, turn: _Turn, done: Future[_Outcome]) -> None:
-        self._running = False
+        if self._running is not turn:  # given up
+            return
+        self._running = None
         try:
             self._finish(turn, done.result())
         except Exception as error:

@@ -103,6 +103,8 @@ class Worker:
 
     def _sweep(self, count: int) -> None:
         self.service.sweep()
+        if self.service.stuck:
+            self._drain()
         if count % _COLLECT_EVERY == 0:
             gc.collect(2 if len(self.service.connections) < _FEW else 0)
         self._loop.call_later(self._limits.sweep_seconds, self._sweep, count + 1)

@@ -117,10 +117,10 @@ def read(head: bytes) -> Head:
 
 
 class Messages(_Collector):
-    """A connection's byte stream as whole messages, decompressed.
+    """A connection's byte stream as whole messages, their bodies as they were sent.
 
-    ``feed`` returns the messages that are complete, in order. Bounds: ``head`` and ``body`` bytes
-    (the body's before and after decompression); over them ``Problem`` 431 or 413.
+    ``feed`` returns the messages that are complete, in order; ``expanded`` undoes a body's compression.
+    Bounds: ``head`` and ``body`` bytes; over them ``Problem`` 431 or 413.
     """
 
     def __init__(self, *, head: int, body: int) -> None:
@@ -171,8 +171,7 @@ class Messages(_Collector):
         assert self.head is not None
         self.busy = False
         self.wants_continue = False
-        coding = self.headers.get("content-encoding", "identity").lower()
-        self._ready.append((self.head, _expand(bytes(self._body), coding, self._limits[1])))
+        self._ready.append((self.head, bytes(self._body)))
 
     def feed(self, data: bytes) -> list[tuple[Head, bytes]]:
         """Parse on; on ``Problem`` the messages before it are in ``ready``."""
@@ -192,7 +191,12 @@ class Messages(_Collector):
         return ready
 
 
-def _expand(body: bytes, coding: str, limit: int) -> bytes:
+def expanded(head: Head, body: bytes, limit: int) -> bytes:
+    """The body without the compression that ``head`` declares; ``Problem`` 413 beyond ``limit`` bytes.
+
+    A few kilobytes may become ``limit``: whoever reads many messages at once expands one at a time.
+    """
+    coding = head.headers.get("content-encoding", "identity").lower()
     if coding in ("identity", ""):
         return body
     windows = {"gzip": 31, "x-gzip": 31, "deflate": 15}
