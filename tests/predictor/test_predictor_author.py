@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.errors import AuthorError, Tampered
 from modelyard.predictor.author import hooks
 
 
@@ -50,3 +51,21 @@ def test_nothing_of_it_stays_importable(tmp_path: Path) -> None:
     hooks(code(tmp_path))
     assert (sys.meta_path, sys.path) == (finders, paths)
     assert "words" not in sys.modules
+
+
+def test_a_source_is_run_as_it_was_read_for_it(tmp_path: Path) -> None:
+    place = code(tmp_path)
+
+    def read(path: Path) -> bytes:
+        if path.name == "more.py":
+            raise Tampered(f"{path} was changed")
+        return path.read_bytes()
+
+    with pytest.raises(Tampered, match=r"more\.py was changed"):
+        hooks(place, read)
+
+
+def test_an_author_who_exits_is_an_author_error(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(AuthorError, match="SystemExit: 3"):
+        hooks(tmp_path)

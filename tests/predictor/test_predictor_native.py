@@ -141,3 +141,11 @@ def test_a_crafted_tree_is_refused_before_it_is_asked(kind: str) -> None:
         model._predictors[0][0].nodes["feature_idx"][0] = 10_000
     with pytest.raises(Tampered, match="lead outside"):
         loads(skops.io.dumps(model), "model.skops")
+
+
+def test_a_model_that_exits_does_not_end_the_service() -> None:
+    def leaves(model: Any, rows: Any) -> Any:  # noqa: ARG001
+        raise SystemExit(3)
+
+    with pytest.raises(AuthorError, match="raised SystemExit: 3"):
+        answer(Fitted(None, "binary", ("no", "yes"), predict=leaves), BATCH, SCHEMA)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from modelyard.errors import AuthorError
+from modelyard.errors import AuthorError, Tampered
 
 _LOCK = threading.RLock()
 
@@ -35,31 +35,39 @@ class Hooks:
             raise AuthorError(f"{self.code / 'model.py'} has no function 'load(folder)'.")
         try:
             return self.load(folder)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AuthorError(f"'load' in model.py raised {type(error).__name__}: {error}") from error
 
 
-def hooks(code: Path) -> Hooks:
+def hooks(code: Path, read: Callable[[Path], bytes] | None = None) -> Hooks:
     """Import ``model.py`` from ``code`` and pick the author's functions.
 
     Modules beside it are importable while it is imported and whenever one of the functions runs, and
     belong to this package alone, so that packages with modules of one name live in one process.
-    Raises ``AuthorError``.
+    ``read`` gives a source file's content, by default as it stands. Raises ``AuthorError``, and what
+    ``read`` raises of ``Tampered``.
     """
     path = code / "model.py"
     if not path.is_file():
         raise AuthorError(f"There is no {path}.")
-    own = _Own(code)
+    own = _Own(code, read or Path.read_bytes)
     try:
         with own.importable():
             module = importlib.import_module("model")
-    except Exception as error:
+    except Tampered:
+        raise
+    except (Exception, SystemExit) as error:
         raise AuthorError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     return Hooks(code, *(own.function(module, name) for name in ("predict", "save", "load")))
 
 
 class _Source(SourceFileLoader):
     """Compiled files are neither read nor written: no digest covers a ``__pycache__``."""
+
+    read: Callable[[Path], bytes]
+
+    def get_data(self, path: str) -> bytes:
+        return type(self).read(Path(path))
 
     def path_stats(self, path: str) -> Mapping[str, Any]:
         raise OSError(f"{path} has no compiled form that may be used")
@@ -68,15 +76,15 @@ class _Source(SourceFileLoader):
 class _Finder:
     """Finds the source files of one folder, and of packages in it, before anything else does."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, loader: type[_Source]) -> None:
+        self._folder, self._loader = folder, loader
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         for place in [self._folder] if path is None else path:
             if place == self._folder or place.startswith(self._folder + os.sep):
-                found = FileFinder(place, (_Source, SOURCE_SUFFIXES)).find_spec(name, target)
+                found = FileFinder(place, (self._loader, SOURCE_SUFFIXES)).find_spec(name, target)
                 if found is not None:
                     return found
         return None
@@ -85,8 +93,9 @@ class _Finder:
 class _Own:
     """The modules of one package, in the interpreter's list only while its code runs."""
 
-    def __init__(self, code: Path) -> None:
+    def __init__(self, code: Path, read: Callable[[Path], bytes]) -> None:
         self._path = str(code.resolve())
+        self._loader = type("_Held", (_Source,), {"read": staticmethod(read)})
         files = {path.stem for path in code.glob("*.py")}
         packages = {path.name for path in code.iterdir() if path.is_dir()}
         # the standard library and the installed Modelyard are never meant
@@ -100,7 +109,7 @@ class _Own:
             sys.modules.update(self._modules)
             path, finders = sys.path[:], sys.meta_path[:]
             sys.path.insert(0, self._path)
-            sys.meta_path.insert(0, _Finder(self._path))
+            sys.meta_path.insert(0, _Finder(self._path, self._loader))
             try:
                 yield
             finally:

@@ -9,24 +9,30 @@ from modelyard.predictor.author import hooks
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.locked import require
 from modelyard.predictor.safe import loads
+from modelyard.predictor.verify import verified
 from modelyard.records.package import Manifest
 
 
 def load(folder: Path, manifest: Manifest) -> Fitted:
     """The model as it was trained, with the author's functions where the package says so.
 
-    The caller has verified the package. Raises ``ExtraMissing``, ``Unconvertible`` or ``AuthorError``.
+    The caller has verified the package; what is run of it is held to the manifest again as it is read.
+    Raises ``Tampered``, ``ExtraMissing``, ``Unconvertible`` or ``AuthorError``.
     """
     require(manifest.requirements, f"the package of '{manifest.model}'")
-    author = (
-        hooks(folder / "code") if manifest.custom_predict or (folder / "model" / "native").is_dir() else None
-    )
+    place = folder.resolve()
+
+    def source(path: Path) -> bytes:
+        return verified(place, manifest, path.relative_to(place).as_posix())
+
+    own = manifest.custom_predict or (folder / "model" / "native").is_dir()
+    author = hooks(folder / "code", source) if own else None
     if (folder / "model" / "native").is_dir():
         if author is None or author.load is None:
             raise Unconvertible(f"{folder / 'code' / 'model.py'} has 'save' but no 'load'; write both.")
         model = author.loaded(folder / "model" / "native")
     else:
-        model = loads((folder / "model" / "model.skops").read_bytes(), "model/model.skops")
+        model = loads(verified(folder, manifest, "model/model.skops"), "model/model.skops")
     return Fitted(
         model=model,
         task=manifest.task,

@@ -59,7 +59,7 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
             # an unknown category is answered as the encoder was told to; the check counts it elsewhere
             warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
             given = np.asarray(ask(*arguments))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an author's sys.exit() is no way to end the service
         raise AuthorError(f"{who} raised {type(error).__name__}: {_line(error)}") from error
     return who, given
 
@@ -129,5 +129,5 @@ def _among(value: Any, places: dict[Label, int]) -> bool:
         return False
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no message"])[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelyard.predictor.answers import Answers
-from modelyard.predictor.verify import verify
+from modelyard.predictor.verify import verified, verify
 from modelyard.records.package import Layout, Manifest
 from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch
@@ -42,7 +42,7 @@ def open_package(folder: Path, *, digest: str | None = None) -> Predictor:
     if manifest.form == "onnx":
         from modelyard.predictor.session import session
 
-        content = (folder / "model" / "model.onnx").read_bytes()
+        content = verified(folder, manifest, "model/model.onnx")
         return Predictor(manifest, session(content, manifest.task, manifest.classes))
     from modelyard.predictor.load import load
     from modelyard.predictor.native import answer

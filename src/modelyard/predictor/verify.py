@@ -45,6 +45,23 @@ def verify(folder: Path, digest: str | None = None) -> Manifest:
     return manifest
 
 
+def verified(folder: Path, manifest: Manifest, path: str) -> bytes:
+    """A file's bytes, held to the manifest as they are read; ``Tampered`` when they differ.
+
+    What is loaded is loaded from these: the file may have been written since ``verify`` looked.
+    """
+    listed = next((file for file in manifest.files if file.path == path), None)
+    try:
+        content = (folder / path).read_bytes()
+    except OSError:
+        content = None
+    if listed is None or content is None:
+        raise Tampered(f"{folder / path} is missing from the package.")
+    if hashlib.sha256(content).hexdigest() != listed.sha256:
+        raise Tampered(f"{folder / path} was changed; it does not match the package's manifest.")
+    return content
+
+
 def decode(content: bytes, where: Path | str) -> Manifest:
     """A manifest from its bytes; ``Tampered`` when it is none or names a path outside the package."""
     try:
