@@ -129,7 +129,10 @@ def open_project(
     start: Path | None = None, *, actor: str | None = None, tell: Callable[[str], None] = lambda _: None
 ) -> Project:
     """The project at or above ``start`` (by default the working folder)."""
-    root = settings_.find(start or Path.cwd())
+    try:
+        root = settings_.find(start or Path.cwd())
+    except FileNotFoundError:
+        raise SettingsError("The working folder is gone; change into the project's folder.") from None
     return Project(root=root, settings=settings_.read(root), actor=actor or _actor(), tell=tell)
 
 

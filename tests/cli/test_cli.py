@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -54,6 +55,37 @@ def test_exit_codes(error: type[errors.ModelyardError], code: int) -> None:
 def test_codes_of_errors_are_unlike() -> None:
     kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.ModelyardError)]
     assert len({kind.code for kind in kinds}) == len(kinds)
+
+
+def test_words_of_others_do_not_steer_the_terminal(modelyard: Command, built: Path) -> None:
+    code, output, _ = modelyard(
+        *("-C", built, "review", "screening@1", "--for", "sme", "--yes", "--reason", "\x1b[31mfine\x07")
+    )
+    assert code == 0
+    assert "?[31mfine?" in output
+    code, _, complaint = modelyard("-C", built, "deploy", "t\x1b[31m", "screening")
+    assert code == 2
+    assert "\x1b" not in complaint
+
+
+def test_help_into_a_pipe_that_nobody_reads() -> None:
+    program = "import os, sys; sys.stdout = os.fdopen(int(sys.argv.pop()), 'w'); from modelyard.cli import main; main()"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(write)], pass_fds=[write], capture_output=True, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_in_a_folder_that_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    program = f"import os; os.rmdir({str(folder)!r}); from modelyard.cli.run import run; raise SystemExit(run(['status']))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "modelyard: The working folder is gone; change into the project's folder.\n"
 
 
 def test_outside_a_project(modelyard: Command, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from modelyard.project import Project, open_project
-from modelyard.render.text import table
+from modelyard.render.text import harmless, table
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +26,7 @@ def project(ctx: click.Context) -> Project:
 def tell(sentence: str) -> None:
     """Replace the progress line; silent where standard error is not a terminal."""
     if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K  {sentence} ...")
+        sys.stderr.write(f"\r\x1b[K  {harmless(sentence)} ...")
         sys.stderr.flush()
 
 
@@ -38,9 +38,9 @@ def clear_line() -> None:
 
 
 def say(sentence: str) -> None:
-    """One line for a person."""
+    """One line for a person, or several."""
     clear_line()
-    click.echo(sentence)
+    click.echo(harmless(sentence, keep="\n\t"))
 
 
 def show_json(fact: object) -> None:

@@ -63,7 +63,8 @@ def _known(error: Exception) -> ModelyardError | None:
 
 def _say(sentence: str, code: int) -> int:
     from modelyard.cli.output import clear_line
+    from modelyard.render.text import harmless
 
     clear_line()
-    sys.stderr.write(f"modelyard: {sentence}\n")
+    sys.stderr.write(f"modelyard: {harmless(sentence, keep=chr(10))}\n")
     return code

@@ -59,7 +59,12 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "".join("?" if unicodedata.category(c) in ("Cc", "Cs") else c for c in str(value))
+    return harmless(str(value))
+
+
+def harmless(text: str, *, keep: str = "") -> str:
+    """Text without control characters but those in ``keep``: others' words must not steer a terminal."""
+    return "".join("?" if unicodedata.category(c) in ("Cc", "Cs") and c not in keep else c for c in text)
 
 
 def _numeric(column: Sequence[str]) -> bool:
