@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,6 +251,19 @@ try:
 except StoreDown:
     print("refused")
 """
+
+
+def test_a_log_that_is_deleted_under_its_writer_is_begun_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    writer, key = begun(folder)
+    turn(writer, key, b"a" * 24)
+    shutil.rmtree(folder)
+    turn(writer, key, b"b" * 24)
+    folder.rename(tmp_path / "aside")
+    folder = tmp_path / "aside"
+    turn(writer, key, b"c" * 24)
+    assert ids(folder) == [b"b" * 24, b"c" * 24]
+    writer.close()
 
 
 def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:

@@ -53,7 +53,6 @@ class Writer:
         self._number = 0
         self._segment: _Segment | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             self._segment = self._open(0)
         except OSError as error:
             raise self._down(error) from None
@@ -115,6 +114,8 @@ class Writer:
             self._abandon()
 
     def _append(self, pending: list[tuple[int, bytes]]) -> None:
+        if self._segment is not None and self._segment.gone:
+            self._abandon()
         segment = self._segment
         content = self._announced(segment, pending)
         if segment is None or segment.end + len(content) > segment.size:
@@ -138,6 +139,7 @@ class Writer:
 
     def _open(self, least: int) -> _Segment:
         self._number += 1
+        self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{self.slot:03d}-{self.writer}-{self._number:08d}{SUFFIX}"
         head = frame.head(frame.Head(frame.FORMAT, self.slot, self.writer, self._number, self._flushed))
         return _Segment(self._folder / name, head, max(self._size, len(head) + least))
@@ -183,6 +185,11 @@ class _Segment:
             os.close(self.file)
             fresh.unlink(missing_ok=True)
             raise
+
+    @property
+    def gone(self) -> bool:
+        """Whether somebody deleted it: what is written to it would be read by nobody."""
+        return os.fstat(self.file).st_nlink == 0
 
     def append(self, content: bytes) -> None:
         done = 0
