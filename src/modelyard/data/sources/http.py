@@ -22,6 +22,8 @@ from modelyard.records.dataset import SourceFile
 from modelyard.settings import SourceSettings
 
 ATTEMPTS = 4
+PAUSE = 0.25
+"""Seconds after the first failure; doubled after each."""
 _PIECE = 2**20
 _SLOWEST = 1024
 """Bytes a second."""
@@ -142,7 +144,7 @@ class _Request:
                     ) from None
                 reason = self._why(error)
             if number < ATTEMPTS:
-                time.sleep(0.25 * 2 ** (number - 1))
+                time.sleep(PAUSE * 2 ** (number - 1))
         raise SourceDown(f"{self.origin} {reason}, {ATTEMPTS} times; try again when it answers.")
 
     def too_large(self) -> DataRefused:

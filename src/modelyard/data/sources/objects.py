@@ -137,6 +137,8 @@ class _Bucket:
         except exceptions.PreconditionError:
             raise SourceDown(f"{self.origin} changed while it was read; run it again.") from None
         except exceptions.BaseError as error:
+            if "404 Not Found" in str(error):
+                raise SourceMissing(f"There is no bucket for '{self.origin}'; change 'source'.") from None
             raise SourceDown(f"{self.origin} cannot be read: {self._said.hide(_first(error))}.") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -16,7 +17,11 @@ from modelyard.errors import DataRefused, ModelyardError, SourceDown
 from modelyard.settings import SourceSettings
 
 _DIGITS = 15
-_CLASSES = {"42": "refuses the query", "22": "cannot compute the query", "28": "refuses the login"}
+_SEVERITY = re.compile(r"(?:ERROR|FATAL|PANIC): +")
+_LOGIN = ("authentication failed", "no pg_hba.conf entry", "FATAL: role", "FATAL: database")
+_PASSING = ("08", "40", "53", "55", "57", "58", "XX")
+"""Classes of SQLSTATE that pass: connection, conflict, resources, not ready, operator, system, internal."""
+_PASSES = ("canceling", "conflict", "out of memory", "No space left", "too many", "could not")
 
 
 def stage(url: Filled, query: str, origin: str, source: SourceSettings, place: Place) -> tuple[Staged, ...]:
@@ -108,34 +113,33 @@ def _plain(table: Any, origin: str) -> Any:
             table = table.set_column(at, field.name, _numbers(table[field.name], field.name, origin))
         elif kind == "uuid":
             table = table.set_column(at, field.name, _uuids(table[field.name]))
+        elif kind == "money":  # which comes as an integer of cents, whatever its currency
+            raise DataRefused(
+                f"{origin}: column '{field.name}' is of type money, which has no place in a dataset; "
+                f"write {field.name}::numeric in the query."
+            )
     return table
 
 
 def _postgres_type(field: Any) -> str:
-    if name := getattr(field.type, "type_name", ""):
-        return str(name)
     said = field.metadata or {}
-    return bytes(said.get(b"ADBC:postgresql:typname", b"")).decode()
+    for key in (b"POSTGRESQL:type", b"ADBC:postgresql:typname"):
+        if key in said:
+            return bytes(said[key]).decode()
+    return str(getattr(field.type, "type_name", ""))
 
 
 def _numbers(array: Any, name: str, origin: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    texts = pa.chunked_array(
-        [
-            chunk.cast(pa.string()) if not hasattr(chunk, "storage") else chunk.storage
-            for chunk in array.chunks
-        ],
-        pa.string(),
-    )
-    digits = pc.utf8_length(
-        pc.utf8_ltrim(pc.replace_substring_regex(texts, r"[^0-9]|\.0*$", ""), characters="0")
-    )
+    texts = pa.chunked_array([getattr(chunk, "storage", chunk) for chunk in array.chunks], pa.string())
+    figures = pc.replace_substring_regex(texts, r"[^0-9]|\.0*$", "")
+    digits = pc.utf8_length(pc.utf8_ltrim(figures, characters="0"))
     if (pc.max(digits).as_py() or 0) > _DIGITS:
         raise DataRefused(
-            f"{origin}: column '{name}' is numeric with values of more than {_DIGITS} digits, which has no place in a "
-            "dataset; cast it to text or double precision in the query."
+            f"{origin}: column '{name}' is numeric with values of more than {_DIGITS} digits, which has no place "
+            "in a dataset; cast it to text or double precision in the query."
         )
     return texts.cast(pa.float64())
 
@@ -145,15 +149,8 @@ def _uuids(array: Any) -> Any:
 
     import pyarrow as pa
 
-    values = [
-        None
-        if v is None
-        else v
-        if isinstance(v, str)
-        else str(v if isinstance(v, uuid.UUID) else uuid.UUID(bytes=v))
-        for v in array.to_pylist()
-    ]
-    return pa.chunked_array([pa.array(values, pa.string())])
+    values = (v if isinstance(v, uuid.UUID | None) else uuid.UUID(bytes=v) for v in array.to_pylist())
+    return pa.chunked_array([pa.array([None if v is None else str(v) for v in values], pa.string())])
 
 
 class _Names:
@@ -174,10 +171,13 @@ class _Names:
             raise self._told(error) from None
 
     def _told(self, error: Any) -> ModelyardError:
-        state = str(getattr(error, "sqlstate", "") or "")
         message = self._url.hide(error)
-        reason = message.partition("ERROR: ")[2] or message.partition("FATAL: ")[2] or message
-        reason = reason.partition(" LINE ")[0].strip().rstrip(".")
-        if (what := _CLASSES.get(state[:2])) is not None:
-            return DataRefused(f"{self._origin} {what}: {reason}; mend it in the settings.")
+        state = str(getattr(error, "sqlstate", "") or "")
+        reason = _SEVERITY.split(message)[-1].partition(" LINE ")[0].strip().rstrip(".")
+        if any(word in message for word in _LOGIN):
+            return DataRefused(f"{self._origin} refuses the login: {reason}; mend 'url' or the password.")
+        # Amid the rows the driver tells no state: an ERROR is the query's, a FATAL the server's.
+        passing = state[:2] in _PASSING or (not state and any(word in reason for word in _PASSES))
+        if not passing and (state or "ERROR: " in message):
+            return DataRefused(f"{self._origin} refuses the query: {reason}; mend 'query'.")
         return SourceDown(f"{self._origin} is down or went away: {reason}; run it again when it answers.")
