@@ -222,7 +222,10 @@ def test_all_parts_see_one_state(postgres: Server, tmp_path: Path) -> None:
 def test_a_server_that_goes_away_halfway(partition_on: str | None, tmp_path: Path) -> None:
     with postgres_server() as server:
         scratch = tmp_path / "scratch"
-        query = "select id, case when id > 80000 then pg_sleep(0.001)::text end as pause from patients"
+        query = (
+            "select id, repeat(name, 200) as wide, case when id > 85000 then pg_sleep(0.001)::text end as pause "
+            "from patients"
+        )
         slow = asked(server, query, partition_on=partition_on, partitions=2)
 
         def kill() -> None:

@@ -34,7 +34,7 @@ def test_every_page_has_an_example() -> None:
 
 @pytest.mark.parametrize(("page", "block"), EXAMPLES, ids=lambda v: v if v.endswith(".md") else "")
 def test_an_example_is_a_setting(page: str, block: str, tmp_path: Path) -> None:
-    assert read(project(tmp_path, block), {}).data
+    assert read(project(tmp_path, block), {}).data, page
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Web:
                 web.asked.append((self.command, path, dict(self.headers)))
                 web.answers[path](self)
 
-            do_HEAD = do_GET
+            do_HEAD = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -210,7 +210,7 @@ def test_size_is_bounded_announced_or_not(web: Web, tmp_path: Path) -> None:
 def test_a_slow_and_a_silent_server(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
 
-    def silent(handler: BaseHTTPRequestHandler) -> None:
+    def silent(_: BaseHTTPRequestHandler) -> None:
         ended.wait(20)
 
     def slow(handler: BaseHTTPRequestHandler) -> None:
@@ -231,7 +231,8 @@ def test_a_slow_and_a_silent_server(web: Web, tmp_path: Path, monkeypatch: pytes
     assert not (tmp_path / "scratch").exists()
 
 
-def test_nobody_listens(web: Web, tmp_path: Path) -> None:
+def test_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PAUSE", 0.001)
     with pytest.raises(
         SourceDown, match=r"^http://127\.0\.0\.1:9/a\.csv failed \(Connection refused\), 4 times"
     ):

@@ -17,6 +17,7 @@ from modelyard.errors import DataRefused
 from modelyard.tables.kinds import read_dates, read_datetimes
 
 _ROWS = 65_536
+_BYTES = 2**26
 _EXACT = 2**53
 _DATETIME = pa.timestamp("us")
 
@@ -55,7 +56,7 @@ class ParquetFile:
         piece = self._plain(piece)
         self._waiting.append(piece)
         self._rows += piece.num_rows
-        if sum(table.num_rows for table in self._waiting) >= _ROWS:
+        if sum(t.num_rows for t in self._waiting) >= _ROWS or sum(t.nbytes for t in self._waiting) >= _BYTES:
             self._flush()
 
     def add_rows(self, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
