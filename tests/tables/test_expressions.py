@@ -16,7 +16,7 @@ from modelyard.records.schema import Column, RowRule, Schema
 from modelyard.tables import decode
 from modelyard.tables.check import check
 from modelyard.tables.expressions import LONGEST, BadExpression, parse
-from modelyard.tables.rules import faults
+from modelyard.tables.rules import faults, of_features
 
 COLUMNS = (
     Column(name="n", kind="integer", nullable=True),
@@ -160,6 +160,22 @@ def test_meaning(text: str, row: dict[str, object], broken: bool) -> None:
 def test_what_cannot_be_read_says_why(text: str, clause: str) -> None:
     with pytest.raises(BadExpression, match=re.escape(clause)):
         parse(text, KINDS)
+
+
+def test_rows_of_features_alone_are_held_to_the_rules_between_features() -> None:
+    whole = Schema(
+        columns=(*COLUMNS, Column(name="f", kind="integer", forbidden=True)),
+        target="b",
+        key=("t",),
+        rules=tuple(
+            RowRule(name=name, check=text)
+            for name, text in (("1", "x > n"), ("2", "x > f"), ("3", "b or x > 1"), ("4", "t = s"))
+        ),
+    )
+    alone = of_features(whole)
+    assert [rule.name for rule in alone.rules] == ["1"]
+    rows = pl.DataFrame({c.name: [None] for c in alone.columns}).with_columns(x=pl.lit(1.0), n=pl.lit(2))
+    assert [fault.field for fault in check(rows, alone).faults] == ["1"]
 
 
 def test_columns_are_those_it_names() -> None:

@@ -29,12 +29,13 @@ def predict(project: Project, ref: str, file: Path) -> Predicted:
     from modelyard.data import extract
     from modelyard.tables.check import check
     from modelyard.tables.gather import gather
+    from modelyard.tables.rules import of_features
 
     if not file.exists():
         raise SourceMissing(f"There is no file {file}.")
     package = located(project, ref)
     predictor = opened(project, package.digest)
-    schema = msgspec.structs.replace(predictor.schema, columns=predictor.schema.features, target=None, key=())
+    schema = of_features(predictor.schema)
     frame = extract(str(file.resolve()), file.parent.resolve(), schema=schema)
     checked = check(frame, schema)
     if checked.faults:

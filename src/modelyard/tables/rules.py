@@ -31,6 +31,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
 from modelyard.records.schema import Column, Kind, RowRule, Rule, Schema
 from modelyard.tables import expressions
 from modelyard.tables.expressions import COMPARED, COMPUTED, Expression, Operator, Sort
@@ -99,6 +101,12 @@ def feature_rules(schema: Schema) -> tuple[Compiled, ...]:
     """Those between features alone, which a request can be held to."""
     features = {c.name for c in schema.features}
     return tuple(r for r in row_rules(schema) if features.issuperset(r.expression.columns))
+
+
+def of_features(schema: Schema) -> Schema:
+    """The schema of rows that hold features alone, with the rules that they can be held to."""
+    rules = tuple(compiled.rule for compiled in feature_rules(schema))
+    return msgspec.structs.replace(schema, columns=schema.features, target=None, key=(), rules=rules)
 
 
 @functools.lru_cache(maxsize=256)
