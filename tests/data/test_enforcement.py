@@ -68,6 +68,20 @@ def test_the_first_version_begins_the_file_and_the_same_again_leaves_it(project:
     assert (project.root / FILE).read_text() == text
 
 
+@pytest.mark.parametrize("source", ["data", "data/*", "data/**"])
+def test_a_schema_file_beside_the_rows_is_no_source(project: Project, source: str) -> None:
+    (project.root / "data").mkdir()
+    (project.root / "people.csv").rename(project.root / "data" / "people.csv")
+    settings = msgspec.structs.replace(project.settings.data["people"], source=source)
+    other = Project(
+        root=project.root,
+        settings=msgspec.structs.replace(project.settings, data={"people": settings}),
+        actor="a",
+    )
+    assert ingest(other, "people").schema_file == FILE
+    assert not ingest(other, "people").new
+
+
 def test_rows_that_break_what_is_declared_make_no_version_and_are_kept(project: Project) -> None:
     ingest(project, "people")
     declare(

@@ -18,6 +18,9 @@ from modelyard.settings import SourceSettings
 Setting = str | SourceSettings | tuple[str | SourceSettings, ...]
 Kind = Literal["files", "delta", "python", "http", "objects", "database"]
 
+SCHEMA = ".schema.toml"
+"""How schema files end, which lie beside the rows."""
+
 _OBJECTS = ("s3", "gs", "az")
 _DATABASES = ("postgresql", "postgres", "sqlite", "mysql", "mariadb", "mssql")
 _READING = ("format", "separator", "encoding", "quotes", "sheet", "version")
@@ -78,7 +81,8 @@ def reading(source: SourceSettings, query: str) -> str:
 def files(source: SourceSettings, root: Path) -> list[Path]:
     """The files of a path, a glob or a folder; those of one glob or folder sorted.
 
-    In a glob ``**`` stands for folders at any depth; hidden files match no wildcard and count in no folder.
+    In a glob ``**`` stands for folders at any depth; hidden files match no wildcard and count in no folder,
+    nor do schema files, which hold no rows.
     """
     pattern = source.path or ""
     path = root / pattern
@@ -92,7 +96,7 @@ def files(source: SourceSettings, root: Path) -> list[Path]:
         raise SourceMissing(f"There is no file '{pattern}' in {root}; put it there or change 'source'.")
     # Path.glob takes no absolute patterns, which a setting may hold.
     places = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
-    found = [root / place for place in sorted(places) if (root / place).is_file()]
+    found = [root / p for p in sorted(places) if (root / p).is_file() and not p.endswith(SCHEMA)]
     if not found:
         raise SourceMissing(f"No file matches '{pattern}' in {root}; put one there or change 'source'.")
     return found
@@ -121,7 +125,7 @@ def _folder(pattern: str, folder: Path) -> list[Path]:
 def _inside(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         # ``_SUCCESS`` and the like are what other tools leave beside their rows.
-        if path.name.startswith((".", "_")):
+        if path.name.startswith((".", "_")) or path.name.endswith(SCHEMA):
             continue
         if path.is_dir():
             yield from _inside(path)
