@@ -173,7 +173,14 @@ class TrainingData:
     ``of``. Null is None for strings and NaN for numbers.
     """
 
-    def __init__(self, features: pd.DataFrame, target: pd.Series[Any], *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        features: pd.DataFrame,
+        target: pd.Series[Any],
+        *,
+        seed: int = 0,
+        folds: Sequence[int] | None = None,
+    ) -> None:
         if len(features) != len(target):
             raise ValueError(f"{len(features)} rows of features, but {len(target)} of the target")
         self._build: Callable[[FrameKind], tuple[Any, Any]] = lambda kind: _convert(features, target, kind)
@@ -181,12 +188,20 @@ class TrainingData:
         self._asked: list[FrameKind] = []
         self.seed = seed
         """The seed that every generator was given; for ``random_state``."""
+        self.folds = folds
+        """[n] the fold of each row, from 0, where ``split`` asks for ``folds``; else None."""
 
     @classmethod
-    def of(cls, build: Callable[[FrameKind], tuple[Any, Any]], *, seed: int = 0) -> TrainingData:
+    def of(
+        cls,
+        build: Callable[[FrameKind], tuple[Any, Any]],
+        *,
+        seed: int = 0,
+        folds: Sequence[int] | None = None,
+    ) -> TrainingData:
         """Rows that ``build(kind)`` gives as (features, target) when they are first asked for."""
         data = cls.__new__(cls)
-        data._build, data._made, data._asked, data.seed = build, {}, [], seed
+        data._build, data._made, data._asked, data.seed, data.folds = build, {}, [], seed, folds
         return data
 
     @property

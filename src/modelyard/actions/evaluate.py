@@ -43,6 +43,7 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
             f"{package.model}@run/{package.run}",
             package=package.digest,
             report=digest,
+            data=report.dataset,
             passed="yes" if report.passed else "no",
         )
         return digest

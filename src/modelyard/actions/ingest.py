@@ -33,7 +33,7 @@ def ingest(project: Project, dataset: str, *, operation: str | None = None) -> I
     rows that a declared rule refuses are kept in ``.modelyard/quarantine``. What was seen is written into
     the dataset's schema file.
     """
-    from modelyard.data import fingerprint, schema_file
+    from modelyard.data import agrees, declared, fingerprint, schema_file
 
     settings = project.data(dataset)
     path = schema_path(project, dataset)
@@ -41,7 +41,13 @@ def ingest(project: Project, dataset: str, *, operation: str | None = None) -> I
     files = fingerprint(settings.source, project.root)
     with project.yard.read() as facts:
         latest = facts.datasets.latest(dataset)
-    if latest and latest.declared == declaration.digest and _is_made_of(latest, files, settings):
+    if (
+        latest
+        and latest.declared == declaration.digest
+        and _is_made_of(latest, files, settings)
+        and agrees(latest.split, declared(settings.split, project.root))
+        and not any(found.kind in settings.refuse for found in latest.findings)
+    ):
         if declaration.table.freshness is not None:
             _still_fresh(_enforced(project, dataset, declaration), latest)
         return Ingested(version=latest, new=False, schema_file=_written(project, path, latest, again=False))
@@ -65,7 +71,7 @@ def write_schema(project: Project, dataset: str) -> Path:
     declaration = schema_file.read(path)
     project.tell(f"reading {dataset}")
     prepared = prepare(
-        project.data(dataset),
+        msgspec.structs.replace(project.data(dataset), refuse=()),
         project.root,
         previous=None,
         scratch=project.tables / ".scratch",
@@ -124,6 +130,7 @@ def _ingest(
         enforced=enforced,
         scratch=project.tables / ".scratch",
         tell=project.tell,
+        dealt=latest.split if latest else None,
     )
     declared = enforced.declaration.digest
     if latest and (latest.digest, latest.schema, latest.split, latest.declared) == (
@@ -160,6 +167,7 @@ def _ingest(
             marks=prepared.marks,
             declared=declared,
             newest=prepared.newest,
+            findings=prepared.findings,
             created=now(),
         )
         facts.datasets.add(version)
@@ -175,10 +183,4 @@ def _is_made_of(
     version: DatasetVersion, files: tuple[SourceFile, ...] | None, settings: DataSettings
 ) -> bool:
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
-    split = settings.split
-    return (
-        version.sources == files
-        and (version.schema.target, version.schema.key) == (settings.target, key)
-        and (version.split.test, version.split.seed, version.split.stratify)
-        == (split.test, split.seed, split.stratify)
-    )
+    return version.sources == files and (version.schema.target, version.schema.key) == (settings.target, key)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import msgspec
+
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.registry import Release, Version
@@ -26,7 +30,17 @@ def releases(project: Project, environment: str | None = None, model: str | None
         return facts.releases.list(environment, model)
 
 
-def data(project: Project, dataset: str | None = None) -> list[DatasetVersion]:
-    """Dataset versions, ascending."""
+class Listed(DatasetVersion, frozen=True, kw_only=True):
+    """A dataset version as it is listed."""
+
+    test_uses: int = 0
+    """Reports that were made on its test split: the more, the less its scores can be trusted."""
+
+
+def data(project: Project, dataset: str | None = None) -> list[Listed]:
+    """Dataset versions, ascending, with the uses of their test splits."""
     with project.yard.read() as facts:
-        return facts.datasets.list(dataset)
+        found = facts.datasets.list(dataset)
+        events = facts.events.list() if found else []
+    uses = Counter(e.payload.get("data") for e in events if e.action == "package.evaluated")
+    return [Listed(**msgspec.structs.asdict(v), test_uses=uses[v.ref]) for v in found]

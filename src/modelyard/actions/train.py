@@ -98,7 +98,7 @@ def _fit_and_seal(
 
     settings = project.model(run.model)
     project.tell(f"training {run.model} on {version.ref}")
-    frame = load(version, project.tables, part="train")
+    frame = load(version, project.tables, part="train", split=True)
     held_back = load(version, project.tables, part="test")
     task, classes = training.tell(target(frame, version.schema), settings.task)
     for metric in settings.gates:

@@ -105,12 +105,13 @@ def _list(ctx: click.Context, dataset: str | None, as_json: bool) -> None:
         show_json(found)
         return
     show_table(
-        ("version", "rows", "test rows", "columns", "digest", "ingested (UTC)"),
+        ("version", "rows", "test rows", "test uses", "columns", "digest", "ingested (UTC)"),
         [
             (
                 v.ref,
                 v.rows,
                 v.test_rows,
+                v.test_uses,
                 len(v.schema.columns),
                 v.digest[:12],
                 f"{v.created:%Y-%m-%d %H:%M:%S}",

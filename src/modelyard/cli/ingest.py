@@ -38,5 +38,7 @@ def command(ctx: click.Context, datasets: tuple[str, ...], schema_only: bool, as
         say(f"{version.ref}: {held_back}" if result.new else f"{version.ref}: nothing new ({held_back})")
         for mark, count in sorted(version.marks.items()) if result.new else ():
             say(f"  marked: {count} rows, {mark}")
+        for finding in version.findings if result.new else ():
+            say(f"  found: {finding.sentence}")
         if result.schema_file:
             say(f"  schema: {result.schema_file} says what was seen; declare there what must be")

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from modelyard.data.fingerprint import fingerprint
+from modelyard.data.splitting import agrees, declared
 
 if TYPE_CHECKING:
     from modelyard.data.description import describe
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Prepared",
     "Stored",
+    "agrees",
+    "declared",
     "describe",
     "differ",
     "extract",

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from modelyard.data.dealing import Dealer
 from modelyard.errors import StoreDown
-from modelyard.records.dataset import Split
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.check import Checked, check
 from modelyard.tables.delta import Part
@@ -22,7 +22,6 @@ from modelyard.tables.infer import Seen, is_blank, look
 from modelyard.tables.rowhash import Words, row_hashes
 from modelyard.tables.rules import EXACT, row_rules
 from modelyard.tables.sample import Sample
-from modelyard.tables.split import SPLIT, assign
 
 _QUICK = {"kind", "nullable", "range", "categories", "unique"}
 """Rules that what was seen of a piece can clear as a whole, or that are asked of the whole table."""
@@ -37,6 +36,8 @@ class Piece:
     checked: Checked
     sums: Words
     test_rows: int
+    moved: int
+    """Rows that were test rows of the version before and are training rows now."""
     labels: pl.DataFrame
     """Rows and test rows by label (``label``, ``rows``, ``test``), where they were asked for."""
     keys: Words
@@ -56,7 +57,8 @@ class Piecework:
         *,
         target: str | None,
         key: tuple[str, ...],
-        split: Split,
+        dealer: Callable[[Schema], Dealer],
+        stratify: bool,
         previous: Schema | None,
         folder: Path,
         declare: Callable[[Schema], Schema] = lambda schema: schema,
@@ -75,9 +77,10 @@ class Piecework:
         )
         self._related = {n for rule in row_rules(self.expected) for n in rule.expression.columns}
         self.sample = Sample()
-        self._split = split
+        self.dealer = dealer(self.schema)
+        self._stratify = stratify
         self._folder = folder
-        self._columns = counted(self.schema, [SPLIT])
+        self._columns = counted(self.schema, self.dealer.extra)
         self._many: set[str] = set()
         """Columns that were seen to hold too many values to list."""
         self._numbers = count()
@@ -89,10 +92,8 @@ class Piecework:
         seen = {s.name: look(s, distinct=s.name not in self._many) for s in frame}
         self._many |= {name for name, column in seen.items() if column.distinct is None}
         checked = self._check(frame, seen)
-        test = assign(frame, schema=self.schema, split=self._split)
+        dealt, test, moved = self.dealer.deal(frame)
         labels = self._labels(frame, test)
-        sides = pl.select(pl.when(test).then(pl.lit("test")).otherwise(pl.lit("train")).alias(SPLIT))
-        dealt = frame.with_columns(sides.to_series())
         sums, words = row_words(dealt, self._columns)
         self.sample.add(frame, words)
         roles = [n for n in (*self.schema.key, self.schema.target) if n is not None]
@@ -102,6 +103,7 @@ class Piecework:
             checked=checked,
             sums=sums,
             test_rows=int(test.sum()),
+            moved=moved,
             labels=labels,
             keys=row_hashes(frame, self.schema.key) if self.schema.key else np.empty(0, np.uint64),
             missing={n: _first_missing(frame[n]) for n in roles if seen[n].nulls + seen[n].nans},
@@ -125,7 +127,7 @@ class Piecework:
 
     def _labels(self, frame: pl.DataFrame, test: pl.Series) -> pl.DataFrame:
         target = self.schema.target
-        if not self._split.stratify or target is None:
+        if not self._stratify or target is None:
             return pl.DataFrame()
         return (
             pl.DataFrame({"label": frame[target], "test": test})

@@ -20,14 +20,16 @@ import numpy as np
 import polars as pl
 
 from modelyard.data.csv import BLOCK
+from modelyard.data.dealing import Dealer, dealer
 from modelyard.data.enforcement import Enforced
 from modelyard.data.extraction import Kinds, Reading, in_order, read_through
 from modelyard.data.fingerprint import fingerprint, locate
+from modelyard.data.leakage import look
 from modelyard.data.piecework import Piece, Piecework, values_of
 from modelyard.data.sources.listing import Setting, kind, listed
 from modelyard.data.staging import recorded, stage
 from modelyard.errors import DataRefused, SettingsError
-from modelyard.records.dataset import SourceFile, Split
+from modelyard.records.dataset import DataFinding, SourceFile, Split
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
@@ -36,7 +38,7 @@ from modelyard.tables.digest import counted, seal
 from modelyard.tables.infer import Seen, describe, is_blank
 from modelyard.tables.profile import merge
 from modelyard.tables.sample import count_frame, edges
-from modelyard.tables.split import SPLIT, class_shares
+from modelyard.tables.split import FOLD, SPLIT, class_shares
 
 _SECONDS = 2.0
 
@@ -59,6 +61,9 @@ class Prepared:
     """Columns that were integer in the version before and are float now."""
     newest: dt.datetime | None = None
     """Of the column that tells freshness, when one is declared."""
+    findings: tuple[DataFinding, ...] = ()
+    extra: tuple[str, ...] = (SPLIT,)
+    """The columns after those of the schema."""
     test_rows: int
     rows: int
 
@@ -74,6 +79,7 @@ def prepare(
     *,
     previous: Schema | None,
     enforced: Enforced | None = None,
+    dealt: Split | None = None,
     scratch: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
     block: int = BLOCK,
@@ -82,7 +88,7 @@ def prepare(
 
     A column keeps its kind from version to version; integers may become floats, a column that never
     had a value may become anything. Nulls, ranges and categories are inferred anew; what is declared (in
-    ``enforced``, or else in the version before) refuses. What is read is kept in a folder of its own under ``scratch``, on the disk of the
+    ``enforced``, or else in the version before) refuses. ``dealt`` is the split of the version before. What is read is kept in a folder of its own under ``scratch``, on the disk of the
     tables at best, until the result is let go of. ``tell`` hears of rows and bytes. Raises
     ``SourceMissing``, ``StoreDown``, or ``DataRefused`` naming file, row and column.
     """
@@ -90,7 +96,7 @@ def prepare(
         scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="rows-", dir=scratch))
     try:
-        prepared = _prepare(settings, root, previous, enforced, folder, tell, block)
+        prepared = _prepare(settings, root, previous, enforced, dealt, folder, tell, block)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -103,6 +109,7 @@ def _prepare(
     root: Path,
     previous: Schema | None,
     enforced: Enforced | None,
+    dealt: Split | None,
     folder: Path,
     tell: Callable[[str], None],
     block: int,
@@ -113,6 +120,17 @@ def _prepare(
     before = _stamps(settings.source, root)
     sources = fingerprint(settings.source, root)
     readings: list[Piecework] = []
+    staged = stage(settings.source, root, folder / "staged")
+
+    def times(name: str) -> tuple[pl.Series, Schema]:
+        """One column whole, for which everything is read once more."""
+        found = read_through(staged, lambda frame: frame[name], schema=previous, block=block)
+        column = Column(name=name, kind=found.kinds[name] or "float", nullable=True)
+        return pl.concat(found.done), Schema(columns=(column,))
+
+    def hand(schema: Schema) -> Dealer:
+        before_split = (previous, dealt) if previous and dealt else None
+        return dealer(schema, settings=settings.split, root=root, before=before_split, times=times)
 
     def begin(kinds: Kinds) -> None:
         _check_names(list(kinds), settings.target, key)
@@ -127,14 +145,14 @@ def _prepare(
                 kinds,
                 target=settings.target,
                 key=key,
-                split=_split(settings, {}),
+                dealer=hand,
+                stratify=settings.split.stratify,
                 previous=previous,
                 folder=at,
                 declare=enforced.schema if enforced else lambda schema: schema,
             )
         )
 
-    staged = stage(settings.source, root, folder / "staged")
     reading = read_through(
         staged,
         lambda frame: readings[-1].work(frame),
@@ -148,6 +166,8 @@ def _prepare(
     made_of = recorded(settings.source, root, staged) if sources is None else sources
     shutil.rmtree(folder / "staged", ignore_errors=True)
     pieces, done = reading.done, readings[-1]
+    if done.dealer.trouble:
+        raise done.dealer.trouble
     seen = {
         c.name: functools.reduce(operator.add, (piece.seen[c.name] for piece in pieces))
         for c in done.schema.columns
@@ -170,21 +190,35 @@ def _prepare(
     more, newest = (enforced or Enforced()).whole(
         [part.path for part in parts], reading.rows, schema, reading.place
     )
-    found: dict[str, float] = {}
+    split = done.dealer.split
     if settings.split.stratify:
         found = class_shares(pl.concat([piece.labels for piece in pieces]), schema=schema)
+        split = msgspec.structs.replace(split, shares=found)
+    findings = look(
+        (pl.read_parquet(part.path, glob=False) for part in parts),
+        schema=schema,
+        split=split,
+        rows=reading.rows,
+        moved=sum(piece.moved for piece in pieces),
+    )
+    _refuse(findings, settings)
     return Prepared(
         parts=parts,
         schema=schema,
         digest=seal(
-            schema, counted(schema, [SPLIT]), rows=reading.rows, sums=(piece.sums for piece in pieces)
+            schema,
+            counted(schema, done.dealer.extra),
+            rows=reading.rows,
+            sums=(piece.sums for piece in pieces),
         ),
         profile=_profile(parts, edges(done.sample, schema, seen), schema, tell),
-        split=_split(settings, found),
+        split=split,
         sources=made_of,
         marks=marks | more,
         newest=newest,
         widened=widened,
+        findings=findings,
+        extra=tuple(done.dealer.extra),
         test_rows=test_rows,
         rows=reading.rows,
     )
@@ -221,9 +255,10 @@ def _profile(
     return total
 
 
-def _split(settings: DataSettings, found: dict[str, float]) -> Split:
-    split = settings.split
-    return Split(test=split.test, seed=split.seed, stratify=split.stratify, shares=found)
+def _refuse(findings: tuple[DataFinding, ...], settings: DataSettings) -> None:
+    for found in findings:
+        if found.kind in settings.refuse:
+            raise DataRefused(f"{found.sentence} ('refuse' names {found.kind}.)")
 
 
 def _stamps(source: Setting, root: Path) -> list[object]:
@@ -233,8 +268,9 @@ def _stamps(source: Setting, root: Path) -> list[object]:
 
 
 def _check_names(names: list[str], target: str | None, key: tuple[str, ...]) -> None:
-    if SPLIT in names:
-        raise DataRefused(f"Column '{SPLIT}' is a name of our own; rename it in the source.")
+    for ours in (SPLIT, FOLD):
+        if ours in names:
+            raise DataRefused(f"Column '{ours}' is a name of our own; rename it in the source.")
     lower: dict[str, str] = {}
     for name in names:
         if not name.strip():

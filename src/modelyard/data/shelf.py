@@ -11,7 +11,7 @@ from modelyard.data.preparation import Prepared
 from modelyard.errors import Tampered
 from modelyard.records.dataset import DatasetVersion
 from modelyard.tables import delta
-from modelyard.tables.split import SPLIT
+from modelyard.tables.split import FOLD, SPLIT
 
 Side = Literal["train", "test", "all"]
 
@@ -31,7 +31,7 @@ def store(prepared: Prepared, tables: Path, dataset: str) -> Stored:
     and not written again. Raises ``StoreDown``.
     """
     path = tables / dataset
-    version = delta.adopt(path, prepared.parts, prepared.schema, digest=prepared.digest, extra=[SPLIT])
+    version = delta.adopt(path, prepared.parts, prepared.schema, digest=prepared.digest, extra=prepared.extra)
     return Stored(dataset, version, delta.names(path, version))
 
 
@@ -47,7 +47,7 @@ def load(version: DatasetVersion, tables: Path, *, part: Side, split: bool = Fal
     frame = delta.read(path, version.table_version, version.schema)
     _check(version, path, frame.columns)
     chosen = frame if part == "all" else frame.filter(pl.col(SPLIT) == part)
-    return chosen if split else chosen.drop(SPLIT)
+    return chosen if split else chosen.drop(SPLIT, FOLD, strict=False)
 
 
 def scan(version: DatasetVersion, tables: Path, *, part: Side, split: bool = False) -> pl.LazyFrame:
@@ -56,7 +56,7 @@ def scan(version: DatasetVersion, tables: Path, *, part: Side, split: bool = Fal
     frame = delta.scan(path, version.table_version, version.schema)
     _check(version, path, frame.collect_schema().names())
     chosen = frame if part == "all" else frame.filter(pl.col(SPLIT) == part)
-    return chosen if split else chosen.drop(SPLIT)
+    return chosen if split else chosen.drop(SPLIT, FOLD, strict=False)
 
 
 def _check(version: DatasetVersion, path: Path, columns: list[str]) -> None:

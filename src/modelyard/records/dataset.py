@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 
 import msgspec
 
@@ -21,13 +22,49 @@ class SourceFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows were dealt: a row is a test row iff ``hash(seed, key) < test``."""
+    """How rows were dealt; what decides for a row is the row alone, never its neighbours.
+
+    A row is a test row iff its key is in ``holdout``, else iff ``column`` holds ``test_value``, else iff
+    ``time`` is ``after`` or later, else iff ``hash(seed, group or key or features) < test``.
+    """
 
     test: float
     seed: int
     stratify: bool
     shares: dict[str, float] = {}
     """The test share found in each class (with ``stratify``)."""
+    group: tuple[str, ...] = ()
+    time: str | None = None
+    after: int | float | str | None = None
+    """The first time that is a test row's: as declared, or as chosen for the first version that needed it."""
+    column: str | None = None
+    test_value: bool | int | float | str | None = None
+    holdout: SourceFile | None = None
+    folds: int | None = None
+
+
+FindingAtIngest = Literal[
+    "target_leak",
+    "duplicates",
+    "group_leak",
+    "moved",
+    "split_column",
+    "identifier",
+    "constant",
+    "same_columns",
+    "uneven",
+]
+
+
+class DataFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about a dataset version that a person should look at."""
+
+    kind: FindingAtIngest
+    columns: tuple[str, ...]
+    figure: float
+    """What was measured; ``sentence`` names its unit."""
+    sentence: str
+    """What it means and what to do."""
 
 
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +91,8 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of what the schema file declared; empty when nothing."""
     newest: dt.datetime | None = None
     """The latest value of the column that tells freshness, when one is declared."""
+    """Rows that broke a rule that was only inferred, counted by ``column: rule``."""
+    findings: tuple[DataFinding, ...] = ()
     created: dt.datetime
 
     @property

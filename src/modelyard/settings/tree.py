@@ -28,6 +28,9 @@ class YardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A folder; a relative path starts at the project."""
 
 
+Finding = Literal["target_leak", "duplicates", "group_leak", "moved", "split_column", "identifier"]
+
+
 class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``split``: which rows are held back for testing."""
 
@@ -36,6 +39,31 @@ class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stratify: bool = False
     """Verify that each class has its share in the test split, and refuse an empty class."""
     seed: int = 0
+    group: str | tuple[str, ...] = ()
+    """Columns whose rows of equal values stand on one side, such as ``patient_id``."""
+    time: str | None = None
+    """A column of times (or numbers): the newest rows are held back."""
+    after: int | float | str | None = None
+    """The first time that is held back, such as ``"2026-01-01"``; by default the one that gives ``test``
+    its share in the first version, which later versions keep."""
+    column: str | None = None
+    """A column that says itself which rows are held back."""
+    test_value: bool | int | float | str | None = None
+    """What ``column`` holds in rows that are held back; by default ``test``."""
+    holdout: str | None = None
+    """A CSV or Parquet file with the keys of the rows that are held back."""
+    folds: Annotated[int, Meta(ge=2, le=100)] | None = None
+    """Deal every row to one of so many folds too, for cross-validation: ``data.folds`` in training."""
+
+    def __post_init__(self) -> None:
+        chosen = [n for n in ("group", "time", "column", "holdout") if getattr(self, n)]
+        if len(chosen) > 1:
+            raise ValueError(f"'{chosen[0]}' and '{chosen[1]}' exclude each other")
+        for name, needed in (("after", "time"), ("test_value", "column")):
+            if getattr(self, name) is not None and not getattr(self, needed):
+                raise ValueError(f"'{name}' needs '{needed}'")
+        if self.folds and self.time:
+            raise ValueError("'folds' are dealt by hash, which would train on what is later than 'time'")
 
 
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +146,8 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The file that declares what the rows must be, relative to the project; by default
     ``data/NAME.schema.toml``, which the first ``ingest`` begins."""
     split: SplitSettings = SplitSettings()
+    refuse: tuple[Finding, ...] = ()
+    """Findings that refuse the version instead of being reported only."""
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

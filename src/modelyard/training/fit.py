@@ -71,7 +71,7 @@ def fit(
     values = resolve(code.space, params)
     if frame.height == 0:
         raise DataRefused("There are no rows to train on; ingest a table with rows first.")
-    data = TrainingData.of(lambda kind: _rows(frame, schema, kind), seed=seed)
+    data = TrainingData.of(lambda kind: _rows(frame, schema, kind), seed=seed, folds=_folds(frame))
     trial = gather(frame.head(_TRIAL_ROWS), schema)
     with captured() as tail, code.importable(), np.errstate():
         _seed(seed)
@@ -120,6 +120,15 @@ def _rows(frame: pl.DataFrame, schema: Schema, kind: FrameKind) -> tuple[Any, An
     import pandas as pd
 
     return features, pd.Series(answers, index=features.index, name=name, dtype=answers.dtype)
+
+
+def _folds(frame: pl.DataFrame) -> Any:
+    """[n] integers, where the table has folds."""
+    import polars as pl
+
+    from modelyard.tables.split import FOLD
+
+    return frame[FOLD].cast(pl.Int64).to_numpy() if FOLD in frame.columns else None
 
 
 def _train(code: ModelCode, data: TrainingData, values: Mapping[str, Scalar]) -> object:

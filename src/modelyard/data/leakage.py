@@ -1,0 +1,255 @@
+"""What in a dataset would make a test score a lie, or a column useless: found in one pass over batches.
+
+Nothing here refuses. Duplicates and groups are looked for among rows whose content (or value) hashes
+below a bound, so that equal ones are seen together however large the table; columns are judged
+on a bounded sample of rows, those of the training side where the target plays a part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from modelyard.data import columns as judged
+from modelyard.records.dataset import DataFinding, FindingAtIngest, Split
+from modelyard.records.schema import Column, Schema
+from modelyard.tables.rowhash import mix
+from modelyard.tables.split import SPLIT
+
+ROWS = 100_000
+"""Rows looked at closely, about; all of them in a smaller table."""
+CELLS = 20_000_000
+MOST = 20
+"""Findings of one kind that are told one by one."""
+
+_ID_NAME = re.compile(r"(?:^|[_\W])(?:id|ids|uid|uuid|guid|ssn|mrn)$|[a-z0-9](?:Id|ID|UUID|Uuid)$", re.ASCII)
+_ID_NAME_LOWER = re.compile(r"^(?:id|uuid|guid|ssn|mrn)[_\W]", re.ASCII)
+_CODE = r"^[^\s]*[0-9][^\s]*$"
+_DISTINCT = 0.1
+"""With fewer distinct rows than this share, equal rows are the nature of the table."""
+_FEWEST_VALUES, _MOST_ROWS, _LEAST_ROWS = 20, 50, 1.05
+"""What repeats like an identifier of people or things: at least so many values, and mean rows of one."""
+_SKEW = 2.0
+_EXPECTED = 10
+
+
+@dataclass
+class _Sides:
+    """Hashes of values or contents, and which stand on the test side."""
+
+    hashes: list[NDArray[np.uint64]] = field(default_factory=list)
+    tests: list[NDArray[np.bool_]] = field(default_factory=list)
+
+    def add(self, hashes: pl.Series, test: NDArray[np.bool_], bound: np.uint64, keep: pl.Series) -> None:
+        words = hashes.to_numpy()
+        chosen = (words <= bound) & keep.to_numpy()
+        self.hashes.append(words[chosen])
+        self.tests.append(test[chosen])
+
+    def shared(self) -> tuple[int, int, int, int]:
+        """Test rows whose like is in training, test rows, distinct, rows."""
+        hashes, test = np.concatenate(self.hashes), np.concatenate(self.tests)
+        both = np.isin(hashes[test], hashes[~test])
+        return int(both.sum()), int(test.sum()), np.unique(hashes).size, hashes.size
+
+
+def look(
+    batches: Iterable[pl.DataFrame], *, schema: Schema, split: Split, rows: int, moved: int = 0
+) -> tuple[DataFinding, ...]:
+    """Findings about a table of ``rows`` rows that comes in batches, each with its split.
+
+    ``moved`` are rows that were test rows of the version before and are training rows now.
+    """
+    features = [c.name for c in schema.features]
+    share = min(1.0, ROWS / max(rows, 1))
+    bound = np.uint64(min(int(share * 2.0**64), 2**64 - 1))
+    near = np.uint64(min(int(min(share, CELLS / max(rows * len(features), 1)) * 2.0**64), 2**64 - 1))
+    contents, groups, extent, kept = _Sides(), {}, judged.Extent(), []
+    seen = 0
+    for batch in batches:
+        if not seen:
+            groups = {name: _Sides() for name in _watched(batch, schema, split)}
+        test = (batch[SPLIT] == "test").to_numpy()
+        everyone = pl.repeat(True, batch.height, eager=True)
+        contents.add(batch.select(features).hash_rows(seed=11), test, bound, everyone)
+        for name, sides in groups.items():
+            sides.add(batch[name].hash(seed=11), test, bound, batch[name].is_not_null())
+        extent.add(batch.select(features))
+        places = np.arange(seen, seen + batch.height, dtype=np.uint64)
+        kept.append(batch.filter(pl.Series(mix(places) <= near)))
+        seen += batch.height
+    if not seen:
+        return ()
+    sample = pl.concat(kept)
+    identifiers = judged.identifiers(sample, schema, extent, rows=rows, named=_is_id)
+    found = [
+        *_moved(moved),
+        *judged.target_leaks(sample.filter(pl.col(SPLIT) == "train"), schema),
+        *_duplicates(contents, whole=share == 1),
+        *(f for name, sides in groups.items() for f in _group(name, sides)),
+        *_split_columns(schema, split),
+        *identifiers,
+        *extent.constants(schema),
+        *judged.same_columns(sample, schema, aside=[n for f in identifiers for n in f.columns]),
+        *_uneven(sample, schema, split),
+    ]
+    return _told(found)
+
+
+def _told(found: list[DataFinding]) -> tuple[DataFinding, ...]:
+    """The first ``MOST`` of each kind, and one that says how many more there are."""
+    told: list[DataFinding] = []
+    for kind in dict.fromkeys(f.kind for f in found):
+        alike = [f for f in found if f.kind == kind]
+        told += alike[:MOST]
+        if rest := alike[MOST:]:
+            names = tuple(name for f in rest for name in f.columns)
+            sentence = f"{len(rest)} more findings like the last one, about {', '.join(names[:10])}" + (
+                " and others." if len(names) > 10 else "."
+            )
+            told.append(DataFinding(kind=kind, columns=names, figure=float(len(rest)), sentence=sentence))
+    return tuple(told)
+
+
+def _is_id(name: str) -> bool:
+    return bool(_ID_NAME.search(name) or _ID_NAME.search(name.lower()) or _ID_NAME_LOWER.search(name.lower()))
+
+
+def _watched(batch: pl.DataFrame, schema: Schema, split: Split) -> list[str]:
+    """Columns that may name people or things of several rows."""
+
+    def suspect(column: Column) -> bool:
+        if column.kind not in ("string", "integer") or column.name in split.group:
+            return False
+        if _is_id(column.name):
+            return True
+        texts = batch[column.name].head(1000).drop_nulls() if column.kind == "string" else pl.Series([])
+        return len(texts) > 0 and int(texts.str.contains(_CODE).sum()) >= 0.9 * len(texts)
+
+    parts = [c for c in schema.columns if c.name in schema.key] if len(schema.key) > 1 else []
+    return [c.name for c in (*parts, *schema.features) if (c in parts and _plain(c)) or suspect(c)]
+
+
+def _plain(column: Column) -> bool:
+    return column.kind in ("string", "integer")
+
+
+def _moved(rows: int) -> list[DataFinding]:
+    if not rows:
+        return []
+    return [
+        _finding(
+            "moved",
+            (),
+            rows,
+            f"{rows:,} rows that were test rows before are training rows now, because 'split' or 'key' changed: "
+            "a model that learns from them can no longer be compared by scores on them; take the change back, or "
+            "begin a dataset of another name.",
+        )
+    ]
+
+
+def _duplicates(contents: _Sides, *, whole: bool) -> list[DataFinding]:
+    both, tests, distinct, rows = contents.shared()
+    if not both or distinct < _DISTINCT * rows:
+        return []
+    share = judged.percent(both / tests)
+    how = f"{both:,} of {tests:,} test rows ({share})" if whole else f"About {share} of the test rows"
+    return [
+        _finding(
+            "duplicates",
+            (),
+            both / tests,
+            f"{how} are equal to a training row in every feature, so that the test score is too good; drop repeated "
+            "rows from the source, or leave 'key' out so that equal rows stand on one side.",
+        )
+    ]
+
+
+def _group(name: str, sides: _Sides) -> list[DataFinding]:
+    both, tests, distinct, rows = sides.shared()
+    if not both or distinct < _FEWEST_VALUES or not _LEAST_ROWS <= rows / distinct <= _MOST_ROWS:
+        return []
+    return [
+        _finding(
+            "group_leak",
+            (name,),
+            both / tests,
+            f"{judged.percent(both / tests)} of the test rows share their '{name}' with training rows: if it names a "
+            "person or thing, the model is tested on what it has met; set "
+            f"'group = \"{name}\"' under 'split'.",
+        )
+    ]
+
+
+def _split_columns(schema: Schema, split: Split) -> list[DataFinding]:
+    features = {c.name for c in schema.features}
+    decides = [n for n in (*split.group, split.time, split.column) if n in features]
+    return [
+        _finding(
+            "split_column",
+            (name,),
+            1.0,
+            f"'{name}' decides the split and is a feature too, so that its values differ between training and "
+            "test by design; drop it from the features, or make it part of 'key'.",
+        )
+        for name in decides
+        if name is not None
+    ]
+
+
+def _uneven(sample: pl.DataFrame, schema: Schema, split: Split) -> list[DataFinding]:
+    """Only where rows are not dealt one by one: there chance keeps shares near what was asked."""
+    if not (split.group or split.time or split.column or split.holdout):
+        return []
+    found = []
+    test = sample[SPLIT] == "test"
+    share = float(test.mean() or 0)  # type: ignore[arg-type]
+    if (split.group or split.time) and not split.test / _SKEW <= share <= split.test * _SKEW:
+        what = f"time '{split.time}'" if split.time else f"group '{', '.join(split.group)}'"
+        found.append(
+            _finding(
+                "uneven",
+                (),
+                share,
+                f"The test split by {what} holds {judged.percent(share)} of the rows where {judged.percent(split.test)} "
+                "was asked for; "
+                + (
+                    "move 'after' on when you begin to compare models anew."
+                    if split.time
+                    else "groups are large."
+                ),
+            )
+        )
+    if schema.target is None or schema.column(schema.target).kind == "float":
+        return found
+    counted = (
+        pl.DataFrame({"label": sample[schema.target], "test": test})
+        .group_by("label")
+        .agg(pl.len().alias("rows"), pl.col("test").sum().alias("test"))
+        .sort("label")
+    )
+    if counted.height > judged.MOST_CLASSES:
+        return found
+    for label, rows, tested in counted.iter_rows():
+        if rows * share >= _EXPECTED and not share / _SKEW <= tested / rows <= min(1.0, share * _SKEW):
+            found.append(
+                _finding(
+                    "uneven",
+                    (schema.target,),
+                    tested / rows,
+                    f"Of '{schema.target}' {label} {judged.percent(tested / rows)} of the rows are in the test split, "
+                    f"of all rows {judged.percent(share)}: training and test see different mixtures; split otherwise, or "
+                    "know it when you read scores.",
+                )
+            )
+    return found
+
+
+def _finding(kind: FindingAtIngest, columns: tuple[str, ...], figure: float, sentence: str) -> DataFinding:
+    return DataFinding(kind=kind, columns=columns, figure=float(figure), sentence=sentence)
