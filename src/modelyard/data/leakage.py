@@ -58,6 +58,7 @@ class _Sides:
         return int(both.sum()), int(test.sum()), np.unique(hashes).size, hashes.size
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def look(
     batches: Iterable[pl.DataFrame], *, schema: Schema, split: Split, rows: int, moved: int = 0
 ) -> tuple[DataFinding, ...]:

@@ -91,7 +91,6 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of what the schema file declared; empty when nothing."""
     newest: dt.datetime | None = None
     """The latest value of the column that tells freshness, when one is declared."""
-    """Rows that broke a rule that was only inferred, counted by ``column: rule``."""
     findings: tuple[DataFinding, ...] = ()
     created: dt.datetime
 
