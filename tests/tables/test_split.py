@@ -1,5 +1,6 @@
 import datetime as dt
 import math
+from collections.abc import Callable
 
 import msgspec
 import polars as pl
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from modelyard.errors import DataRefused, SettingsError
 from modelyard.records.dataset import SourceFile, Split
 from modelyard.records.schema import Column, Kind, Schema
-from modelyard.tables.split import assign, check_columns, folds, key_hashes, settle, shares
+from modelyard.tables.split import assign, check_columns, check_kinds, folds, key_hashes, settle, shares
 
 KEYED = Schema(
     columns=(
@@ -210,6 +211,10 @@ def by(**rule: object) -> Split:
     return msgspec.structs.replace(FIFTH, **rule)
 
 
+def whole(frame: pl.DataFrame) -> Callable[[str], tuple[pl.Series, Schema]]:
+    return lambda name: (frame[name], VISITS)
+
+
 RULES = {
     "group": by(group=("patient",)),
     "groups": by(group=("patient", "day")),
@@ -279,26 +284,26 @@ def test_the_newest_share_never_gives_a_test_row_to_training(
     first, grown = table(old), table(old + new)
     if first[column].n_unique() == 1:
         with pytest.raises(DataRefused, match="is the same in every row"):
-            settle(first.lazy(), schema=VISITS, split=by(time=column), before=None)
+            settle(whole(first), split=by(time=column), before=None)
         return
-    begun = settle(first.lazy(), schema=VISITS, split=by(time=column, test=share), before=None)
+    begun = settle(whole(first), split=by(time=column, test=share), before=None)
     before = assign(first, schema=VISITS, split=begun)
     assert 0 < before.sum() < len(old)
     assert first.filter(before)[column].min() > first.filter(~before)[column].max()  # type: ignore[operator]
-    again = settle(grown.lazy(), schema=VISITS, split=by(time=column, test=share), before=begun)
+    again = settle(whole(grown), split=by(time=column, test=share), before=begun)
     assert again.after == begun.after
-    other = settle(grown.lazy(), schema=VISITS, split=by(time=column, test=later), before=again)
+    other = settle(whole(grown), split=by(time=column, test=later), before=again)
     now = assign(grown, schema=VISITS, split=other).head(len(old))
     assert not (before & ~now).any()
 
 
 def test_the_newest_share_comes_as_near_as_times_allow() -> None:
     frame = table([("p", h, None) for h in range(100)])
-    settled = settle(frame.lazy(), schema=VISITS, split=by(time="at", test=0.2), before=None)
+    settled = settle(whole(frame), split=by(time="at", test=0.2), before=None)
     assert settled.after == "2026-01-04T08:00:00Z"
     assert assign(frame, schema=VISITS, split=settled).sum() == 20
     ties = table([("p", 1, None)] * 90 + [("p", 2, None)] * 10)
-    assert settle(ties.lazy(), schema=VISITS, split=by(time="year"), before=None).after == 2
+    assert settle(whole(ties), split=by(time="year"), before=None).after == 2
 
 
 def test_folds_are_even_and_independent_of_the_test_split() -> None:
@@ -325,8 +330,9 @@ def test_folds_are_even_and_independent_of_the_test_split() -> None:
     ],
 )
 def test_a_rule_that_does_not_fit_the_columns_is_refused(rule: dict[str, object], message: str) -> None:
+    check = check_columns if "group" in rule else check_kinds
     with pytest.raises(SettingsError, match=message):
-        check_columns(VISITS, by(**rule))
+        check(VISITS, by(**rule))
 
 
 def test_roles_that_cannot_decide_a_split() -> None:
