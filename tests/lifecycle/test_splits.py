@@ -159,3 +159,16 @@ def test_training_has_the_folds_and_uses_of_the_test_split_are_counted(
         assert done[0] == 0, done[2]
     assert [v["test_uses"] for v in json.loads(modelyard("-C", tmp_path, "data", "--json")[1])] == [2]
     assert "test uses" in modelyard("-C", tmp_path, "data")[1]
+
+
+def test_a_column_forbidden_as_a_feature_moves_no_row(modelyard: Command, tmp_path: Path) -> None:
+    settings = '[data.visits]\nsource = "visits.csv"\ntarget = "ill"\n'
+    frame = visits().drop("visit_id")
+    ingest(modelyard, tmp_path, frame, settings)
+    first = dealt(modelyard, tmp_path)
+    path = tmp_path / "data" / "visits.schema.toml"
+    path.write_text("[columns.patient_id]\nforbidden = true\n")
+    version = ingest(modelyard, tmp_path, frame, settings)
+    assert version["number"] == 2
+    assert "moved" not in {f["kind"] for f in version["findings"]}
+    assert dealt(modelyard, tmp_path)["__split__"].equals(first["__split__"])

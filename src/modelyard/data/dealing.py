@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import polars as pl
 
 from modelyard.data.extraction import extract
@@ -97,10 +98,13 @@ def dealer(
 
 def _other(before: tuple[Schema, Split] | None, schema: Schema, split: Split) -> tuple[Schema, Split] | None:
     """``before`` where it deals otherwise and can still be asked."""
-    if before is None or before[1].holdout or _rule(*before) == _rule(schema, split):
+    if before is None or before[1].holdout:
         return None
-    there = {c.name for c in before[0].columns} <= {c.name for c in schema.columns}
-    return before if there else None
+    # Rows are dealt before marks count: a column that is forbidden as a feature still is content.
+    columns = tuple(msgspec.structs.replace(c, forbidden=False) for c in before[0].columns)
+    then = msgspec.structs.replace(before[0], columns=columns)
+    there = {c.name for c in columns} <= {c.name for c in schema.columns}
+    return (then, before[1]) if there and _rule(then, before[1]) != _rule(schema, split) else None
 
 
 def _rule(schema: Schema, split: Split) -> tuple[object, ...]:

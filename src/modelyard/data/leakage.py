@@ -197,7 +197,7 @@ def _split_columns(schema: Schema, split: Split) -> list[DataFinding]:
             (name,),
             1.0,
             f"'{name}' decides the split and is a feature too, so that its values differ between training and "
-            "test by design; drop it from the features, or make it part of 'key'.",
+            "test by design; mark it 'forbidden' in the schema file, or make it part of 'key'.",
         )
         for name in decides
         if name is not None
