@@ -8,11 +8,13 @@ import datetime as dt
 import fcntl
 import getpass
 import os
+import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from modelyard import settings as settings_
 from modelyard.errors import SettingsError, StoreDown, UnknownName
@@ -52,11 +54,13 @@ class Project:
     def artifacts(self) -> ArtifactStore:
         from modelyard.storage.artifacts import open_artifacts
 
+        _ = self._lease
         return open_artifacts(self.settings.yard.artifacts, self.root)
 
     @property
     def tables(self) -> Path:
         """The folder of the Delta tables."""
+        _ = self._lease
         folder = self.root / self.settings.yard.artifacts / "tables"
         if wrong := sorted(set("#?%") & set(str(folder))):
             raise SettingsError(
@@ -112,6 +116,44 @@ class Project:
         return tokens
 
     @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other command from the artifacts and the tables, as ``gc`` must.
+
+        Raises ``StoreDown`` when some still work there after ten seconds.
+        """
+        own: IO[bytes] | None = self.__dict__.get("_lease")
+        if own is not None:  # it would be waited for
+            own.close()
+        self.__dict__["_lease"] = None
+        try:
+            with self._lease_file() as file:
+                _seize(file)
+                yield
+        finally:
+            del self.__dict__["_lease"]
+            if own is not None:
+                _ = self._lease
+
+    @cached_property
+    def _lease(self) -> IO[bytes] | None:
+        """Held as long as this object lives: what a command stores may be on record only at its end."""
+        try:
+            file = self._lease_file()
+        except StoreDown:
+            return None  # nothing can be written here, so nothing is collected either
+        fcntl.flock(file, fcntl.LOCK_SH)
+        weakref.finalize(self, file.close)
+        return file
+
+    def _lease_file(self) -> IO[bytes]:
+        path = self.home / "locks" / "gc.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("ab")
+        except OSError as error:
+            raise StoreDown(f"The lock {path} cannot be taken: {error.strerror}.") from None
+
+    @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """One process at a time on this machine; the others wait. Freed when the process ends."""
         path = self.home / "locks" / f"{name}.lock"
@@ -123,6 +165,16 @@ class Project:
         with file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _seize(file: IO[bytes]) -> None:
+    for _ in range(100):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.1)
+    raise StoreDown("Another modelyard command is at work on this yard; run it again afterwards.")
 
 
 def open_project(

@@ -25,6 +25,7 @@ COMMANDS = {
     "versions": "Registered versions.",
     "releases": "What went live, where and when.",
     "audit": "Who did what, when; and that nobody changed it.",
+    "gc": "Free the room of what nothing needs.",
     "doctor": "What is wrong here, and what to do.",
     "demo": "The whole lifecycle on real data.",
 }

@@ -83,6 +83,14 @@ def adopt(
     return _write(path, place, _fields([*(c.name for c in schema.columns), *extra], schema), digest)
 
 
+def newest(path: Path) -> int:
+    """The number of the table's newest version. Raises ``StoreDown``."""
+    try:
+        return int(DeltaTable(path).version())
+    except Exception as error:  # the library raises bare Exceptions for what its own engine reports
+        raise StoreDown(f"The table {path} cannot be opened: {_first_line(error)}") from None
+
+
 def names(path: Path, version: int) -> tuple[str, ...]:
     """The version's parts in the order of their rows. Raises ``StoreDown``."""
     return tuple(part.name for part in _parts(path, version)[0])

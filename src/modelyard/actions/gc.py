@@ -1,0 +1,209 @@
+"""``gc``: what no fact needs is condemned, waits, and goes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from modelyard.errors import ModelyardError, StoreDown
+from modelyard.ports import Facts
+from modelyard.project import Project, fresh, now
+from modelyard.records.dataset import DatasetVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+GRACE = dt.timedelta(hours=24)
+
+
+class Waste(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored thing that nothing needs: an ``artifact`` by its digest, or a ``part`` by its path below the tables."""
+
+    kind: str
+    name: str
+    size: int
+    """Bytes."""
+    condemned: dt.datetime
+    """Since when nothing needed it, as far as ``gc`` saw."""
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    removed: tuple[Waste, ...]
+    """With a dry run, what would have gone."""
+    waiting: tuple[Waste, ...]
+    """Condemned, within their time of grace."""
+    datasets: tuple[str, ...] = ()
+    """Dataset versions whose rows are among what is removed or waits."""
+    dry_run: bool = False
+
+    @property
+    def freed(self) -> int:
+        """Bytes."""
+        return sum(waste.size for waste in self.removed)
+
+
+def gc(
+    project: Project, *, grace: dt.timedelta = GRACE, unused: bool = False, dry_run: bool = False
+) -> Collected:
+    """Remove artifacts and parts of tables that nothing needs and that were condemned ``grace`` ago.
+
+    Whatever any fact names is needed, and the parts of every dataset version. With ``unused`` the rows of
+    versions go too that are not the latest, and on which no registered version, release, report or newest run
+    stands; their schema and profile stay. No other command works on the yard meanwhile.
+    """
+    with project.alone():
+        with project.yard.read() as facts:
+            named = _named(facts)
+            versions = facts.datasets.list()
+            used = _used(facts, project, versions)
+        kept = [v for v in versions if v.ref in used] if unused else versions
+        gone = [v for v in versions if v.ref not in {k.ref for k in kept}]
+        before = _condemned(project)
+        found = [*_artifacts(project, named, before), *_parts(project, versions, kept, before)]
+        due = now() - grace
+        removed = tuple(waste for waste in found if waste.condemned <= due or grace <= dt.timedelta(0))
+        waiting = tuple(waste for waste in found if waste not in removed)
+        touched = {waste.name.rpartition("/")[2] for waste in found if waste.kind == "part"}
+        datasets = tuple(v.ref for v in gone if touched & set(_files(project, v)))
+        collected = Collected(removed=removed, waiting=waiting, datasets=datasets, dry_run=dry_run)
+        if not dry_run:
+            _remember(project, waiting)
+            _remove(project, collected)
+    return collected
+
+
+def _named(facts: Facts) -> set[str]:
+    """Every digest that a record of the yard holds, whatever it is of."""
+    records = [
+        *facts.datasets.list(),
+        *facts.runs.list(),
+        *facts.packages.list(),
+        *facts.versions.list(),
+        *facts.releases.list(),
+    ]
+    return {digest.decode() for record in records for digest in _DIGEST.findall(msgspec.json.encode(record))}
+
+
+def _used(facts: Facts, project: Project, versions: list[DatasetVersion]) -> set[str]:
+    """Dataset versions that must stay readable."""
+    used = {v.ref: v for v in versions}
+    latest = {v.dataset: v.ref for v in versions}  # ascending: the last one of each dataset stays
+    keep = set(latest.values())
+    registered = {v.run for v in facts.versions.list()} | {
+        p.run for p in facts.packages.list() if p.digest in {r.package for r in facts.releases.list()}
+    }
+    newest: set[str] = set()
+    for run in facts.runs.list():  # newest first
+        if run.id in registered or run.status == "running" or run.model not in newest:
+            keep.add(run.dataset)
+        if run.status == "finished":
+            newest.add(run.model)
+    reports = {p.report for p in facts.packages.list() if p.report} | {
+        v.report for v in facts.versions.list()
+    }
+    for digest in reports:
+        content = project.artifacts.get(digest)
+        keep |= {ref for ref in used if f'"{ref}"'.encode() in content}
+    keep |= {v.dataset for v in facts.versions.list()}
+    return keep
+
+
+def _artifacts(project: Project, named: set[str], before: Mapping[str, dt.datetime]) -> Iterator[Waste]:
+    """Stored content that is neither named by a fact nor by what a fact names (a package's manifest)."""
+    artifacts = project.artifacts
+    stored = set(artifacts.digests())
+    needed = set(named)
+    for digest in sorted(named & stored):
+        content = artifacts.get(digest)
+        if content[:1] in (b"{", b"["):
+            needed |= {found.decode() for found in _DIGEST.findall(content)}
+    for digest in sorted(stored - needed):
+        try:
+            size = len(artifacts.get(digest))
+        except ModelyardError:
+            size = 0  # damaged, and not needed
+        yield Waste(
+            kind="artifact", name=digest, size=size, condemned=before.get(f"artifact {digest}", now())
+        )
+
+
+def _parts(
+    project: Project,
+    versions: list[DatasetVersion],
+    kept: list[DatasetVersion],
+    before: Mapping[str, dt.datetime],
+) -> Iterator[Waste]:
+    """Files of the datasets' tables that no kept version is made of; the table's own newest version stays."""
+    from modelyard.tables import delta
+
+    for table in sorted({v.table for v in versions}):
+        folder = project.tables / table
+        needed = {name for v in kept if v.table == table for name in _files(project, v)}
+        needed |= set(delta.names(folder, delta.newest(folder)))
+        for file in sorted([*folder.glob("*.parquet"), *folder.glob(".*.tmp")]):
+            if file.name not in needed:
+                name = f"{table}/{file.name}"
+                since = before.get(f"part {name}", now())
+                yield Waste(kind="part", name=name, size=file.stat().st_size, condemned=since)
+
+
+def _files(project: Project, version: DatasetVersion) -> tuple[str, ...]:
+    from modelyard.tables import delta
+
+    return version.parts or delta.names(project.tables / version.table, version.table_version)
+
+
+def _condemned(project: Project) -> dict[str, dt.datetime]:
+    try:
+        return msgspec.json.decode(_list(project).read_bytes(), type=dict[str, dt.datetime])
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return {}  # then their time begins anew
+
+
+def _remember(project: Project, waiting: tuple[Waste, ...]) -> None:
+    path = _list(project)
+    draft = path.with_suffix(".draft")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(msgspec.json.encode({f"{w.kind} {w.name}": w.condemned for w in waiting}))
+        draft.replace(path)
+    except OSError as error:
+        raise StoreDown(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _remove(project: Project, collected: Collected) -> None:
+    """On record first: what is removed was said to be, whenever this is killed."""
+    if not collected.removed:
+        return
+
+    def record(facts: Facts) -> int:
+        parts = sum(waste.kind == "part" for waste in collected.removed)
+        facts.events.append(
+            "yard.collected",
+            "yard",
+            artifacts=len(collected.removed) - parts,
+            parts=parts,
+            bytes=collected.freed,
+            datasets=", ".join(collected.datasets),
+        )
+        return collected.freed
+
+    project.yard.once(fresh("gc"), project.actor, record, int)
+    for waste in collected.removed:
+        if waste.kind == "artifact":
+            project.artifacts.delete(waste.name)
+            continue
+        try:
+            (project.tables / waste.name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreDown(f"{waste.name} cannot be removed: {error.strerror or error}.") from None
+
+
+def _list(project: Project) -> Path:
+    return project.home / "condemned.json"

@@ -1,0 +1,146 @@
+"""What nothing needs goes, after its time of grace; everything else stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from modelyard.actions.gc import gc
+from modelyard.actions.stored import dataset_version, rows
+from modelyard.errors import StoreDown, Tampered
+from modelyard.project import open_project
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def collected(modelyard: Command, folder: Path, *words: str) -> dict:
+    code, output, complaint = modelyard("-C", folder, "gc", *words, "--json")
+    assert code == 0, complaint
+    return json.loads(output)
+
+
+def changed(folder: Path) -> None:
+    """One value less in the source."""
+    source = folder / "data" / "patients.csv"
+    lines = source.read_text().splitlines()
+    source.write_text("\n".join(lines[:-1]) + "\n")
+
+
+def parts(folder: Path) -> set[str]:
+    return {p.name for p in (folder / ".modelyard/artifacts/tables/patients").glob("*.parquet")}
+
+
+def test_a_built_project_holds_no_waste(modelyard: Command, built: Path) -> None:
+    assert collected(modelyard, built, "--grace", "0s", "--unused")["removed"] == []
+    assert modelyard("-C", built, "gc")[1] == "nothing to free\n"
+
+
+def test_waste_is_condemned_then_removed_and_nothing_else(modelyard: Command, built: Path) -> None:
+    project = open_project(built)
+    before = set(project.artifacts.digests())
+    waste = project.artifacts.put(b"left by a training that was killed")
+    orphan = built / ".modelyard/artifacts/tables/patients" / f"{'0' * 16}-{'1' * 64}.parquet"
+    orphan.write_bytes(b"left by an ingest that was killed")
+    del project
+
+    plan = collected(modelyard, built, "--dry-run", "--grace", "0s")
+    assert {w["name"] for w in plan["removed"]} == {waste, f"patients/{orphan.name}"}
+    assert orphan.exists()
+
+    first = collected(modelyard, built)
+    assert first["removed"] == []
+    assert len(first["waiting"]) == 2
+    again = collected(modelyard, built)
+    assert [w["condemned"] for w in again["waiting"]] == [w["condemned"] for w in first["waiting"]]
+
+    listed = built / ".modelyard" / "condemned.json"
+    since = {name: str(dt.datetime(2020, 1, 1, tzinfo=dt.UTC)) for name in json.loads(listed.read_bytes())}
+    listed.write_text(json.dumps(since))
+    done = collected(modelyard, built)
+    assert {w["name"] for w in done["removed"]} == {waste, f"patients/{orphan.name}"}
+    assert sum(w["size"] for w in done["removed"]) == 67
+    assert not orphan.exists()
+    assert set(open_project(built).artifacts.digests()) == before
+
+    assert json.loads(modelyard("-C", built, "doctor", "--json")[1]) == []
+    assert json.loads(modelyard("-C", built, "audit", "--json")[1])[-1]["action"] == "yard.collected"
+    assert modelyard("-C", built, "audit", "verify")[0] == 0
+    shutil.rmtree(built / ".modelyard" / "packages", ignore_errors=True)
+    assert modelyard("-C", built, "evaluate", "screening@1")[0] == 0
+
+
+def test_what_is_needed_again_is_acquitted(modelyard: Command, built: Path) -> None:
+    version = json.loads(modelyard("-C", built, "data", "--json")[1])[0]
+    listed = built / ".modelyard" / "condemned.json"
+    listed.write_text(json.dumps({f"artifact {version['profile']}": "2020-01-01T00:00:00Z"}))
+    assert collected(modelyard, built, "--grace", "0s")["removed"] == []
+    assert json.loads(listed.read_bytes()) == {}
+
+
+def test_only_versions_that_nothing_stands_on_lose_their_rows(modelyard: Command, built: Path) -> None:
+    changed(built)
+    assert modelyard("-C", built, "ingest")[0] == 0
+    changed(built)
+    assert modelyard("-C", built, "ingest")[0] == 0
+    held = parts(built)
+    assert len(held) == 3
+    assert collected(modelyard, built, "--grace", "0s")["removed"] == []
+
+    done = collected(modelyard, built, "--grace", "0s", "--unused")
+    assert done["datasets"] == ["patients@2"]
+    assert len(parts(built)) == 2
+    # 1 was trained on and registered, 3 is the latest
+    project = open_project(built)
+    for number in (1, 3):
+        assert rows(project, dataset_version(project, f"patients@{number}")).collect().height > 500
+    with pytest.raises(Tampered, match="is gone"):
+        rows(project, dataset_version(project, "patients@2")).collect()
+    assert modelyard("-C", built, "data", "show", "patients@2", "--profile")[0] == 0
+    assert json.loads(modelyard("-C", built, "doctor", "--json")[1]) == []
+
+
+def test_rows_that_went_come_back_when_they_are_ingested_again(modelyard: Command, built: Path) -> None:
+    source = built / "data" / "patients.csv"
+    changed(built)
+    second = source.read_text()
+    modelyard("-C", built, "ingest")
+    changed(built)
+    modelyard("-C", built, "ingest")
+    collected(modelyard, built, "--grace", "0s", "--unused")
+    source.write_text(second)
+    code, output, complaint = modelyard("-C", built, "ingest")
+    assert code == 0, complaint
+    assert "patients@4" in output
+    assert modelyard("-C", built, "data", "checkout", "patients@4", built / "four.parquet")[0] == 0
+
+
+def test_nothing_is_removed_while_another_command_works(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    program = (
+        "import sys; from pathlib import Path; from modelyard.project import open_project;"
+        "p = open_project(Path(sys.argv[1])); p.artifacts; print('at work', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, built], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "at work\n"
+        with pytest.raises(StoreDown, match="at work"):
+            gc(open_project(built), grace=dt.timedelta(0))
+        other.communicate("")
+    assert gc(open_project(built), grace=dt.timedelta(0)).removed == ()
+
+
+@pytest.mark.parametrize("span", ["soon", "-1h", "1", "1w", ""])
+def test_a_span_is_a_span(modelyard: Command, built: Path, span: str) -> None:
+    code, _, complaint = modelyard("-C", built, "gc", "--grace", span)
+    assert code == 2
+    assert "24h" in complaint
