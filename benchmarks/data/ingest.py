@@ -3,8 +3,8 @@
     python benchmarks/data/ingest.py [--rows 1000000] [--rounds 3] [--keep FILE]
 
 The peer is ``pandas.read_csv(...).to_parquet(...)``: it reads and writes, and does nothing else. Both run as
-processes of their own, in turn; the file is read once before. Prints medians in seconds of the wall clock and
-the largest resident memory of a process. ``--rows 10000000`` makes a file of about 1 GB.
+processes of their own, in turn. Prints medians: seconds of the wall clock, seconds that processors were busy
+(which other work on the machine moves less), and the largest resident memory of a process. ``--rows 10000000`` makes a file of about 1 GB.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def generate(path: Path, rows: int) -> None:
             visits(first, min(PIECE, rows - first)).write_csv(stream, include_header=first == 0)
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds and the largest resident memory in MB of one process."""
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Seconds of the wall clock and of the processors, and the largest resident memory in MB, of one process."""
     began = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
@@ -74,7 +74,7 @@ def run(command: list[str]) -> tuple[float, float]:
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{command} failed")
-    return took, usage.ru_maxrss / 1024
+    return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def main() -> None:
         if not source.exists():
             generate(source, given.rows)
         print(f"{given.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB of CSV")
-        found: dict[str, list[tuple[float, float]]] = {}
+        found: dict[str, list[tuple[float, float, float]]] = {}
         for at in range(given.rounds):
             folder = Path(scratch) / str(at)
             folder.mkdir()
@@ -108,8 +108,8 @@ def main() -> None:
                 found.setdefault(name, []).append(run(command))
             subprocess.run(["rm", "-rf", str(folder)], check=True)
     for name, runs in found.items():
-        seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
-        print(f"{name:<30} {seconds:7.2f} s   {memory:7.0f} MB")
+        seconds, busy, memory = (statistics.median(column) for column in zip(*runs, strict=True))
+        print(f"{name:<30} {seconds:7.2f} s   {busy:7.2f} s busy   {memory:7.0f} MB")
 
 
 if __name__ == "__main__":

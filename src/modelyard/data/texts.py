@@ -26,6 +26,8 @@ _FLOAT = (
 )
 _DIGITS = r"^[+-]?[0-9]+$"
 _SAMPLES = (1, 1000)
+_BEGINNINGS = "NntTfFiI"
+"""Of ``NA``, ``null``, ``nan``, ``true``, ``false`` and ``inf``."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Fits:
 def fits(texts: pl.Series) -> Fits:
     """What the texts say; cheap where the first of them fit nothing."""
     filled = texts.drop_nulls()
+    if filled.len() and _is_plain(filled[0]):
+        return Fits(frozenset(), digits=False, values=True)
     values = _values(filled).drop_nulls()
     marks = values.len() < filled.len()
     if not values.len():
@@ -75,6 +79,12 @@ def fits(texts: pl.Series) -> Fits:
             return Fits(kinds, digits=False, values=True, marks=marks)
     digits = "float" in kinds and bool(values.str.contains(_DIGITS).all())
     return Fits(kinds, digits, values=True, marks=marks)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether no kind but string can begin so; told without a frame, which pays for small files."""
+    begin = text.strip()[:1]
+    return begin.isascii() and begin.isalpha() and begin not in _BEGINNINGS
 
 
 def read(texts: pl.Series, kind: Kind) -> pl.Series | None:
