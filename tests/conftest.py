@@ -19,6 +19,12 @@ settings.load_profile("house")
 NAME = "screening"
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes give a test no name: those of gzip hold the second they were made in, and workers that collect
+    in different seconds would not agree on the tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scaffolded project after its first build; not to be changed, ``built`` is a copy of it."""
