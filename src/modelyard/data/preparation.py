@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import functools
 import operator
 import shutil
 import tempfile
 import time
 import weakref
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from modelyard.data.csv import BLOCK
 from modelyard.data.dealing import Dealer, dealer
 from modelyard.data.enforcement import Enforced
-from modelyard.data.extraction import Kinds, Reading, in_order, read_through
+from modelyard.data.extraction import Kinds, in_order, read_through
 from modelyard.data.fingerprint import fingerprint, locate
 from modelyard.data.leakage import look
-from modelyard.data.piecework import Piece, Piecework, values_of
+from modelyard.data.names import check_columns, check_kinds, check_names
+from modelyard.data.piecework import Piecework
+from modelyard.data.roles import check_key, check_sides, check_target
 from modelyard.data.sources.listing import Setting, kind, listed
 from modelyard.data.staging import recorded, stage
-from modelyard.errors import DataRefused, SettingsError
+from modelyard.data.succession import carry, marks_of
+from modelyard.errors import DataRefused
 from modelyard.records.dataset import DataFinding, SourceFile, Split
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
 from modelyard.tables.delta import Part
 from modelyard.tables.digest import counted, seal
-from modelyard.tables.infer import Seen, describe, is_blank
+from modelyard.tables.infer import describe
 from modelyard.tables.profile import merge
 from modelyard.tables.sample import count_frame, edges
-from modelyard.tables.split import FOLD, SPLIT, class_shares
+from modelyard.tables.split import SPLIT, class_shares
 
 _SECONDS = 2.0
 
@@ -133,10 +133,10 @@ def _prepare(
         return dealer(schema, settings=settings.split, root=root, before=before_split, times=times)
 
     def begin(kinds: Kinds) -> None:
-        _check_names(list(kinds), settings.target, key)
+        check_names(list(kinds), settings.target, key)
         if previous is not None:
-            _check_columns(list(kinds), previous)
-            _check_kinds(kinds, previous)
+            check_columns(list(kinds), previous)
+            check_kinds(kinds, previous)
         kinds = enforced.kinds(kinds) if enforced else kinds
         at = folder / str(len(readings))
         at.mkdir()
@@ -178,15 +178,15 @@ def _prepare(
             describe(c.name, c.kind, seen[c.name], plain=c.name in key) for c in done.schema.columns
         ),
     )
-    schema, widened = (inferred, ()) if previous is None else _carry(inferred, previous)
+    schema, widened = (inferred, ()) if previous is None else carry(inferred, previous)
     (enforced or Enforced()).refuse(pieces, reading.place, done.expected)
     schema = enforced.schema(schema) if enforced else schema
-    marks = _marks(pieces, seen, schema, previous)
+    marks = marks_of(pieces, seen, schema, previous)
     parts = tuple(piece.part for piece in pieces)
-    _check_key(pieces, reading, schema)
-    _check_target(pieces, reading, schema)
+    check_key(pieces, reading, schema)
+    check_target(pieces, reading, schema)
     test_rows = sum(piece.test_rows for piece in pieces)
-    _check_sides(reading.rows, test_rows)
+    check_sides(reading.rows, test_rows)
     more, newest = (enforced or Enforced()).whole(
         [part.path for part in parts], reading.rows, schema, reading.place
     )
@@ -265,169 +265,3 @@ def _stamps(source: Setting, root: Path) -> list[object]:
     local: list[object] = [(p, p.stat().st_size, p.stat().st_mtime_ns) for p in locate(source, root)]
     elsewhere = tuple(one for one in listed(source) if kind(one, root) != "files")
     return [*local, fingerprint(elsewhere, root)] if elsewhere else local
-
-
-def _check_names(names: list[str], target: str | None, key: tuple[str, ...]) -> None:
-    for ours in (SPLIT, FOLD):
-        if ours in names:
-            raise DataRefused(f"Column '{ours}' is a name of our own; rename it in the source.")
-    lower: dict[str, str] = {}
-    for name in names:
-        if not name.strip():
-            raise DataRefused("A column has an empty name; name it in the source.")
-        if (other := lower.setdefault(name.lower(), name)) != name:
-            raise DataRefused(
-                f"Columns '{other}' and '{name}' differ in case only, which a Delta table cannot hold; rename one."
-            )
-    for role, name in (*(("target", t) for t in [target] if t), *(("key", k) for k in key)):
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "the columns are"
-            raise SettingsError(f"There is no column '{name}' for the {role}; {hint} {_listed(names, near)}")
-    if target in key:
-        raise SettingsError(f"Column '{target}' is both target and key; take another key.")
-    if not set(names) - {target, *key}:
-        raise DataRefused("There is no column beside target and key; add features.")
-
-
-def _listed(names: list[str], near: list[str]) -> str:
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    listed = ", ".join(names[:20]) + more
-    return f"(The columns are {listed}.)" if near else listed + "."
-
-
-def _check_columns(names: list[str], previous: Schema) -> None:
-    known = [c.name for c in previous.columns]
-    gone = [n for n in known if n not in names]
-    new = [n for n in names if n not in known]
-    advice = "mend the source, or begin a dataset of another name in modelyard.toml."
-    if gone and new:
-        raise DataRefused(f"Column '{gone[0]}' vanished and '{new[0]}' appeared; {advice}")
-    if gone:
-        raise DataRefused(f"Column '{gone[0]}' of the version before is not there any more; {advice}")
-    if new:
-        raise DataRefused(f"Column '{new[0]}' was not in the version before; {advice}")
-
-
-def _check_kinds(kinds: Kinds, previous: Schema) -> None:
-    for name, now in kinds.items():
-        then = previous.column(name)
-        if now is None or now == then.kind or is_blank(then) or {now, then.kind} == {"integer", "float"}:
-            continue
-        raise DataRefused(
-            f"Column '{name}' is {now} now and was {then.kind} in the version before; "
-            "mend the source, or begin a dataset of another name in modelyard.toml."
-        )
-
-
-def _carry(inferred: Schema, previous: Schema) -> tuple[Schema, tuple[str, ...]]:
-    """The inferred schema with the kinds and the declared rules of the version before."""
-    columns, widened = [], []
-    for now in inferred.columns:
-        then = previous.column(now.name)
-        if is_blank(now):
-            now = Column(name=now.name, kind=then.kind, nullable=True)
-        elif (now.kind, then.kind) == ("float", "integer"):
-            widened.append(now.name)
-        columns.append(_declared(now, then))
-    return msgspec.structs.replace(inferred, columns=tuple(columns)), tuple(widened)
-
-
-def _declared(now: Column, then: Column) -> Column:
-    rules = then.declared
-    return msgspec.structs.replace(
-        now,
-        nullable=then.nullable if "nullable" in rules else now.nullable,
-        minimum=then.minimum if "range" in rules else now.minimum,
-        maximum=then.maximum if "range" in rules else now.maximum,
-        categories=then.categories if "categories" in rules else now.categories,
-        declared=rules,
-    )
-
-
-def _marks(
-    pieces: Sequence[Piece], seen: Mapping[str, Seen], schema: Schema, previous: Schema | None
-) -> dict[str, int]:
-    marks: Counter[str] = Counter()
-    for piece in pieces:
-        marks.update(piece.checked.marks)
-    for column in schema.columns:
-        then = previous.column(column.name) if previous else None
-        own = then is None or is_blank(then)
-        told = "range" in (*column.declared, *column.warned)
-        if own and not told and column.minimum is not None and seen[column.name].infinities:
-            marks[f"{column.name}: range"] = seen[column.name].infinities
-    return {name: marks[name] for name in sorted(marks, key=_by_column(schema))}
-
-
-def _by_column(schema: Schema) -> Callable[[str], int]:
-    places = {c.name: at for at, c in enumerate(schema.columns)}
-    return lambda mark: places.get(mark.rsplit(": ", 1)[0], len(places))
-
-
-def _check_key(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) -> None:
-    if not schema.key:
-        return
-    for name in schema.key:
-        if (found := _missing(pieces, name)) is not None:
-            row, count = found
-            raise DataRefused(
-                f"{reading.place.of(row + 1)}: the key '{name}' is null "
-                f"(in {count} of {reading.rows} rows); give every row its key."
-            )
-    hashes = np.concatenate([piece.keys for piece in pieces])
-    ordered = np.sort(hashes)
-    same = ordered[1:] == ordered[:-1]
-    extra = int(same.sum())
-    if not extra:
-        return
-    repeated = np.flatnonzero(np.isin(hashes, np.unique(ordered[1:][same])))
-    parts = [piece.part for piece in pieces]
-    # Keys that only share a hash would be named here: among 10 million rows the odds are 1 in 400,000.
-    values = values_of(parts, schema.key, int(repeated[0]))
-    value = ", ".join(map(str, values))
-    raise DataRefused(
-        f"{reading.place.of(int(repeated[0]) + 1)}: the key '{', '.join(schema.key)}' is not unique: {value} "
-        f"comes again, and {extra} row{'s' if extra > 1 else ''} in all repeat a key; "
-        "drop them or take another key."
-    )
-
-
-def _missing(pieces: Sequence[Piece], name: str) -> tuple[int, int] | None:
-    """The first row without a value, and how many are."""
-    first, before = None, 0
-    for piece in pieces:
-        if first is None and name in piece.missing:
-            first = before + piece.missing[name]
-        before += piece.rows
-    if first is None:
-        return None
-    return first, sum(piece.seen[name].nulls + piece.seen[name].nans for piece in pieces)
-
-
-def _check_target(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) -> None:
-    name = schema.target
-    if name is None:
-        return
-    if (found := _missing(pieces, name)) is not None:
-        row, count = found
-        if count == reading.rows:
-            raise DataRefused(f"The target '{name}' has no value in any row; name another target.")
-        raise DataRefused(
-            f"{reading.place.of(row + 1)}: the target '{name}' is null "
-            f"(in {count} of {reading.rows} rows); leave rows without an outcome out."
-        )
-    firsts = [piece.target for piece in pieces if piece.rows]
-    if not any(differs or first != firsts[0][0] for first, differs in firsts):
-        raise DataRefused(
-            f"The target '{name}' is {firsts[0][0]} in all {reading.rows} rows; "
-            "there is nothing to tell apart, so add rows or name another target."
-        )
-
-
-def _check_sides(rows: int, held_back: int) -> None:
-    if held_back in (0, rows):
-        side = "test" if held_back == 0 else "train"
-        raise DataRefused(
-            f"No row of {rows} falls into the {side} split; add rows, or change the share or the seed of 'split'."
-        )
