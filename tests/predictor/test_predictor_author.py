@@ -67,5 +67,5 @@ def test_a_source_is_run_as_it_was_read_for_it(tmp_path: Path) -> None:
 
 def test_an_author_who_exits_is_an_author_error(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("import sys\nsys.exit(3)\n")
-    with pytest.raises(AuthorError, match="SystemExit: 3"):
+    with pytest.raises(AuthorError, match="SystemExit: the code ended the program with 3"):
         hooks(tmp_path)

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 import modelyard as my
+from modelyard.authors.capture import LIMIT, captured
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.predictor.native import answer
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.gather import gather
 from modelyard.training import Trained, fit, load, resolve, tell
-from modelyard.training.capture import LIMIT, captured
 
 SCHEMA = Schema(
     columns=(

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from modelyard.authors.blame import blame
 from modelyard.errors import AuthorError, Tampered
 
 _LOCK = threading.RLock()
@@ -36,7 +37,7 @@ class Hooks:
         try:
             return self.load(folder)
         except (Exception, SystemExit) as error:
-            raise AuthorError(f"'load' in model.py raised {type(error).__name__}: {error}") from error
+            raise blame("'load' raised", error, self.code) from error
 
 
 def hooks(code: Path, read: Callable[[Path], bytes] | None = None) -> Hooks:
@@ -57,7 +58,7 @@ def hooks(code: Path, read: Callable[[Path], bytes] | None = None) -> Hooks:
     except Tampered:
         raise
     except (Exception, SystemExit) as error:
-        raise AuthorError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise blame("The code cannot be imported", error, code) from error
     return Hooks(code, *(own.function(module, name) for name in ("predict", "save", "load")))
 
 

@@ -16,11 +16,11 @@ from xml.etree import ElementTree
 
 import msgspec
 
+from modelyard.authors.blame import shown
+from modelyard.authors.capture import Tail
 from modelyard.errors import AuthorError, ExtraMissing
 from modelyard.records.payload import Payload
-from modelyard.training.blame import shown
-from modelyard.training.capture import Tail
-from modelyard.training.model_code import execute
+from modelyard.training.model_code import run
 
 _CONFIGURATIONS = ("pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 
@@ -76,7 +76,7 @@ def payloads(folder: Path) -> list[Payload]:
     path = folder / "test_model.py"
     if not path.is_file():
         return []
-    module, _, _ = execute(folder, "test_model")
+    module, _, _ = run(folder, "test_model")
     listed = getattr(module, "PAYLOADS", [])
     if not isinstance(listed, list | tuple):
         raise AuthorError(f"PAYLOADS in {shown(path)} is a {type(listed).__name__}; write a list of dicts.")

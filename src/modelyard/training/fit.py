@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.authoring import FrameKind, Params, Space, TrainingData, Uniform
+from modelyard.authors.blame import blame, shown
+from modelyard.authors.capture import captured
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.records.package import Label, Task
 from modelyard.records.run import Scalar
 from modelyard.records.schema import Schema
-from modelyard.training.blame import blame, shown
-from modelyard.training.capture import captured
 from modelyard.training.model_code import ModelCode
 
 if TYPE_CHECKING:

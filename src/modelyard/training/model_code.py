@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
-import os
-import sys
-import threading
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from modelyard import authoring
+from modelyard.authors.blame import shown
+from modelyard.authors.capture import captured
+from modelyard.authors.modules import execute, isolated
 from modelyard.errors import AuthorError
-from modelyard.training.blame import blame, shown
-from modelyard.training.capture import captured
-
-_ISOLATION = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class ModelCode:
         Needed to train, and to pickle or unpickle objects of classes that the folder defines.
         One folder at a time in a process: another thread waits.
         """
-        with _isolated(self.folder, self._modules):
+        with isolated(self.folder, self._modules):
             yield
 
 
@@ -58,7 +53,7 @@ def load(folder: Path) -> ModelCode:
     Its modules stay in no list of the interpreter, so a second load sees every edit and two
     models may have helper files of one name. Raises ``AuthorError`` with file, line and code.
     """
-    module, modules, said = execute(folder, "model")
+    module, modules, said = run(folder, "model")
     train = getattr(module, "train", None)
     path = folder / "model.py"
     if not callable(train):
@@ -79,7 +74,7 @@ def load(folder: Path) -> ModelCode:
     return ModelCode(folder, train, **optional, space=_space(module, path), said=said, _modules=modules)
 
 
-def execute(folder: Path, name: str) -> tuple[types.ModuleType, dict[str, types.ModuleType], str]:
+def run(folder: Path, name: str) -> tuple[types.ModuleType, dict[str, types.ModuleType], str]:
     """Run ``name.py`` of ``folder`` as a module.
 
     Returns it, every module of the folder that it imported, and what was printed.
@@ -91,48 +86,10 @@ def execute(folder: Path, name: str) -> tuple[types.ModuleType, dict[str, types.
         raise AuthorError(f"There is no {shown(path)}; a model's folder needs one.") from None
     except OSError as error:
         raise AuthorError(f"{shown(path)} cannot be read: {error.strerror}.") from None
-    module = types.ModuleType(name)
-    module.__file__ = str(path.resolve())
-    modules = {name: module}
-    with captured() as tail, _isolated(folder, modules):
-        try:
-            # Compiled here: a cached .pyc of an edit within the same second would be stale.
-            exec(compile(source, module.__file__, "exec"), module.__dict__)
-        except (Exception, SystemExit) as error:
-            raise blame("The code cannot be imported", error, folder) from error
+    modules: dict[str, types.ModuleType] = {}
+    with captured() as tail:
+        module = execute(path, source, modules, what="The code cannot be imported")
     return module, modules, tail.text()
-
-
-@contextmanager
-def _isolated(folder: Path, modules: dict[str, types.ModuleType]) -> Iterator[None]:
-    """The folder first on ``sys.path`` and its ``modules`` in ``sys.modules``, both taken back after."""
-    place = str(folder.resolve())
-    with _ISOLATION:
-        path, bytecode, here = sys.path[:], sys.dont_write_bytecode, Path.cwd()
-        own = {*modules, *_names(folder)}
-        aside = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own}
-        sys.modules.update(modules)
-        sys.path.insert(0, place)
-        sys.dont_write_bytecode = True
-        importlib.invalidate_caches()
-        try:
-            yield
-        finally:
-            for name in [n for n in sys.modules if n.partition(".")[0] in own]:
-                modules[name] = sys.modules.pop(name)
-            sys.modules.update(aside)
-            sys.path[:], sys.dont_write_bytecode = path, bytecode
-            os.chdir(here)
-
-
-def _names(folder: Path) -> set[str]:
-    """Top-level modules that the folder can be asked for, and that nobody else imported."""
-    files = {p.stem for p in folder.glob("*.py")}
-    packages = {p.name for p in folder.iterdir() if p.is_dir() and any(p.glob("*.py"))}
-    # A package's folder carries a modelyard of its own; here the installed one is meant.
-    return {n for n in files | packages if n.isidentifier() and n not in sys.stdlib_module_names} - {
-        "modelyard"
-    }
 
 
 def _inside(
@@ -140,7 +97,7 @@ def _inside(
 ) -> Callable[..., object]:
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> object:
-        with _isolated(folder, modules):
+        with isolated(folder, modules):
             return function(*arguments, **named)
 
     return call

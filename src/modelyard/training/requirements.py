@@ -6,8 +6,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard.authors.blame import shown
 from modelyard.errors import AuthorError
-from modelyard.training.blame import shown
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import linecache
-import os
-import sys
-import traceback
 import types
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from modelyard.authors.blame import blame
+from modelyard.authors.modules import execute, isolated
 from modelyard.data.sources.staged import Place, Staged
 from modelyard.data.sources.writing import ParquetFile
 from modelyard.errors import AuthorError, DataRefused, ModelyardError, SettingsError, SourceMissing
@@ -28,17 +25,17 @@ def stage(setting: str, place: Place) -> Staged:
     else is held than the piece at hand. Raises ``AuthorError`` with the file's line and message.
     """
     path, name = _named(setting, place.root)
-    with _importable(path.parent):
-        function = _function(path, name, setting)
-        with ParquetFile(place.new(f"{name}.parquet"), setting) as out:
-            for piece in _guarded(function, setting, path.parent):
-                out.add(piece)
-            try:
-                return out.finish()
-            except DataRefused as error:
-                if "has no columns" not in str(error):
-                    raise
-                raise AuthorError(f"{setting} yielded no rows; yield frames or dicts with columns.") from None
+    modules: dict[str, types.ModuleType] = {}
+    function = _function(path, name, setting, modules)
+    with isolated(path.parent, modules), ParquetFile(place.new(f"{name}.parquet"), setting) as out:
+        for piece in _guarded(function, setting, path.parent):
+            out.add(piece)
+        try:
+            return out.finish()
+        except DataRefused as error:
+            if "has no columns" not in str(error):
+                raise
+            raise AuthorError(f"{setting} yielded no rows; yield frames or dicts with columns.") from None
 
 
 def _named(setting: str, root: Path) -> tuple[Path, str]:
@@ -51,14 +48,12 @@ def _named(setting: str, root: Path) -> tuple[Path, str]:
     return path, name
 
 
-def _function(path: Path, name: str, setting: str) -> Any:
-    module = types.ModuleType(path.stem)
-    module.__file__ = str(path.resolve())
+def _function(path: Path, name: str, setting: str, modules: dict[str, types.ModuleType]) -> Any:
     try:
-        # Compiled here: a cached .pyc of an edit within the same second would be stale.
-        exec(compile(path.read_bytes(), module.__file__, "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
-        raise _blame(f"{setting} cannot be imported", error, path.parent) from None
+        source = path.read_bytes()
+    except OSError as error:
+        raise DataRefused(f"{setting} cannot be read: {error.strerror}.") from None
+    module = execute(path, source, modules, what=f"{setting} cannot be imported")
     function = getattr(module, name, None)
     if not callable(function):
         raise AuthorError(f"{setting}: the file defines no function '{name}'; add 'def {name}():'.")
@@ -87,7 +82,7 @@ def _guarded(function: Any, setting: str, folder: Path) -> Iterator[Any]:
     except ModelyardError:
         raise
     except (Exception, SystemExit) as error:
-        raise _blame(f"{setting} raised", error, folder) from None
+        raise blame(f"{setting} raised", error, folder) from error
     finally:
         if pieces is not None:
             pieces.close()
@@ -152,51 +147,3 @@ def _of_rows(rows: list[Mapping[str, Any]], setting: str, before: int) -> Any:
         column_of([row.get(name) for row in rows], name, origin=setting, first=before + 1) for name in names
     ]
     return pa.Table.from_arrays(columns, names=names)
-
-
-@contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """The file's folder first on ``sys.path``; what is imported from it is forgotten after."""
-    place = str(folder.resolve())
-    path, bytecode, here = sys.path[:], sys.dont_write_bytecode, Path.cwd()
-    known = dict(sys.modules)
-    own = {p.stem for p in folder.iterdir() if p.suffix == ".py" or p.is_dir()} - {"modelyard"}
-    own -= set(sys.stdlib_module_names)
-    aside = {
-        n: sys.modules.pop(n) for n in list(sys.modules) if n.partition(".")[0] in own and _lies_in(n, place)
-    }
-    sys.path.insert(0, place)
-    sys.dont_write_bytecode = True
-    try:
-        yield
-    finally:
-        for name in [n for n in sys.modules if n not in known and _lies_in(n, place)]:
-            del sys.modules[name]
-        sys.modules.update(aside)
-        sys.path[:], sys.dont_write_bytecode = path, bytecode
-        os.chdir(here)
-
-
-def _lies_in(name: str, place: str) -> bool:
-    return (getattr(sys.modules.get(name), "__file__", None) or "").startswith(place + os.sep)
-
-
-def _blame(what: str, error: BaseException, folder: Path) -> AuthorError:
-    message = " ".join((error.msg if isinstance(error, SyntaxError) else str(error)).split())[:300]
-    if isinstance(error, KeyError) and error.args:
-        message = str(error.args[0])
-    if isinstance(error, ModuleNotFoundError):
-        message += "; install it"
-    where = _line(error, folder)
-    return AuthorError(f"{what}{where}: {type(error).__name__}: {message}".rstrip(": .") + ".")
-
-
-def _line(error: BaseException, folder: Path) -> str:
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" at {error.filename}, line {error.lineno}"
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(frame.filename).resolve().is_relative_to(folder.resolve()):
-            linecache.checkcache(frame.filename)
-            code = f" ({frame.line.strip()!r})" if frame.line else ""
-            return f" at {frame.filename}, line {frame.lineno}{code}"
-    return ""

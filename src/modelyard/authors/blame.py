@@ -21,7 +21,8 @@ def blame(what: str, error: BaseException, folder: Path) -> AuthorError:
     kind = "" if isinstance(error, AuthorError) else f"{type(error).__name__}: "
     message = f"{kind}{one_line(_message(error))}".rstrip(": .")
     if isinstance(error, ModuleNotFoundError):
-        message += "; install it and pin it in requirements.model"
+        pinned = (folder / "requirements.model").is_file()
+        message += "; install it and pin it in requirements.model" if pinned else "; install it"
     return AuthorError(f"{what} at {place}: {message}." if place else f"{what}: {message}.")
 
 
