@@ -289,9 +289,10 @@ partition_on = "id"
 
 @pytest.fixture
 def mariadb() -> Iterator[Server]:
-    program, install = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
+    everywhere = f"{os.environ['PATH']}:/usr/sbin"  # where Debian has it, and people's PATH has not
+    program, install = (shutil.which(name, path=everywhere) for name in ("mariadbd", "mariadb-install-db"))
     if program is None or install is None:
-        pytest.skip("no MariaDB on this machine")
+        pytest.skip("no MariaDB on this machine; install mariadb-server-core and mariadb-client-core")
     user, port = as_user("mysql"), free_port()
     home = Path(tempfile.mkdtemp(prefix="maria-", dir="/tmp"))
     if user:

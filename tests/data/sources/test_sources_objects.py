@@ -1,8 +1,10 @@
-"""Object stores: a server that speaks S3, in an environment of its own."""
+"""Object stores: servers that speak S3 and Azure's protocol, in environments of their own."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import hmac
 import shutil
 import socket
 import subprocess
@@ -10,12 +12,16 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import obstore
 import polars as pl
 import pytest
-from obstore.store import S3Store
+from obstore.store import AzureStore, S3Store
 
 from modelyard.data import extract, fingerprint
 from modelyard.data.sources import objects
@@ -27,6 +33,10 @@ from modelyard.settings import SourceSettings
 ROOT = Path(__file__).parents[3]
 LOCK = ROOT / "locks" / "moto.txt"
 OPTIONS = {"region": "eu-central-1", "access_key_id": "reader", "secret_access_key": "${PW}"}
+AZURITE = "3.37.0"
+ACCOUNT = "devstoreaccount1"
+ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Of the account that the emulator has for everybody; it is in its documentation."""
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("moto")]
 
 
@@ -52,50 +62,139 @@ def moto_python() -> Path:
     return python
 
 
-@pytest.fixture(scope="module")
-def endpoint(moto_python: Path) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def azurite() -> Path:
+    """Azure's own emulator of its blobs, installed by npm into a cached folder."""
+    home = ROOT / ".cache" / "envs" / f"azurite-{AZURITE}"
+    program = home / "node_modules" / ".bin" / "azurite-blob"
+    if (home / "ready").exists():
+        return program
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not installed, which Azure's emulator comes by")
+    home.mkdir(parents=True, exist_ok=True)
+    words = ["--no-audit", "--no-fund", "--no-save", "--ignore-scripts", f"azurite@{AZURITE}"]
+    try:
+        subprocess.run(
+            [npm, "install", *words], cwd=home, check=True, capture_output=True, text=True, timeout=280
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        pytest.skip(f"npm cannot install azurite {AZURITE}: {said[-1] if said else error}")
+    (home / "ready").touch()
+    return program
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [moto_python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(command: list[str | Path], bucket: Callable[[], urllib.request.Request]) -> Iterator[None]:
+    """The server, from when it has taken the request that makes the bucket."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(bucket(), timeout=5).close()
+                break
+            except OSError:
+                assert time.monotonic() < end, "the store did not start"
+                assert process.poll() is None
+                time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def endpoint(moto_python: Path) -> Iterator[str]:
+    port = free_port()
     at = f"http://127.0.0.1:{port}"
-    end = time.monotonic() + 60
-    while True:
-        try:
-            request = urllib.request.Request(f"{at}/clinic", method="PUT", data=b"")
-            urllib.request.urlopen(request, timeout=5).close()
-            break
-        except OSError:
-            assert time.monotonic() < end, "moto did not start"
-            assert process.poll() is None
-            time.sleep(0.1)
-    yield at
-    process.terminate()
-    process.wait(10)
+    with serving(
+        [moto_python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        lambda: urllib.request.Request(f"{at}/clinic", method="PUT", data=b""),
+    ):
+        yield at
 
 
-@pytest.fixture
-def put(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, bytes], None]]:
-    monkeypatch.setenv("PW", "hunter2/+")
-    store = S3Store(
-        "clinic", endpoint=endpoint, region="eu-central-1", access_key_id="a", secret_access_key="b",
-        client_options={"allow_http": True},
-    )  # fmt: skip
-    yield lambda key, content: obstore.put(store, key, content) and None
-    for page in obstore.list(store):
-        for found in page:
-            obstore.delete(store, found["path"])
+@pytest.fixture(scope="module")
+def azure(azurite: Path) -> Iterator[str]:
+    port = free_port()
+    at = f"http://127.0.0.1:{port}/{ACCOUNT}"
+    quiet = ["--inMemoryPersistence", "--disableTelemetry", "--silent", "--skipApiVersionCheck"]
+    with serving(
+        [azurite, "--blobHost", "127.0.0.1", "--blobPort", str(port), *quiet], lambda: container(at, "clinic")
+    ):
+        yield at
 
 
-def at(endpoint: str, url: str, **settings: object) -> SourceSettings:
-    return SourceSettings(url=url, options={**OPTIONS, "endpoint": endpoint}, **settings)  # type: ignore[arg-type]
+def container(at: str, name: str) -> urllib.request.Request:
+    """A signed request that makes a container, which the library that reads has no word for."""
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-12-02"}
+    signed = "\n".join(
+        [
+            "PUT",
+            *[""] * 11,
+            *(f"{k}:{v}" for k, v in headers.items()),
+            f"/{ACCOUNT}/{ACCOUNT}/{name}",
+            "restype:container",
+        ]
+    )
+    key = hmac.digest(base64.b64decode(ACCOUNT_KEY), signed.encode(), "sha256")
+    headers["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(key).decode()}"
+    return urllib.request.Request(f"{at}/{name}?restype=container", method="PUT", headers=headers)
 
 
-def test_objects_prefixes_and_globs(endpoint: str, put: Callable[[str, bytes], None], tmp_path: Path) -> None:
+@dataclass
+class Store:
+    """A store, its address and how to write to it."""
+
+    scheme: str
+    options: dict[str, str]
+    _writes: Any
+
+    def url(self, key: str) -> str:
+        return f"{self.scheme}://clinic/{key}"
+
+    def at(self, key: str, **settings: Any) -> SourceSettings:
+        return SourceSettings(url=self.url(key), options=self.options, **settings)
+
+    def put(self, key: str, content: bytes) -> None:
+        obstore.put(self._writes, key, content)
+
+
+@pytest.fixture(params=["s3", "gs", "az"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A bucket of each kind. Google's is asked in the protocol that it shares with S3."""
+    plain = {"client_options": {"allow_http": True}}
+    if request.param == "az":
+        at = request.getfixturevalue("azure")
+        monkeypatch.setenv("PW", ACCOUNT_KEY)
+        options = {"account_name": ACCOUNT, "account_key": "${PW}", "endpoint": at}
+        found = Store(
+            "az", options, AzureStore("clinic", config={**options, "account_key": ACCOUNT_KEY}, **plain)
+        )
+    else:
+        at = request.getfixturevalue("endpoint")
+        monkeypatch.setenv("PW", "hunter2/+")
+        writes = S3Store(
+            "clinic", endpoint=at, region="eu-central-1", access_key_id="a", secret_access_key="b", **plain
+        )
+        s3 = {**OPTIONS, "endpoint": at}
+        google = {"base_url": at, "bearer_token": "${PW}"}
+        found = Store(request.param, s3 if request.param == "s3" else google, writes)
+    yield found
+    for page in obstore.list(found._writes):
+        for one in page:
+            obstore.delete(found._writes, one["path"])
+
+
+def test_objects_prefixes_and_globs(store: Store, tmp_path: Path) -> None:
     for key in (
         "rows/2025/a.csv",
         "rows/2026/b.csv",
@@ -104,64 +203,76 @@ def test_objects_prefixes_and_globs(endpoint: str, put: Callable[[str, bytes], N
         "rows/.x.csv",
         "rowsd.csv",
     ):
-        put(key, f"x\n{Path(key).stem}\n".encode())
+        store.put(key, f"x\n{Path(key).stem}\n".encode())
     pl.DataFrame({"x": ["p"]}).write_parquet(tmp_path / "p.parquet")
-    put("rows/2027/p.parquet", (tmp_path / "p.parquet").read_bytes())
-    for url, found in {
-        "s3://clinic/rows/2025/a.csv": ["a"],
-        "s3://clinic/rows/2026/": ["b", "c"],
-        "s3://clinic/rows/2026": ["b", "c"],
-        "s3://clinic/rows/*/*.csv": ["a", "b"],
-        "s3://clinic/rows/**/*.csv": ["a", "b", "c"],
-        "s3://clinic/rows/**": ["a", "b", "c", "p"],
-        "s3://clinic/row?d.csv": ["rowsd"],
+    store.put("rows/2027/p.parquet", (tmp_path / "p.parquet").read_bytes())
+    for key, found in {
+        "rows/2025/a.csv": ["a"],
+        "rows/2026/": ["b", "c"],
+        "rows/2026": ["b", "c"],
+        "rows/*/*.csv": ["a", "b"],
+        "rows/**/*.csv": ["a", "b", "c"],
+        "rows/**": ["a", "b", "c", "p"],
+        "row?d.csv": ["rowsd"],
     }.items():
-        assert extract(at(endpoint, url), tmp_path)["x"].to_list() == found, url
-    told = fingerprint(at(endpoint, "s3://clinic/rows/2026/"), tmp_path)
+        assert extract(store.at(key), tmp_path)["x"].to_list() == found, key
+    told = fingerprint(store.at("rows/2026/"), tmp_path)
     assert told is not None
-    assert [f.path for f in told] == ["s3://clinic/rows/2026/b.csv", "s3://clinic/rows/2026/deep/c.csv"]
-    assert told == fingerprint(at(endpoint, "s3://clinic/rows/2026/"), tmp_path)
-    put("rows/2026/b.csv", b"x\nother\n")
-    assert told != fingerprint(at(endpoint, "s3://clinic/rows/2026/"), tmp_path)
-    for url in ("s3://clinic/none.csv", "s3://clinic/none/", "s3://clinic/none/*.csv", "s3://other/a.csv"):
-        with pytest.raises(SourceMissing, match=r"s3://(clinic/none|other)"):
-            extract(at(endpoint, url), tmp_path)
+    assert [f.path for f in told] == [store.url("rows/2026/b.csv"), store.url("rows/2026/deep/c.csv")]
+    assert told == fingerprint(store.at("rows/2026/"), tmp_path)
+    store.put("rows/2026/b.csv", b"x\nother\n")
+    assert told != fingerprint(store.at("rows/2026/"), tmp_path)
+    for key in ("none.csv", "none/", "none/*.csv"):
+        with pytest.raises(SourceMissing, match=store.url("none")):
+            extract(store.at(key), tmp_path)
+    with pytest.raises(SourceMissing, match=f"{store.scheme}://other"):
+        extract(SourceSettings(url=f"{store.scheme}://other/a.csv", options=store.options), tmp_path)
     with pytest.raises(DataRefused, match=r"larger than 1e-08 GB"):
-        extract(at(endpoint, "s3://clinic/rows/", limit_gb=1e-8), tmp_path)
+        extract(store.at("rows/", limit_gb=1e-8), tmp_path)
 
 
-def test_a_large_object_streams(endpoint: str, put: Callable[[str, bytes], None], tmp_path: Path) -> None:
+def test_a_large_object_streams(store: Store, tmp_path: Path) -> None:
     content = b"x\n" + b"1234567\n" * 2_500_000
-    put("large.csv", content)
-    (file,) = stage(at(endpoint, "s3://clinic/large.csv"), tmp_path, tmp_path / "scratch")
+    store.put("large.csv", content)
+    (file,) = stage(store.at("large.csv"), tmp_path, tmp_path / "scratch")
     assert file.path.read_bytes() == content
-    assert file.origin == "s3://clinic/large.csv"
+    assert file.origin == store.url("large.csv")
 
 
 def test_an_object_that_changes_while_it_is_read(
-    endpoint: str, put: Callable[[str, bytes], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put("a.csv", b"x\n1\n")
+    store.put("a.csv", b"x\n1\n")
     find = objects._Bucket.find
 
     def found_then_changed(bucket: objects._Bucket) -> object:
         found = find(bucket)
-        put("a.csv", b"x\n2\n")
+        store.put("a.csv", b"x\n2\n")
         return found
 
     monkeypatch.setattr(objects._Bucket, "find", found_then_changed)
-    with pytest.raises(SourceDown, match=r"^s3://clinic/a\.csv changed while it was read"):
-        stage(at(endpoint, "s3://clinic/a.csv"), tmp_path, tmp_path / "scratch")
+    with pytest.raises(SourceDown, match=rf"^{store.url('a.csv')} changed while it was read"):
+        stage(store.at("a.csv"), tmp_path, tmp_path / "scratch")
     assert not (tmp_path / "scratch").exists()
+
+
+def test_azure_refuses_a_wrong_key(azure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PW", "aHVudGVyMg==")
+    options = {"account_name": ACCOUNT, "account_key": "${PW}", "endpoint": azure}
+    for key in ("a.csv", "*.csv"):
+        with pytest.raises(DataRefused, match=r"^az://clinic/.* may not be read; give credentials") as told:
+            extract(SourceSettings(url=f"az://clinic/{key}", options=options), tmp_path)
+        assert "aHVudGVyMg" not in str(told.value)
 
 
 def test_a_store_that_is_down_and_options_it_does_not_know(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PW", "hunter2/+")
+    nowhere = {**OPTIONS, "endpoint": "http://127.0.0.1:9"}
     for url in ("s3://clinic/a.csv", "s3://clinic/*.csv"):
         with pytest.raises(SourceDown, match=r"^s3://clinic/.* cannot be read: ") as told:
-            extract(at("http://127.0.0.1:9", url, timeout=1.0), tmp_path)
+            extract(SourceSettings(url=url, options=nowhere, timeout=1.0), tmp_path)
         assert "hunter2" not in str(told.value)
     with pytest.raises(SettingsError, match="'options' of 's3://clinic/a.csv' hold a name"):  # noqa: RUF043
         extract(SourceSettings(url="s3://clinic/a.csv", options={"secret": "${PW}"}), tmp_path)

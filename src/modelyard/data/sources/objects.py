@@ -17,6 +17,7 @@ from modelyard.records.dataset import SourceFile
 from modelyard.settings import SourceSettings
 
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
+_PUBLIC = ("endpoint", "base_url", "region", "account_name")
 
 
 def fingerprint(source: SourceSettings, root: Path) -> tuple[SourceFile, ...]:
@@ -50,7 +51,7 @@ class _Bucket:
         self.origin = public(source.url or "")
         filled = fill(source.url or "", root)
         options = {name: fill(value, root, url=False) for name, value in source.options.items()}
-        secret = [Filled("", (v.text,)) for n, v in options.items() if n not in ("endpoint", "region")]
+        secret = [Filled("", (v.text,)) for n, v in options.items() if n not in _PUBLIC]
         self._said = filled.with_(*options.values(), *secret)
         scheme = scheme_of(filled.text)
         self._bucket, _, self._key = filled.text.partition("://")[2].partition("/")
@@ -59,7 +60,7 @@ class _Bucket:
             raise SettingsError(f"The address '{self.origin}' names no bucket; write {scheme}://BUCKET/KEY.")
         given = {name: value.text for name, value in options.items()}
         client: dict[str, Any] = {"timeout": dt.timedelta(seconds=source.timeout)}
-        if given.get("endpoint", "").startswith("http://"):
+        if any(value.startswith("http://") for value in given.values()):
             client["allow_http"] = True
         retry = {"max_retries": 3, "retry_timeout": dt.timedelta(seconds=source.timeout)}
         with self._named():
@@ -127,9 +128,7 @@ class _Bucket:
         try:
             yield
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-            raise DataRefused(
-                f"{self.origin} may not be read; give credentials in the environment or in 'options' that may."
-            ) from None
+            raise self._denied() from None
         except (FileNotFoundError, exceptions.NotFoundError) as error:
             raise SourceMissing(
                 f"There is nothing at {self.origin}: {self._said.hide(_first(error))}."
@@ -137,9 +136,16 @@ class _Bucket:
         except exceptions.PreconditionError:
             raise SourceDown(f"{self.origin} changed while it was read; run it again.") from None
         except exceptions.BaseError as error:
+            if any(f"status code: {status} " in str(error) for status in (401, 403)):
+                raise self._denied() from None
             if "404 Not Found" in str(error):
                 raise SourceMissing(f"There is no bucket for '{self.origin}'; change 'source'.") from None
             raise SourceDown(f"{self.origin} cannot be read: {self._said.hide(_first(error))}.") from None
+
+    def _denied(self) -> DataRefused:
+        return DataRefused(
+            f"{self.origin} may not be read; give credentials in the environment or in 'options' that may."
+        )
 
 
 def _hidden(path: str) -> bool:
@@ -147,4 +153,5 @@ def _hidden(path: str) -> bool:
 
 
 def _first(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    return said.partition(": <?xml")[0].partition(": <!doctype")[0].rstrip(".")
