@@ -10,12 +10,36 @@ from hypothesis import strategies as st
 
 from modelyard.errors import GateFailed, SettingsError
 from modelyard.gates import decide, refuse
+from modelyard.metrics import higher_is_better
+from modelyard.records.comparison import Comparison, PairedMetric
 from modelyard.records.gate import Gate
 
 
-def one(gate, metrics, live=None, **options):
-    (outcome,) = decide([gate], metrics, live or {}, **options)
+def one(gate, metrics, live=None):
+    (outcome,) = decide([gate], metrics, compared(metrics, live or {}))
     return outcome
+
+
+def compared(metrics, live, error=0.01):
+    """Live versions with these metrics beside the tested one."""
+    return {
+        environment: Comparison(
+            environment=environment,
+            metrics=tuple(
+                PairedMetric(
+                    name=name,
+                    value=metrics[name],
+                    champion=other,
+                    difference=metrics[name] - other,
+                    error=error,
+                    higher_is_better=higher_is_better(name),
+                )
+                for name, other in scores.items()
+                if name in metrics and math.isfinite(other)
+            ),
+        )
+        for environment, scores in live.items()
+    }
 
 
 def test_min_and_max_include_their_bound():
@@ -39,7 +63,7 @@ def test_numbers_that_differ_never_look_the_same():
 
 def test_one_gate_may_hold_three_bounds():
     gate = Gate(metric="accuracy", min=0.5, max=0.9, no_worse_than="prod")
-    outcomes = decide([gate], {"accuracy": 0.95}, {"prod": {"accuracy": 0.94}})
+    outcomes = decide([gate], {"accuracy": 0.95}, compared({"accuracy": 0.95}, {"prod": {"accuracy": 0.94}}))
     assert [(o.rule, o.passed) for o in outcomes] == [("min", True), ("max", False), ("no_worse_than", True)]
 
 
@@ -74,7 +98,7 @@ def test_worse_than_live_knows_which_way_is_better(metric, value, other, toleran
 @pytest.mark.parametrize("metrics", [{"roc_auc": math.nan}, {}])
 def test_an_undefined_metric_fails_every_rule(metrics):
     gate = Gate(metric="roc_auc", min=0.0, max=1.0, no_worse_than="prod")
-    assert not any(o.passed for o in decide([gate], metrics, {"prod": {"roc_auc": 0.1}}))
+    assert not any(o.passed for o in decide([gate], metrics, compared(metrics, {"prod": {"roc_auc": 0.1}})))
     assert not any(o.passed for o in decide([gate], metrics, {}))
 
 
@@ -86,7 +110,8 @@ def test_an_undefined_live_metric_fails():
 
 def test_a_live_version_that_does_not_fit_fails_with_the_reason():
     gate = Gate(metric="roc_auc", no_worse_than="prod")
-    outcome = one(gate, {"roc_auc": 0.9}, unfit={"prod": "it needs the column 'age'"})
+    unfit = {"prod": Comparison(environment="prod", unfit="it needs the column 'age'")}
+    (outcome,) = decide([gate], {"roc_auc": 0.9}, unfit)
     assert not outcome.passed
     assert "it needs the column 'age'" in outcome.sentence
 
@@ -127,3 +152,45 @@ def test_a_larger_tolerance_never_turns_a_yes_into_a_no(value, other, tolerance,
 
     assert passed(tolerance) >= passed(0.0)
     assert passed(1.0)
+
+
+@pytest.mark.parametrize(
+    ("test", "value", "tolerance", "passed", "said"),
+    [
+        # the error is 0.01, so that 0.95 one-sided reaches 0.01645 either way
+        (
+            "non_inferiority",
+            0.90,
+            0.017,
+            True,
+            "show with 95 % confidence that it is not worse by more than 0.017",
+        ),
+        ("non_inferiority", 0.90, 0.016, False, "do not show with 95 % confidence that it is not worse"),
+        ("non_inferiority", 0.92, 0.0, True, "not worse at all (p = 0.023)"),
+        ("inferiority", 0.884, 0.0, True, "do not show with 95 % confidence that it is worse at all"),
+        ("inferiority", 0.883, 0.0, False, "show with 95 % confidence that it is worse at all (p = 0.045)"),
+        ("inferiority", 0.883, 0.001, True, "worse by more than 0.001"),
+    ],
+)
+def test_a_statistical_rule_weighs_the_error_of_the_difference(test, value, tolerance, passed, said):
+    gate = Gate(metric="roc_auc", no_worse_than="prod", tolerance=tolerance, test=test)
+    outcome = one(gate, {"roc_auc": value}, {"prod": {"roc_auc": 0.9}})
+    assert outcome.passed is passed
+    assert said in outcome.sentence
+    lower = Gate(metric="log_loss", no_worse_than="prod", tolerance=tolerance, test=test)
+    mirrored = one(lower, {"log_loss": 1.8 - value}, {"prod": {"log_loss": 0.9}})
+    assert mirrored.passed is passed
+
+
+@pytest.mark.parametrize(("test", "passed"), [("non_inferiority", False), ("inferiority", True)])
+def test_an_error_that_is_unknown_shows_nothing(test, passed):
+    gate = Gate(metric="roc_auc", no_worse_than="prod", tolerance=0.5, test=test)
+    found = compared({"roc_auc": 0.9}, {"prod": {"roc_auc": 0.9}}, error=None)
+    assert decide([gate], {"roc_auc": 0.9}, found)[0].passed is passed
+
+
+@pytest.mark.parametrize("test", ["non_inferiority", "inferiority"])
+def test_the_same_answers_pass_every_test(test):
+    gate = Gate(metric="roc_auc", no_worse_than="prod", test=test)
+    found = compared({"roc_auc": 0.9}, {"prod": {"roc_auc": 0.9}}, error=0.0)
+    assert decide([gate], {"roc_auc": 0.9}, found)[0].passed

@@ -6,25 +6,24 @@ import math
 from collections.abc import Mapping, Sequence
 
 from modelyard.errors import GateFailed
+from modelyard.metrics.paired import p_no_worse, p_worse
 from modelyard.metrics.score import higher_is_better
+from modelyard.records.comparison import Comparison, PairedMetric
 from modelyard.records.gate import Gate, GateOutcome
 
 
 def decide(
     gates: Sequence[Gate],
     metrics: Mapping[str, float],
-    live: Mapping[str, Mapping[str, float]],
-    *,
-    unfit: Mapping[str, str] | None = None,
+    compared: Mapping[str, Comparison],
 ) -> tuple[GateOutcome, ...]:
     """One outcome for each bound of each gate, in the order given.
 
-    ``live`` holds, per environment, the metrics of its live version scored again on the same rows;
-    an environment that is absent has none live, and ``no_worse_than`` passes. ``unfit`` says for
-    an environment, in a clause, why its live version cannot be scored on these rows; then it fails.
-    A metric that is missing, NaN or infinite fails. Raises ``SettingsError`` for an unknown metric.
+    ``compared`` holds, per environment, its live version beside this one on the same rows; an
+    environment that is absent has none live, and ``no_worse_than`` passes. With a live version that
+    cannot be scored on these rows (``Comparison.unfit``) it fails. A metric that is missing, NaN or infinite fails. Raises ``SettingsError`` for an unknown metric.
     """
-    return tuple(outcome for gate in gates for outcome in _bounds(gate, metrics, live, unfit or {}))
+    return tuple(outcome for gate in gates for outcome in _bounds(gate, metrics, compared))
 
 
 def refuse(outcomes: Sequence[GateOutcome]) -> None:
@@ -40,8 +39,7 @@ def refuse(outcomes: Sequence[GateOutcome]) -> None:
 def _bounds(
     gate: Gate,
     metrics: Mapping[str, float],
-    live: Mapping[str, Mapping[str, float]],
-    unfit: Mapping[str, str],
+    compared: Mapping[str, Comparison],
 ) -> list[GateOutcome]:
     higher_is_better(gate.metric)
     value = metrics.get(gate.metric, math.nan)
@@ -51,7 +49,7 @@ def _bounds(
     if gate.max is not None:
         outcomes.append(_bound(gate.metric, "max", value, gate.max))
     if gate.no_worse_than is not None:
-        outcomes.append(_against_live(gate, value, gate.no_worse_than, live, unfit))
+        outcomes.append(_against_live(gate, value, gate.no_worse_than, compared))
     return outcomes
 
 
@@ -69,50 +67,66 @@ def _bound(metric: str, rule: str, value: float, bound: float) -> GateOutcome:
 
 
 def _against_live(
-    gate: Gate,
-    value: float,
-    environment: str,
-    live: Mapping[str, Mapping[str, float]],
-    unfit: Mapping[str, str],
+    gate: Gate, value: float, environment: str, compared: Mapping[str, Comparison]
 ) -> GateOutcome:
     metric = gate.metric
 
     def outcome(passed: bool, sentence: str) -> GateOutcome:
         return GateOutcome(metric=metric, rule="no_worse_than", passed=passed, sentence=sentence)
 
-    if environment in unfit:
+    found = compared.get(environment)
+    if found is not None and found.unfit:
         return outcome(
-            False,
-            f"{metric} cannot be compared with the live version of {environment}: {unfit[environment]}.",
+            False, f"{metric} cannot be compared with the live version of {environment}: {found.unfit}."
         )
     if not math.isfinite(value):
         return outcome(
             False, f"{metric} is undefined on these rows, so it cannot be compared with {environment}."
         )
-    if environment not in live:
+    if found is None:
         return outcome(
             True, f"{metric} is {_show(value)}; nothing is live in {environment} to compare it with."
         )
-    other = live[environment].get(metric, math.nan)
-    if not math.isfinite(other):
+    paired = found.metric(metric)
+    if paired is None:
         return outcome(
             False,
             f"{metric} is {_show(value)}, but undefined on these rows for the live version of {environment}.",
         )
-    worse_by = other - value if higher_is_better(metric) else value - other
-    passed = worse_by <= gate.tolerance + _ROUNDING
-    shown, theirs = _apart(value, other)
+    shown, theirs = _apart(paired.value, paired.champion)
+    live = f"the live version of {environment} with {theirs} on the same rows"
+    if gate.test == "point":
+        passed, finding = _by_point(paired, gate.tolerance)
+        return outcome(passed, f"{metric} is {shown}, {finding} {live}.")
+    passed, finding = _by_test(paired, gate)
+    return outcome(passed, f"{metric} is {shown} beside {live}: {finding}.")
+
+
+def _by_point(paired: PairedMetric, tolerance: float) -> tuple[bool, str]:
+    worse_by = -paired.difference if paired.higher_is_better else paired.difference
+    passed = worse_by <= tolerance + _ROUNDING
     if worse_by <= 0:
-        finding = "no worse than"
-    elif passed:
-        finding = f"worse by {_show(worse_by)}, within the tolerance of {_show(gate.tolerance)}, than"
-    else:
-        allowed = f", more than the tolerance of {_show(gate.tolerance)}" if gate.tolerance else ""
-        finding = f"worse by {_show(worse_by)}{allowed}, than"
-    return outcome(
-        passed,
-        f"{metric} is {shown}, {finding} the live version of {environment} with {theirs} on the same rows.",
-    )
+        return passed, "no worse than"
+    if passed:
+        return passed, f"worse by {_show(worse_by)}, within the tolerance of {_show(tolerance)}, than"
+    allowed = f", more than the tolerance of {_show(tolerance)}" if tolerance else ""
+    return passed, f"worse by {_show(worse_by)}{allowed}, than"
+
+
+def _by_test(paired: PairedMetric, gate: Gate) -> tuple[bool, str]:
+    """Whether the difference passes at the gate's confidence, and what the rows show."""
+    error = math.nan if paired.error is None else paired.error
+    arguments = (paired.name, paired.difference, error, gate.tolerance)
+    sure = f"with {100 * gate.confidence:g} % confidence"
+    margin = f"by more than {_show(gate.tolerance)}" if gate.tolerance else "at all"
+    alpha = 1 - gate.confidence
+    if gate.test == "non_inferiority":
+        p = p_no_worse(*arguments)
+        shown = "these rows show" if p <= alpha else "these rows do not show"
+        return p <= alpha, f"{shown} {sure} that it is not worse {margin} ({_p(p)})"
+    p = p_worse(*arguments)
+    shown = "these rows show" if p <= alpha else "these rows do not show"
+    return p > alpha, f"{shown} {sure} that it is worse {margin} ({_p(p)})"
 
 
 _ROUNDING = 1e-12
@@ -122,6 +136,10 @@ _LEAST = {"min": "least", "max": "most"}
 
 def _show(value: float) -> str:
     return f"{value:.4g}"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def _apart(value: float, other: float) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from modelyard.records.gate import Gate
 from modelyard.records.package import Manifest
 from modelyard.records.report import Report
 from modelyard.records.schema import Column, Schema
-from modelyard.render.view import number
+from modelyard.render.wording import number
 from modelyard.tables.batch import Batch, layout
 
 NOW = dt.datetime(2026, 11, 21, 9, 30, tzinfo=dt.UTC)
@@ -175,6 +175,44 @@ def test_a_live_version_with_its_classes_the_other_way_round_is_compared_rightly
     gate = Gate(metric="log_loss", no_worse_than="prod")
     report = run(predictor(by_column(0)), features, truth, [gate], {"prod": older})
     assert report.passed
+
+
+def test_a_champion_is_held_against_the_challenger_metric_by_metric():
+    features, truth = rows(400)
+    better, worse = predictor(by_column(0)), predictor(by_column(1))
+    report = run(worse, features, truth, live={"prod": better}, champions={"prod": "screening@4"})
+    assert report.passed
+    (found,) = report.comparisons
+    assert (found.environment, found.champion) == ("prod", "screening@4")
+    ours = {m.name: m.value for m in report.metrics}
+    theirs = {m.name: m.value for m in run(better, features, truth).metrics}
+    assert {m.name: m.value for m in found.metrics} == ours
+    assert {m.name: m.champion for m in found.metrics} == pytest.approx(theirs)
+    area = found.metric("roc_auc")
+    assert area.method == "delong"
+    assert area.low < area.difference < area.high < 0
+    assert found.metric("log_loss").low > 0
+    decisions = found.decisions
+    assert decisions.both + decisions.only_challenger + decisions.only_champion + decisions.neither == 400
+    assert decisions.only_champion > decisions.only_challenger
+    assert decisions.p_mid < 0.001
+    assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
+
+
+def test_a_report_without_a_champion_has_no_comparison_in_its_record():
+    features, truth = rows()
+    assert run(predictor(by_column(0)), features, truth).comparisons == ()
+
+
+def test_a_regressions_champion_has_no_decisions():
+    features, _ = rows()
+    truth = features.numbers.sum(axis=1)
+    one, other = (
+        predictor(lambda b, at=at: Answers(b.numbers[:, at]), task="regression", classes=()) for at in (0, 1)
+    )
+    (found,) = run(one, features, truth, live={"prod": other}).comparisons
+    assert found.decisions is None
+    assert {m.name for m in found.metrics} == {"r2", "rmse", "mae", "median_absolute_error", "mape"}
 
 
 def labels(n):

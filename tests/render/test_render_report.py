@@ -12,10 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from modelyard.records.comparison import Comparison, Decisions, PairedMetric
 from modelyard.records.gate import GateOutcome
 from modelyard.records.report import Curve, Metric, Report
 from modelyard.render import html, markdown
-from modelyard.render.view import number, view
+from modelyard.render.view import view
+from modelyard.render.wording import number
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "<script>alert('x')</script>|`**\n# \"&"
@@ -80,6 +82,44 @@ def regression() -> Report:
     )
 
 
+def compared(**changes) -> Comparison:
+    found = Comparison(
+        environment="prod",
+        champion="screening@4",
+        metrics=(
+            PairedMetric(
+                name="roc_auc",
+                value=0.91,
+                champion=0.95,
+                difference=-0.04,
+                error=0.01,
+                low=-0.0596,
+                high=-0.0204,
+                method="delong",
+            ),
+            PairedMetric(
+                name="log_loss",
+                value=0.2,
+                champion=0.3,
+                difference=-0.1,
+                error=0.02,
+                low=-0.1392,
+                high=-0.0608,
+                higher_is_better=False,
+            ),
+            PairedMetric(
+                name="recall", value=0.8, champion=0.9, difference=-0.1, error=0.09, low=-0.27, high=0.07
+            ),
+            PairedMetric(name="f1", value=0.8, champion=0.8, difference=0.0, error=0.0, low=0.0, high=0.0),
+            PairedMetric(name="mcc", value=0.8, champion=0.7, difference=0.1),
+        ),
+        decisions=Decisions(
+            both=90, only_challenger=1, only_champion=7, neither=16, p_exact=0.0703, p_mid=0.0391
+        ),
+    )
+    return msgspec.structs.replace(found, **changes)
+
+
 class Page(HTMLParser):
     """Collects what a browser would act on."""
 
@@ -105,7 +145,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-ALL = [binary(), multiclass(3), multiclass(14), regression()]
+ALL = [binary(comparisons=(compared(),)), multiclass(3), multiclass(14), regression()]
 
 
 @pytest.mark.parametrize("report", ALL, ids=["binary", "three", "many", "regression"])
@@ -164,6 +204,29 @@ def test_hostile_labels_stay_text_in_a_heatmap():
     assert '"]}+[datum' in page.text
 
 
+def test_a_comparison_reads_its_intervals_the_right_way_round():
+    report = binary(comparisons=(compared(),))
+    page, text = html.report(report), markdown.report(report)
+    assert "better on 1 and worse on 1; 2 undecided, 1 the same" in Page(page).text
+    for line in (
+        "| ROC AUC | 0.9100 | 0.9500 | −0.0400 | −0.0596 to −0.0204 | worse |",
+        "| Log loss | 0.2000 | 0.3000 | −0.1000 | −0.1392 to −0.0608 | better |",
+        "| Recall (sensitivity) | 0.8000 | 0.9000 | −0.1000 | −0.2700 to +0.0700 | undecided |",
+        "| F1 | 0.8000 | 0.8000 | 0.0000 | 0.0000 to 0.0000 | same |",
+    ):
+        assert line in text
+    for shown in (Page(page).text, text):
+        assert "only this version has 1 right and only the champion 7" in shown
+        assert "mid-p = 0.039" in shown
+
+
+def test_a_champion_that_does_not_fit_is_named_with_the_reason():
+    unfit = compared(metrics=(), decisions=None, unfit="it needs the column '<b>age</b>'")
+    report = binary(comparisons=(unfit,))
+    assert "it needs the column '<b>age</b>'" in Page(html.report(report)).text
+    assert "&lt;b&gt;age" in markdown.report(report)
+
+
 @pytest.mark.parametrize(
     ("passed", "gates", "said"),
     [(True, 0, "No gate was set"), (True, 1, "The one gate is met"), (False, 2, "1 of 2 gates is not met")],
@@ -214,7 +277,7 @@ def test_altair_is_imported_only_to_draw():
 def test_a_browser_shows_it_without_a_complaint_or_request(tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
     pages = {name: tmp_path / f"{name}.html" for name in ("binary", "many", "regression")}
-    for name, report in zip(pages, (binary(), multiclass(14), regression()), strict=True):
+    for name, report in zip(pages, (ALL[0], multiclass(14), regression()), strict=True):
         pages[name].write_text(html.report(report), encoding="utf-8")
     with playwright.sync_playwright() as player:
         browser = player.chromium.launch(

@@ -13,6 +13,7 @@ from modelyard.project import Project, fresh, now
 from modelyard.records.gate import Gate
 from modelyard.records.package import Package
 from modelyard.records.report import Report
+from modelyard.settings import ModelSettings
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,17 +63,11 @@ def judge(project: Project, package: Package) -> Report:
     version = latest_data(project, settings.data)
     project.tell(f"testing {package.model} on {version.ref}")
     frame = load(version, project.tables, part="test")
-    rules = tuple(
-        Gate(metric=name, min=g.min, max=g.max, no_worse_than=g.no_worse_than, tolerance=g.tolerance)
-        for name, g in settings.gates.items()
-    )
+    rules = _rules(settings)
+    wanted = {rule.no_worse_than for rule in rules} | {settings.evaluation.champion}
     with project.yard.read() as facts:
-        releases = {
-            rule.no_worse_than: facts.releases.live(rule.no_worse_than, package.model)
-            for rule in rules
-            if rule.no_worse_than
-        }
-    live = {name: opened(project, release.package) for name, release in releases.items() if release}
+        found = {name: facts.releases.live(name, package.model) for name in wanted if name}
+    releases = {name: release for name, release in found.items() if release}
     return evaluation.evaluate(
         opened(project, package.digest),
         gather(frame, version.schema),
@@ -82,8 +77,24 @@ def judge(project: Project, package: Package) -> Report:
         dataset=version.ref,
         dataset_digest=version.digest,
         gates=rules,
-        live=live,
+        live={name: opened(project, release.package) for name, release in releases.items()},
+        champions={name: f"{package.model}@{release.version}" for name, release in releases.items()},
         now=now(),
+    )
+
+
+def _rules(settings: ModelSettings) -> tuple[Gate, ...]:
+    return tuple(
+        Gate(
+            metric=name,
+            min=g.min,
+            max=g.max,
+            no_worse_than=g.no_worse_than,
+            tolerance=g.tolerance,
+            test=g.test,
+            confidence=0.95 if g.confidence is None else g.confidence,
+        )
+        for name, g in settings.gates.items()
     )
 
 

@@ -1,8 +1,8 @@
-"""Score what is live on a candidate's rows, or say why that cannot be."""
+"""Ask what is live about a candidate's rows and hold the two against each other, or say why that cannot be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from typing import Any
 
 import numpy as np
@@ -11,33 +11,50 @@ from numpy.typing import NDArray
 from modelyard import metrics
 from modelyard.errors import ModelyardError
 from modelyard.evaluation.answers import require_answers
+from modelyard.metrics import Answered
+from modelyard.metrics.score import encode_answers, encode_truth
 from modelyard.predictor import Predictor
+from modelyard.records.comparison import Comparison, Decisions, PairedMetric
+from modelyard.records.package import Label
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.batch import Batch
 
 _LIKE_NUMBERS = ("integer", "float", "boolean")
 
 
-def scores_of_live(
-    candidate: Predictor, live: Mapping[str, Predictor], features: Batch, truth: NDArray[Any]
-) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
-    """Metrics of each environment's live version, and for the others a clause that says why not.
+def compare(
+    candidate: Predictor,
+    answers: Answered,
+    live: Predictor,
+    features: Batch,
+    truth: NDArray[Any],
+    *,
+    environment: str,
+    champion: str,
+    seed: int,
+) -> Comparison:
+    """The candidate's answers beside those of the live version on the same rows.
 
     ``features`` are laid out as the candidate's schema says. A live version that asks for fewer
-    columns, or for the same in another order, is given what it asks for.
+    columns, or for the same in another order, is given what it asks for. One that does not fit is
+    no error: ``Comparison.unfit`` says why.
     """
-    scores: dict[str, dict[str, float]] = {}
-    unfit: dict[str, str] = {}
-    for environment, predictor in live.items():
-        reason = _misfit(candidate, predictor)
-        if reason is None:
-            try:
-                scores[environment] = _score(candidate, predictor, features, truth)
-                continue
-            except ModelyardError as error:
-                reason = f"it fails on these rows ({str(error).removesuffix('.')})"
-        unfit[environment] = reason
-    return scores, unfit
+    reason = _misfit(candidate, live)
+    task, classes = candidate.manifest.task, candidate.manifest.classes
+    if reason is None:
+        try:
+            theirs = _asked(candidate, live, features)
+            gaps = metrics.differences(task, truth, answers, theirs, classes, seed=seed)
+        except ModelyardError as error:
+            reason = f"it fails on these rows ({str(error).removesuffix('.')})"
+        else:
+            return Comparison(
+                environment=environment,
+                champion=champion,
+                metrics=tuple(_paired(name, gap) for name, gap in gaps.items()),
+                decisions=None if task == "regression" else _decisions(truth, answers, theirs, classes),
+            )
+    return Comparison(environment=environment, champion=champion, unfit=reason)
 
 
 def _misfit(candidate: Predictor, live: Predictor) -> str | None:
@@ -55,7 +72,7 @@ def _misfit(candidate: Predictor, live: Predictor) -> str | None:
     return None
 
 
-def _score(candidate: Predictor, live: Predictor, features: Batch, truth: NDArray[Any]) -> dict[str, float]:
+def _asked(candidate: Predictor, live: Predictor, features: Batch) -> Answered:
     ours, theirs = candidate.layout, live.layout
     if ours != theirs:
         numbers = [ours.numbers.index(name) for name in theirs.numbers]
@@ -64,11 +81,45 @@ def _score(candidate: Predictor, live: Predictor, features: Batch, truth: NDArra
             numbers=np.ascontiguousarray(features.numbers[:, numbers]), texts=features.texts[:, texts]
         )
     answers = live.predict(features)
-    require_answers(answers, live.manifest, len(truth), who=f"model '{live.manifest.model}'")
+    require_answers(answers, live.manifest, len(features), who=f"model '{live.manifest.model}'")
     classes, probability = candidate.manifest.classes, answers.probability
     if probability is not None and classes != live.manifest.classes:
         probability = probability[:, [live.manifest.classes.index(c) for c in classes]]
-    return metrics.score(candidate.manifest.task, truth, answers.prediction, probability, classes)
+    return Answered(answers.prediction, probability)
+
+
+def _paired(name: str, gap: metrics.Gap) -> PairedMetric:
+    low, high = metrics.interval(gap.difference, gap.error)
+    known = math.isfinite(gap.error)
+    return PairedMetric(
+        name=name,
+        value=gap.value,
+        champion=gap.other,
+        difference=gap.difference,
+        error=gap.error if known else None,
+        low=low if known else None,
+        high=high if known else None,
+        method="delong" if name == "roc_auc" else "bootstrap",
+        higher_is_better=metrics.higher_is_better(name),
+    )
+
+
+def _decisions(
+    truth: NDArray[Any], ours: Answered, theirs: Answered, classes: tuple[Label, ...]
+) -> Decisions:
+    true = encode_truth(truth, classes)
+    right = encode_answers(ours.prediction, classes) == true
+    other = encode_answers(theirs.prediction, classes) == true
+    only, lost = int((right & ~other).sum()), int((~right & other).sum())
+    exact, mid = metrics.mcnemar(only, lost)
+    return Decisions(
+        both=int((right & other).sum()),
+        only_challenger=only,
+        only_champion=lost,
+        neither=int((~right & ~other).sum()),
+        p_exact=exact,
+        p_mid=mid,
+    )
 
 
 def _features(schema: Schema) -> dict[str, Column]:

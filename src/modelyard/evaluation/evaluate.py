@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from modelyard import metrics
 from modelyard.errors import DataRefused
 from modelyard.evaluation.answers import require_answers
-from modelyard.evaluation.compare import scores_of_live
+from modelyard.evaluation.compare import compare
 from modelyard.evaluation.curves import confusion, curves
 from modelyard.gates import decide
 from modelyard.predictor import Predictor
@@ -33,13 +33,14 @@ def evaluate(
     dataset_digest: str,
     gates: Sequence[Gate],
     live: Mapping[str, Predictor],
+    champions: Mapping[str, str] | None = None,
     now: dt.datetime,
     seed: int = 0,
 ) -> Report:
     """The report of ``predictor`` on the rows ``features`` (laid out as its schema says) and ``truth`` [n].
 
-    ``live`` holds, per environment, the version that answers there; it is scored again on the same
-    rows. A gate that fails does not raise: ``Report.passed`` says it (``gates.refuse`` raises).
+    ``live`` holds, per environment, the version that answers there, and ``champions`` how it is called;
+    it answers the same rows again and is held against this one. A gate that fails does not raise: ``Report.passed`` says it (``gates.refuse`` raises).
     ``seed`` drives the intervals' resampling. A metric that these rows leave undefined (ROC AUC of
     one class) is left out. Raises ``AuthorError`` for answers that are no answers, ``DataRefused``
     for rows that cannot be scored and ``SettingsError`` for a gate on an unknown metric.
@@ -53,11 +54,21 @@ def evaluate(
     prediction, probability, classes = answers.prediction, answers.probability, manifest.classes
     found = metrics.score(manifest.task, truth, prediction, probability, classes)
     ends = metrics.intervals(manifest.task, truth, prediction, probability, classes, seed=seed)
-    compared = {gate.no_worse_than for gate in gates if gate.no_worse_than is not None}
-    scores, unfit = scores_of_live(
-        predictor, {name: live[name] for name in sorted(compared & live.keys())}, features, truth
-    )
-    outcomes = decide(gates, found, scores, unfit=unfit)
+    given = metrics.Answered(prediction, probability)
+    compared = {
+        name: compare(
+            predictor,
+            given,
+            champion,
+            features,
+            truth,
+            environment=name,
+            champion=(champions or {}).get(name, ""),
+            seed=seed,
+        )
+        for name, champion in sorted(live.items())
+    }
+    outcomes = decide(gates, found, compared)
     return Report(
         model=model,
         package=package,
@@ -72,6 +83,7 @@ def evaluate(
         confusion=confusion(manifest.task, truth, prediction, classes),
         curves=curves(manifest.task, truth, prediction, probability, classes, seed=seed),
         gates=outcomes,
+        comparisons=tuple(compared.values()),
         passed=all(outcome.passed for outcome in outcomes),
         created=now,
     )

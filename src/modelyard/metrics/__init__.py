@@ -3,6 +3,34 @@
 from __future__ import annotations
 
 from modelyard.metrics.bootstrap import intervals
+from modelyard.metrics.corrections import benjamini_hochberg, holm
+from modelyard.metrics.paired import (
+    Answered,
+    Gap,
+    delong,
+    differences,
+    interval,
+    mcnemar,
+    p_no_worse,
+    p_worse,
+)
 from modelyard.metrics.score import default, higher_is_better, names, require, score
 
-__all__ = ["default", "higher_is_better", "intervals", "names", "require", "score"]
+__all__ = [
+    "Answered",
+    "Gap",
+    "benjamini_hochberg",
+    "default",
+    "delong",
+    "differences",
+    "higher_is_better",
+    "holm",
+    "interval",
+    "intervals",
+    "mcnemar",
+    "names",
+    "p_no_worse",
+    "p_worse",
+    "require",
+    "score",
+]

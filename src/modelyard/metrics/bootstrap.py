@@ -38,30 +38,38 @@ def intervals(
     Arguments and errors as of ``score``.
     """
     scores = measure(task, truth, prediction, probability, classes)
-    if task == "regression":
-        strata = [np.arange(len(truth))]
-    else:
-        codes = encode_truth(truth, classes)
-        strata = [rows for k in range(len(classes)) if len(rows := np.flatnonzero(codes == k))]
-    if resamples is None:
-        width = len(truth) * (max(1, len(classes)) if task == "multiclass" else 1)
-        resamples = int(np.clip(_WORK // width, _FEWEST, RESAMPLES))
+    groups = strata(task, truth, classes)
+    b = resamples or how_many(task, len(truth), len(classes))
     found: dict[str, list[Floats]] = {}
-    for weights in _blocks(strata, len(truth), resamples, np.random.default_rng(seed)):
+    for weights in blocks(groups, len(truth), b, np.random.default_rng(seed)):
         for name, values in scores(weights).items():
             found.setdefault(name, []).append(values)
     return {name: _ends(np.concatenate(values), level) for name, values in found.items()}
 
 
-def _blocks(
-    strata: list[NDArray[np.intp]], n: int, resamples: int, rng: np.random.Generator
+def strata(task: Task, truth: NDArray[np.generic], classes: Sequence[Label]) -> tuple[NDArray[np.intp], ...]:
+    """The rows of each true class; of a regression all rows."""
+    if task == "regression":
+        return (np.arange(len(truth)),)
+    codes = encode_truth(truth, classes)
+    return tuple(rows for k in range(len(classes)) if len(rows := np.flatnonzero(codes == k)))
+
+
+def how_many(task: Task, rows: int, classes: int) -> int:
+    """Resamples: 1,000, fewer (at least 50) where the rows are many."""
+    width = rows * (max(1, classes) if task == "multiclass" else 1)
+    return int(np.clip(_WORK // max(1, width), _FEWEST, RESAMPLES))
+
+
+def blocks(
+    groups: Sequence[NDArray[np.intp]], n: int, resamples: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
     """Counts [b, n] of each row in b resamples, ``resamples`` in all."""
     rows_at_once = max(1, _BLOCK // n)
     for start in range(0, resamples, rows_at_once):
         b = min(rows_at_once, resamples - start)
         counts = np.zeros((b, n))
-        for rows in strata:
+        for rows in groups:
             m = len(rows)
             drawn = rng.integers(m, size=(b, m))
             drawn += np.arange(b)[:, None] * m

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from modelyard.metrics.corrections import benjamini_hochberg, holm
+
 Counts = NDArray[np.int64]
 Correction = Literal["holm", "benjamini-hochberg"]
 
@@ -145,26 +147,6 @@ def _log_choose(n: float | Counts, k: float | Counts) -> NDArray[np.float64]:
 def correct(p_values: Sequence[float], correction: Correction) -> list[float]:
     """Adjusted p-values in the same order, each to be held against alpha."""
     return holm(p_values) if correction == "holm" else benjamini_hochberg(p_values)
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm (1979): holds the chance of any false alarm, however the tests depend on one another."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    capped: list[float] = np.minimum(adjusted, 1.0).tolist()
-    return capped
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Benjamini and Hochberg (1995): holds the share of false alarms among all alarms."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")[::-1]
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
-    capped: list[float] = np.minimum(adjusted, 1.0).tolist()
-    return capped
 
 
 @functools.lru_cache(maxsize=256)

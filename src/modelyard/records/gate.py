@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+Burden = Literal["point", "non_inferiority", "inferiority"]
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +17,10 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     max: float | None = None
     no_worse_than: str | None = None
     tolerance: float = 0.0
+    test: Burden = "point"
+    """What ``no_worse_than`` asks of the difference: the point alone to be within the tolerance, or with
+    ``confidence`` that it is shown to be (``non_inferiority``), or not shown not to be (``inferiority``)."""
+    confidence: float = 0.95
 
 
 class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import datetime as dt
 
 import msgspec
 
+from modelyard.records.comparison import Comparison
 from modelyard.records.gate import GateOutcome
 from modelyard.records.package import Label, Task
 
@@ -43,6 +44,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Rows are true classes, columns predicted ones, in the order of ``classes``."""
     curves: tuple[Curve, ...] = ()
     gates: tuple[GateOutcome, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    """With what is live in each environment that a gate or the settings name."""
     passed: bool
     created: dt.datetime
 

@@ -8,7 +8,8 @@ import jinja2
 from markupsafe import Markup
 
 from modelyard.records.report import Curve, Report
-from modelyard.render.view import ReportView, number, view
+from modelyard.render.view import ReportView, view
+from modelyard.render.wording import number
 
 _MATRIX_LIMIT = 12
 """More classes than this are drawn as a heatmap instead of a table."""

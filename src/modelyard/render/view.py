@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelyard.records.report import Metric, Report
+from modelyard.render.compared import ComparisonView, compared
+from modelyard.render.wording import UNIT_RANGE, number, words
 
 _HEADLINES: Mapping[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "recall", "specificity", "brier"),
     "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr"),
     "regression": ("r2", "rmse", "mae", "mape"),
-}
-_UNIT_RANGE = {
-    "roc_auc",
-    "roc_auc_ovr",
-    "average_precision",
-    "accuracy",
-    "balanced_accuracy",
-    "precision",
-    "recall",
-    "specificity",
-    "f1",
-    "f1_macro",
-    "brier",
-    "expected_calibration_error",
-}
-_WORDS: Mapping[str, tuple[str, str]] = {
-    "roc_auc": (
-        "ROC AUC",
-        "chance that a case of {positive} is ranked above one that is not; 0.5 is guessing",
-    ),
-    "roc_auc_ovr": ("ROC AUC, one against the rest", "mean over the classes; 0.5 is guessing"),
-    "average_precision": ("Average precision", "area under the precision-recall curve"),
-    "accuracy": ("Accuracy", "share of right answers"),
-    "balanced_accuracy": ("Balanced accuracy", "share of right answers, each class counting the same"),
-    "precision": ("Precision", "of the answers {positive}, the share that is right"),
-    "recall": ("Recall (sensitivity)", "of the cases of {positive}, the share that was found"),
-    "specificity": ("Specificity", "of all other cases, the share that was left alone"),
-    "f1": ("F1", "harmonic mean of precision and recall"),
-    "f1_macro": ("F1, macro", "mean over the classes of precision and recall's harmonic mean"),
-    "mcc": ("Matthews correlation", "agreement of answer and truth, from \u22121 to 1; 0 is guessing"),
-    "log_loss": ("Log loss", "surprise at the true answers, in nats; 0 is perfect"),
-    "brier": ("Brier score", "mean squared distance of probability and outcome; 0 is perfect"),
-    "expected_calibration_error": (
-        "Calibration error",
-        "mean distance of stated probability and observed share",
-    ),
-    "r2": ("R\u00b2", "share of the target's variance that is explained"),
-    "rmse": ("RMSE", "root of the mean squared error, in the target's unit"),
-    "mae": ("MAE", "mean absolute error, in the target's unit"),
-    "median_absolute_error": (
-        "Median absolute error",
-        "half of the errors are smaller, in the target's unit",
-    ),
-    "mape": ("MAPE", "mean absolute error as a share of the true value"),
 }
 
 
@@ -113,6 +70,7 @@ class ReportView:
     metrics: tuple[MetricRow, ...]
     headlines: tuple[MetricRow, ...]
     gates: tuple[GateRow, ...]
+    comparisons: tuple[ComparisonView, ...]
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
     reading: str
@@ -142,33 +100,17 @@ def view(report: Report) -> ReportView:
             )
             for g in report.gates
         ),
+        comparisons=tuple(compared(comparison) for comparison in report.comparisons),
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",
     )
 
 
-def number(value: float) -> str:
-    """Four decimals below ten, fewer above, so that figures under one another compare."""
-    if not math.isfinite(value):
-        return "undefined"
-    size = abs(value)
-    if size >= 1e9 or 0 < size < 5e-4:
-        return f"{value:.3e}".replace("-", "\u2212")
-    digits = max(0, 5 - len(str(int(size))))
-    text = f"{value:,.{digits}f}"
-    return text.replace("-", "\u2212") if float(text.replace(",", "")) else f"{0:.{digits}f}"
-
-
-def words(metric: str) -> tuple[str, str]:
-    """A metric's name for people and what it says (``{positive}`` stands for the positive class)."""
-    return _WORDS.get(metric, (metric, ""))
-
-
 def _metric(metric: Metric, positive: str) -> MetricRow:
     label, meaning = words(metric.name)
     place = None
-    if metric.name in _UNIT_RANGE:
+    if metric.name in UNIT_RANGE:
         value, low, high = (100 * min(1.0, max(0.0, v)) for v in (metric.value, metric.low, metric.high))
         place = (value, low, high)
     return MetricRow(

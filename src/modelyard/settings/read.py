@@ -169,6 +169,11 @@ def _cross_check(settings: Settings, path: Path) -> None:
             )
         if settings.data[model.data].target is None:
             raise SettingsError(f"{path}: 'data.{model.data}.target' is needed by model '{name}'.")
+        champion = model.evaluation.champion
+        if champion and champion not in settings.environments:
+            raise SettingsError(
+                f"{path}: 'models.{name}.evaluation.champion': there is no [environments.{champion}]."
+            )
         for metric, gate in model.gates.items():
             if gate.no_worse_than and gate.no_worse_than not in settings.environments:
                 raise SettingsError(

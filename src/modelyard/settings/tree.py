@@ -158,6 +158,25 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     no_worse_than: Name | None = None
     """An environment whose live version is scored again on the same rows."""
     tolerance: Annotated[float, Meta(ge=0)] = 0.0
+    """By how much, in the metric's unit, ``no_worse_than`` lets it be worse."""
+    test: Literal["point", "non_inferiority", "inferiority"] = "point"
+    """What ``no_worse_than`` asks: ``point``, that the difference seen is within the tolerance;
+    ``non_inferiority``, that it is shown to be; ``inferiority``, that it is not shown not to be."""
+    confidence: Share | None = None
+    """Of ``non_inferiority`` and ``inferiority``, one-sided; by default 0.95."""
+
+    def __post_init__(self) -> None:
+        if self.no_worse_than is None and self.test != "point":
+            raise ValueError("'test' goes with 'no_worse_than'")
+        if self.confidence is not None and self.test == "point":
+            raise ValueError("'confidence' goes with 'test' = 'non_inferiority' or 'inferiority'")
+
+
+class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[models.NAME.evaluation]``: what the report holds beyond metrics and gates."""
+
+    champion: Name | None = None
+    """An environment whose live version the report compares with, whether or not a gate asks."""
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,6 +195,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     params: dict[str, bool | int | float | str] = {}
     """Values that replace the defaults in ``SPACE``."""
     gates: dict[str, GateSettings] = {}
+    evaluation: EvaluationSettings = EvaluationSettings()
     proof_tolerance: Annotated[float, Meta(gt=0)] = 1e-5
     """Largest difference of probabilities (or of numbers, relative) at which ONNX may serve."""
     form: Literal["auto", "onnx", "native"] = "auto"
