@@ -8,6 +8,7 @@ import datetime as dt
 import fcntl
 import getpass
 import os
+import tempfile
 import time
 import uuid
 import weakref
@@ -86,6 +87,13 @@ class Project:
     def log_folder(self, environment: str) -> Path:
         """Where an environment's services write the prediction log's segments."""
         return self.home / "predictions" / environment
+
+    def left_over(self) -> list[Path]:
+        """Scratch folders of killed commands: in the tables, and this user's among the temporary files."""
+        from modelyard.storage.scratch import left_over
+
+        temporary = Path(tempfile.gettempdir())
+        return [*left_over(self.tables / ".scratch", "rows-*"), *left_over(temporary, "modelyard-*")]
 
     def data(self, name: str) -> DataSettings:
         return _named(self.settings.data, name, "dataset", "data")

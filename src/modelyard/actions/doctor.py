@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from modelyard.project import Project
+from collections.abc import Iterator
+from pathlib import Path
+
+from modelyard.errors import DatabaseDown
+from modelyard.project import Project, now
 from modelyard.storage.doctor import Problem, examine
+from modelyard.storage.scratch import size
 
 
 def doctor(project: Project) -> list[Problem]:
-    """Problems of the yard and of this machine's services; an empty list is health."""
+    """Problems of the yard, of every stored dataset version and of this machine's services.
+
+    Health is a list in which all is ``waste``. Every artifact and every part of a dataset that a fact
+    refers to is read.
+    """
+    project.tell("reading the artifacts")
     problems = list(examine(project.yard, project.artifacts))
+    try:
+        problems += [*_datasets(project), *_services(project)]
+    except DatabaseDown:
+        if not problems:
+            raise
+    return [*problems, *(_left(folder) for folder in project.left_over())]
+
+
+def _datasets(project: Project) -> list[Problem]:
+    from modelyard.data import inspect
+
+    with project.yard.read() as facts:
+        versions = facts.datasets.list()
+        collected = [e for e in facts.events.list() if e.action == "yard.collected"]
+    given_up = {ref for e in collected for ref in str(e.payload.get("datasets", "")).split(", ")}
+    return list(inspect(versions, project.tables, given_up=given_up, now=now(), tell=project.tell))
+
+
+def _services(project: Project) -> Iterator[Problem]:
     for environment in project.settings.environments:
         state = project.target.state(environment)
         for model in project.settings.models:
@@ -19,11 +48,17 @@ def doctor(project: Project) -> list[Problem]:
                 or not state.workers
                 or f"{model}/{environment}/{release.version}" not in state.models
             ):
-                problems.append(
-                    Problem(
-                        where=f"{environment}/{model}",
-                        sentence=f"{model}@{release.version} is live on record but no service answers for it.",
-                        fix=f"run 'modelyard deploy {environment} {model}@{release.version}'",
-                    )
+                yield Problem(
+                    where=f"{environment}/{model}",
+                    sentence=f"{model}@{release.version} is live on record but no service answers for it.",
+                    fix=f"run 'modelyard deploy {environment} {model}@{release.version}'",
                 )
-    return problems
+
+
+def _left(folder: Path) -> Problem:
+    return Problem(
+        where=str(folder),
+        sentence=f"A command that was killed left it; it takes {size(folder):,} bytes.",
+        fix="run 'modelyard gc'",
+        waste=True,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,16 +15,19 @@ from modelyard.errors import ModelyardError, StoreDown
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.dataset import DatasetVersion
+from modelyard.storage.scratch import size, sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 GRACE = dt.timedelta(hours=24)
+_LONG_AGO = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 class Waste(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored thing that nothing needs: an ``artifact`` by its digest, or a ``part`` by its path below the tables."""
+    """A stored thing that nothing needs: an ``artifact`` by its digest, a ``part`` by its path below the
+    tables, or the ``scratch`` folder of a command that was killed by its path."""
 
     kind: str
     name: str
@@ -55,7 +59,7 @@ def gc(
 
     Whatever any fact names is needed, and the parts of every dataset version. With ``unused`` the rows of
     versions go too that are not the latest, and on which no registered version, release, report or newest run
-    stands; their schema and profile stay. No other command works on the yard meanwhile.
+    stands; their schema and profile stay. What killed commands left goes at once. No other command works on the yard meanwhile.
     """
     with project.alone():
         with project.yard.read() as facts:
@@ -65,16 +69,19 @@ def gc(
         kept = [v for v in versions if v.ref in used] if unused else versions
         gone = [v for v in versions if v.ref not in {k.ref for k in kept}]
         before = _condemned(project)
-        found = [*_artifacts(project, named, before), *_parts(project, versions, kept, before)]
+        found = [
+            *_artifacts(project, named, before),
+            *_parts(project, versions, kept, before),
+            *_left_over(project),
+        ]
         due = now() - grace
         removed = tuple(waste for waste in found if waste.condemned <= due or grace <= dt.timedelta(0))
         waiting = tuple(waste for waste in found if waste not in removed)
-        touched = {waste.name.rpartition("/")[2] for waste in found if waste.kind == "part"}
-        datasets = tuple(v.ref for v in gone if touched & set(_files(project, v)))
+        datasets = _touched(project, found, gone)
         collected = Collected(removed=removed, waiting=waiting, datasets=datasets, dry_run=dry_run)
         if not dry_run:
             _remember(project, waiting)
-            _remove(project, collected)
+            _remove(project, removed, _touched(project, removed, gone))
     return collected
 
 
@@ -140,23 +147,27 @@ def _parts(
     before: Mapping[str, dt.datetime],
 ) -> Iterator[Waste]:
     """Files of the datasets' tables that no kept version is made of; the table's own newest version stays."""
-    from modelyard.tables import delta
+    from modelyard.data import strays
 
     for table in sorted({v.table for v in versions}):
-        folder = project.tables / table
-        needed = {name for v in kept if v.table == table for name in _files(project, v)}
-        needed |= set(delta.names(folder, delta.newest(folder)))
-        for file in sorted([*folder.glob("*.parquet"), *folder.glob(".*.tmp")]):
-            if file.name not in needed:
-                name = f"{table}/{file.name}"
-                since = before.get(f"part {name}", now())
-                yield Waste(kind="part", name=name, size=file.stat().st_size, condemned=since)
+        for file in strays(project.tables / table, [v for v in kept if v.table == table]):
+            name = f"{table}/{file.name}"
+            since = before.get(f"part {name}", now())
+            yield Waste(kind="part", name=name, size=file.stat().st_size, condemned=since)
 
 
-def _files(project: Project, version: DatasetVersion) -> tuple[str, ...]:
-    from modelyard.tables import delta
+def _touched(project: Project, waste: Sequence[Waste], given_up: Sequence[DatasetVersion]) -> tuple[str, ...]:
+    """Which of the versions that are given up lose rows by it."""
+    from modelyard.data import parts
 
-    return version.parts or delta.names(project.tables / version.table, version.table_version)
+    lost = {one.name.rpartition("/")[2] for one in waste if one.kind == "part"}
+    return tuple(v.ref for v in given_up if lost & set(parts(project.tables / v.table, v)))
+
+
+def _left_over(project: Project) -> Iterator[Waste]:
+    """It waits for nothing: its owner is gone, and only an owner can need it."""
+    for folder in project.left_over():
+        yield Waste(kind="scratch", name=str(folder), size=size(folder), condemned=_LONG_AGO)
 
 
 def _condemned(project: Project) -> dict[str, dt.datetime]:
@@ -177,32 +188,33 @@ def _remember(project: Project, waiting: tuple[Waste, ...]) -> None:
         raise StoreDown(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
-def _remove(project: Project, collected: Collected) -> None:
+def _remove(project: Project, removed: tuple[Waste, ...], datasets: tuple[str, ...]) -> None:
     """On record first: what is removed was said to be, whenever this is killed."""
-    if not collected.removed:
-        return
+    kinds = Counter(waste.kind for waste in removed)
 
     def record(facts: Facts) -> int:
-        parts = sum(waste.kind == "part" for waste in collected.removed)
         facts.events.append(
             "yard.collected",
             "yard",
-            artifacts=len(collected.removed) - parts,
-            parts=parts,
-            bytes=collected.freed,
-            datasets=", ".join(collected.datasets),
+            artifacts=kinds["artifact"],
+            parts=kinds["part"],
+            bytes=sum(waste.size for waste in removed if waste.kind != "scratch"),
+            datasets=", ".join(datasets),
         )
-        return collected.freed
+        return len(removed)
 
-    project.yard.once(fresh("gc"), project.actor, record, int)
-    for waste in collected.removed:
+    if kinds["artifact"] or kinds["part"]:
+        project.yard.once(fresh("gc"), project.actor, record, int)
+    for waste in removed:
         if waste.kind == "artifact":
             project.artifacts.delete(waste.name)
-            continue
-        try:
-            (project.tables / waste.name).unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreDown(f"{waste.name} cannot be removed: {error.strerror or error}.") from None
+        elif waste.kind == "scratch":
+            sweep(Path(waste.name))
+        else:
+            try:
+                (project.tables / waste.name).unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreDown(f"{waste.name} cannot be removed: {error.strerror or error}.") from None
 
 
 def _list(project: Project) -> Path:

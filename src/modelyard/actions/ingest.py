@@ -29,7 +29,7 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
 def ingest(project: Project, dataset: str, *, operation: str | None = None) -> Ingested:
     """Extract, check, profile and split the dataset's sources; store them as its next version.
 
-    The same content again makes no new version. On any error the latest version stays as it was, and
+    The same content again makes no new version, and mends files of it that were damaged. On any error the latest version stays as it was, and
     rows that a declared rule refuses are kept in ``.modelyard/quarantine``. What was seen is written into
     the dataset's schema file.
     """
@@ -45,6 +45,7 @@ def ingest(project: Project, dataset: str, *, operation: str | None = None) -> I
         latest
         and latest.declared == declaration.digest
         and _is_made_of(latest, files, settings)
+        and all((project.tables / latest.table / part).exists() for part in latest.parts)
         and agrees(latest.split, declared(settings.split, project.root))
         and not any(found.kind in settings.refuse for found in latest.findings)
     ):
@@ -120,7 +121,7 @@ def _ingest(
     enforced: Enforced,
     operation: str,
 ) -> Ingested:
-    from modelyard.data import prepare, store
+    from modelyard.data import prepare, store, whole
 
     project.tell(f"reading {dataset}")
     prepared = prepare(
@@ -133,12 +134,13 @@ def _ingest(
         dealt=latest.split if latest else None,
     )
     declared = enforced.declaration.digest
-    if latest and (latest.digest, latest.schema, latest.split, latest.declared) == (
+    same = latest is not None and (latest.digest, latest.schema, latest.split, latest.declared) == (
         prepared.digest,
         prepared.schema,
         prepared.split,
         declared,
-    ):
+    )
+    if latest and same and whole(latest, project.tables):
         return Ingested(version=latest, new=False)
     profile = project.artifacts.put(msgspec.json.encode(prepared.profile))
     project.tell(f"storing {dataset}")
@@ -148,6 +150,8 @@ def _ingest(
         raise StoreDown(
             f"The table of {dataset} could not be written: {error}; make room and run it again."
         ) from None
+    if latest and same and stored.parts == latest.parts:
+        return Ingested(version=latest, new=False)  # its damaged files were put in order
 
     def add(facts: Facts) -> DatasetVersion:
         number = facts.datasets.next_number(dataset)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +13,7 @@ from modelyard.actions.locate import located
 from modelyard.packaging import fetch
 from modelyard.project import Project
 from modelyard.records.service import ServedModel, ServicePlan
+from modelyard.storage.scratch import Scratch
 
 
 def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
@@ -39,9 +39,9 @@ def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
             ),
         ),
     )
-    scratch = Path(tempfile.mkdtemp(prefix="modelyard-serve-"))
-    (scratch / "plan.json").write_bytes(msgspec.json.encode(plan))
-    return scratch
+    folder = Scratch("modelyard-serve-", inherited=True).path
+    (folder / "plan.json").write_bytes(msgspec.json.encode(plan))
+    return folder
 
 
 def become(folder: Path) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from modelyard.project import Project, fresh, now
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.package import Package
 from modelyard.records.run import Run, Scalar
+from modelyard.storage.scratch import scratch
 
 
 def train(
@@ -113,10 +113,10 @@ def _fit_and_seal(
         classes=classes,
     )
     project.tell(f"packaging {run.model}")
-    with tempfile.TemporaryDirectory(prefix="modelyard-seal-") as scratch:
+    with scratch("modelyard-seal-") as place:
         packaging.seal(
             trained.fitted,
-            Path(scratch) / "package",
+            place / "package",
             model=run.model,
             schema=version.schema,
             code=folder,
@@ -127,7 +127,7 @@ def _fit_and_seal(
             tolerance=settings.proof_tolerance,
             python=platform.python_version(),
         )
-        digest = packaging.store(Path(scratch) / "package", project.artifacts)
+        digest = packaging.store(place / "package", project.artifacts)
     package = Package(digest=digest, model=run.model, run=run.id, created=now())
     done = msgspec.structs.replace(
         run,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from modelyard.data.description import describe
     from modelyard.data.difference import differ
     from modelyard.data.extraction import extract
+    from modelyard.data.inspection import inspect, parts, strays, whole
     from modelyard.data.preparation import Prepared, prepare
     from modelyard.data.shelf import Stored, load, scan, store
 
@@ -28,10 +29,14 @@ __all__ = [
     "differ",
     "extract",
     "fingerprint",
+    "inspect",
     "load",
+    "parts",
     "prepare",
     "scan",
     "store",
+    "strays",
+    "whole",
 ]
 
 _HOMES = {
@@ -40,10 +45,14 @@ _HOMES = {
     "describe": "description",
     "differ": "difference",
     "extract": "extraction",
+    "inspect": "inspection",
     "load": "shelf",
+    "parts": "inspection",
     "prepare": "preparation",
     "scan": "shelf",
     "store": "shelf",
+    "strays": "inspection",
+    "whole": "inspection",
 }
 
 

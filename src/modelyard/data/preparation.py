@@ -6,7 +6,6 @@ import datetime as dt
 import functools
 import operator
 import shutil
-import tempfile
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -33,6 +32,7 @@ from modelyard.records.dataset import DataFinding, SourceFile, Split
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
+from modelyard.storage.scratch import Scratch
 from modelyard.tables.delta import Part
 from modelyard.tables.digest import counted, seal
 from modelyard.tables.infer import describe
@@ -94,13 +94,13 @@ def prepare(
     """
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="rows-", dir=scratch))
+    folder = Scratch("rows-", scratch)
     try:
-        prepared = _prepare(settings, root, previous, enforced, dealt, folder, tell, block)
+        prepared = _prepare(settings, root, previous, enforced, dealt, folder.path, tell, block)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.close()
         raise
-    weakref.finalize(prepared, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(prepared, folder.close)
     return prepared
 
 

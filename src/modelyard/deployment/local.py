@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ import msgspec
 
 from modelyard.errors import PortTaken, ServiceDown, StoreDown
 from modelyard.records.service import ServicePlan, ServiceState
+from modelyard.storage.scratch import scratch
 
 _POLL = 0.01
 
@@ -52,9 +52,9 @@ class LocalTarget:
         Yields its URL. Nothing is logged and nothing of the environment's service is touched. It ends
         with this process too, should that be killed.
         """
-        with tempfile.TemporaryDirectory(prefix="modelyard-candidate-") as scratch:
+        with scratch("modelyard-candidate-") as folder:
             trial = msgspec.structs.replace(plan, host="127.0.0.1", port=_free_port(), workers=1, log=None)
-            service = _Service(Path(scratch), parent=os.getpid())
+            service = _Service(folder, parent=os.getpid())
             try:
                 service.apply(trial, timeout)
                 yield f"http://127.0.0.1:{trial.port}"

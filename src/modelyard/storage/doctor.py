@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from modelyard.records.package import Manifest
 from modelyard.records.registry import Release
 from modelyard.storage.database import SqlYard
 from modelyard.storage.events import verify
+from modelyard.storage.scratch import scratch
 
 STUCK = dt.timedelta(minutes=10)
 """A release wanted for longer was begun by a process that is gone."""
@@ -24,6 +24,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     sentence: str
     fix: str
+    waste: bool = False
+    """It only takes room: nothing is wrong because of it."""
 
 
 def examine(yard: Yard, artifacts: ArtifactStore, *, now: dt.datetime | None = None) -> list[Problem]:
@@ -93,23 +95,23 @@ def _wanted(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _content(wanted: dict[str, str], artifacts: ArtifactStore) -> Iterator[Problem]:
     fetched: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="modelyard-doctor-") as folder:
-        scratch = Path(folder) / "content"
+    with scratch("modelyard-doctor-") as folder:
+        place = folder / "content"
         for digest, what in wanted.items():
-            yield from _checked(digest, what, artifacts, scratch)
-            if not what.startswith("the manifest") or not scratch.exists():
+            yield from _checked(digest, what, artifacts, place)
+            if not what.startswith("the manifest") or not place.exists():
                 continue
-            for file in _files(scratch):
+            for file in _files(place):
                 if file[0] not in fetched | wanted.keys():
                     fetched.add(file[0])
                     named = what.replace("the manifest", f"the file {file[1]}", 1)
-                    yield from _checked(file[0], named, artifacts, scratch)
+                    yield from _checked(file[0], named, artifacts, place)
 
 
-def _checked(digest: str, what: str, artifacts: ArtifactStore, scratch: Path) -> Iterator[Problem]:
-    scratch.unlink(missing_ok=True)
+def _checked(digest: str, what: str, artifacts: ArtifactStore, place: Path) -> Iterator[Problem]:
+    place.unlink(missing_ok=True)
     try:
-        artifacts.fetch(digest, scratch)
+        artifacts.fetch(digest, place)
     except ModelyardError as error:
         sentence = f"{what[:1].upper()}{what[1:]} cannot be read: {error}"
         yield Problem(

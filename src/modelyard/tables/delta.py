@@ -122,9 +122,11 @@ def verify(part: Path) -> None:
     """Raises ``Tampered`` naming the part when it is gone or not what its name says, else ``StoreDown``."""
     try:
         if not part.stem.endswith(_sha256(part)):
-            raise Tampered(f"{part} was changed or damaged; restore the file, or ingest again.")
+            raise Tampered(
+                f"{part} was changed or damaged; restore the file, or remove it and ingest the same sources again."
+            )
     except FileNotFoundError:
-        raise Tampered(f"{part} is gone; restore the file, or ingest again.") from None
+        raise Tampered(f"{part} is gone; restore the file, or ingest the same sources again.") from None
     except OSError as error:
         raise StoreDown(f"{part} cannot be read: {_first_line(error)}.") from None
 

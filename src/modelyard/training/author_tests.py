@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from modelyard.authors.blame import shown
 from modelyard.authors.capture import Tail
 from modelyard.errors import AuthorError, ExtraMissing
 from modelyard.records.payload import Payload
+from modelyard.storage.scratch import scratch
 from modelyard.training.model_code import run
 
 _CONFIGURATIONS = ("pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
@@ -49,8 +49,8 @@ def run_tests(folder: Path, *, cwd: Path | None = None, timeout: float = 600) ->
     if importlib.util.find_spec("pytest") is None:
         raise ExtraMissing("The model's tests need pytest; run 'pip install \"modelyard[yard]\"'.")
     cwd = (cwd or folder).resolve()
-    with tempfile.TemporaryDirectory(prefix="modelyard-tests-") as scratch:
-        results, printed = Path(scratch, "results.xml"), Path(scratch, "output.txt")
+    with scratch("modelyard-tests-") as place:
+        results, printed = place / "results.xml", place / "output.txt"
         command = _command(path.resolve(), cwd, results)
         start = time.perf_counter()
         with printed.open("wb") as output:
