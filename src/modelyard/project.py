@@ -21,6 +21,7 @@ from modelyard import settings as settings_
 from modelyard.errors import SettingsError, StoreDown, UnknownName
 from modelyard.ports import ArtifactStore, Yard
 from modelyard.settings import DataSettings, EnvironmentSettings, ModelSettings, MonitorSettings, Settings
+from modelyard.storage.durable import sync
 
 if TYPE_CHECKING:
     from modelyard.deployment import LocalTarget
@@ -40,15 +41,22 @@ class Project:
     tell: Callable[[str], None] = lambda _: None
     """Called with a short sentence when long work begins its next part."""
 
-    @property
+    @cached_property
     def home(self) -> Path:
-        """The folder of what this machine keeps for the project."""
-        return self.root / HOME
+        """The folder of what this machine keeps for the project: its owner's alone, since rows and what was
+        asked of services are kept there. Who means others to read it changes its mode."""
+        folder = self.root / HOME
+        if not folder.exists():
+            with contextlib.suppress(OSError):  # whoever writes there says it better
+                folder.mkdir(mode=0o700)
+                sync(self.root)
+        return folder
 
     @cached_property
     def yard(self) -> Yard:
         from modelyard.storage.database import open_yard
 
+        _ = self.home
         return open_yard(self.settings.yard.database, self.root)
 
     @cached_property

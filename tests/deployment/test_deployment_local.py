@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "serving"))
 from serving_parts import plan_for, serve_numeric
 
 from modelyard.deployment import LocalTarget
-from modelyard.errors import PortTaken
-from modelyard.records.service import ServicePlan
+from modelyard.errors import PortTaken, StoreDown
+from modelyard.records.service import ServicePlan, ServiceState
 from modelyard.testing.target import TargetKit
 
 
@@ -68,3 +68,33 @@ class TestLocalTarget(TargetKit):
             assert url != self.address(plan)
             assert self._ready(plan)
         assert self._ready(plan)
+
+    @pytest.mark.parametrize("name", ["plan.json", "state.json"])
+    def test_a_damaged_file_is_named_with_what_to_do(
+        self, target: LocalTarget, plan: ServicePlan, tmp_path: Path, name: str
+    ) -> None:
+        target.apply(plan, timeout=30)
+        path = tmp_path / "services" / plan.environment / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:20])
+        with pytest.raises(StoreDown, match=rf"{name} is damaged .* remove that file and deploy again"):
+            target.apply(plan, timeout=30)
+        path.write_bytes(whole)
+
+    def test_a_pid_that_was_given_to_a_thread_of_the_kernel_is_none_of_ours(
+        self, target: LocalTarget, plan: ServicePlan, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "services" / plan.environment
+        folder.mkdir(parents=True)
+        threads = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _arguments(p) == b""]
+        for pid in threads[:3] or [1]:
+            state = ServiceState(pid=pid, generation=1, workers=(), models=())
+            (folder / "state.json").write_bytes(msgspec.json.encode(state))
+            assert target.state(plan.environment) is None
+
+
+def _arguments(process: Path) -> bytes | None:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return None

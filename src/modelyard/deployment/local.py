@@ -15,14 +15,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from modelyard.errors import PortTaken, ServiceDown, StoreDown
-from modelyard.records.service import ServicePlan, ServiceState
+from modelyard.records.service import JOURNAL, ServicePlan, ServiceState
 from modelyard.storage.scratch import scratch
 
 _POLL = 0.01
+_KERNEL = ("0", "2")
+"""The parents of its threads: none, and the thread that begins the others."""
+T = TypeVar("T")
 
 
 class LocalTarget:
@@ -67,21 +71,15 @@ class _Service:
         self._parent = parent
         self._plan = folder / "plan.json"
         self._state = folder / "state.json"
-        self._log = folder / "service.log"
+        self._log = folder / JOURNAL
         self._folder = folder
 
     def plan(self) -> ServicePlan | None:
-        try:
-            return msgspec.json.decode(self._plan.read_bytes(), type=ServicePlan)
-        except FileNotFoundError:
-            return None
+        return _read(self._plan, ServicePlan)
 
     def state(self) -> ServiceState | None:
-        try:
-            state = msgspec.json.decode(self._state.read_bytes(), type=ServiceState)
-        except FileNotFoundError:
-            return None
-        return state if self._is_ours(state.pid) else None
+        state = _read(self._state, ServiceState)
+        return state if state and self._is_ours(state.pid) else None
 
     def apply(self, plan: ServicePlan, timeout: float) -> ServiceState:
         before = self.plan()
@@ -191,8 +189,23 @@ class _Service:
         if zombie:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-        begun = command == [b""]  # between being spawned and having its arguments
+        # A process has no arguments yet between being spawned and begun; a thread of the kernel never has.
+        begun = command == [b""] and stat.rpartition(")")[2].split()[1] not in _KERNEL
         return not zombie and (begun or os.fsencode(self._plan) in command)
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise StoreDown(
+            f"{path} is damaged ({error}); end the process that 'pgrep -f {path.parent}' shows, if there is one, "
+            "remove that file and deploy again."
+        ) from None
+    except OSError as error:
+        raise StoreDown(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+JOURNAL = "service.log"
+"""The file in a service's folder that takes what its processes print."""
+
 
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """One model in a service."""

@@ -20,10 +20,11 @@ from pathlib import Path
 import msgspec
 
 from modelyard.errors import Misuse, ModelyardError, SettingsError
-from modelyard.records.service import ServicePlan, ServiceState
+from modelyard.records.service import JOURNAL, ServicePlan, ServiceState
 from modelyard.serving import control
 from modelyard.serving.control import Failed, Loaded
 from modelyard.serving.counters import SERIES, Board
+from modelyard.serving.journal import trim
 from modelyard.serving.limits import Limits
 from modelyard.serving.slot import Slot, ending
 from modelyard.serving.sockets import listeners, refuse_open_door
@@ -31,6 +32,8 @@ from modelyard.serving.state import announce
 
 POLL = 0.05
 _LONGEST_BACKOFF = 5.0
+_TRIM = 10.0
+"""Seconds between two looks at how long the journal is."""
 _TRIES = 2
 """How often a worker may die while it loads a plan before the plan is to blame."""
 
@@ -75,6 +78,7 @@ class Supervisor:
         self._failed: int | None = None
         self._told: ServiceState | None = None
         self._stopping = False
+        self._trim_due = 0.0
         self._series: dict[tuple[str, int], int] = {}
         self._selector = selectors.DefaultSelector()
 
@@ -125,6 +129,9 @@ class Supervisor:
             self._stopping = True
             return
         self._look()
+        if time.monotonic() >= self._trim_due:
+            self._trim_due = time.monotonic() + _TRIM
+            trim(self._state_path.with_name(JOURNAL))
         self._revive()
         self._advance()
         self._tell()
