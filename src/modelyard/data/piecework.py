@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from modelyard.data.dealing import Dealer
 from modelyard.errors import StoreDown
@@ -207,10 +208,13 @@ def _differs(frame: pl.DataFrame, target: str | None) -> tuple[object, bool]:
     return (labels[0], bool((labels != labels[0]).any())) if labels.len() else (None, False)
 
 
-def values_of(parts: Sequence[Part], columns: Sequence[str], row: int) -> tuple[object, ...]:
-    """The values of those columns in one row, counted from 0 over all parts."""
+def rows_of(parts: Sequence[Part], columns: Sequence[str], rows: NDArray[np.int64]) -> pl.DataFrame:
+    """Those columns in those rows, which ascend and count from 0 over all parts."""
+    found, before = [], 0
     for part in parts:
-        if row < part.rows:
-            return pl.scan_parquet(part.path, glob=False).select(columns).slice(row, 1).collect().row(0)
-        row -= part.rows
-    raise IndexError(row)
+        low, high = np.searchsorted(rows, (before, before + part.rows))
+        if low < high:
+            kept = pl.read_parquet(part.path, columns=list(columns), glob=False)
+            found.append(kept[rows[low:high] - before])
+        before += part.rows
+    return pl.concat(found).select(columns)

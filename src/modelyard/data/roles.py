@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.data.extraction import Reading
-from modelyard.data.piecework import Piece, values_of
+from modelyard.data.piecework import Piece, rows_of
 from modelyard.errors import DataRefused
 from modelyard.records.schema import Schema
+from modelyard.tables.rowhash import Words
 
 
 def check_key(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) -> None:
@@ -22,22 +24,38 @@ def check_key(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) 
                 f"{reading.place.of(row + 1)}: the key '{name}' is null "
                 f"(in {count} of {reading.rows} rows); give every row its key."
             )
-    hashes = np.concatenate([piece.keys for piece in pieces])
-    ordered = np.sort(hashes)
-    same = ordered[1:] == ordered[:-1]
-    extra = int(same.sum())
-    if not extra:
+    suspects = _suspects(np.concatenate([piece.keys for piece in pieces]))
+    if not suspects.size:
         return
-    repeated = np.flatnonzero(np.isin(hashes, np.unique(ordered[1:][same])))
-    parts = [piece.part for piece in pieces]
-    # Keys that only share a hash would be named here: among 10 million rows the odds are 1 in 400,000.
-    values = values_of(parts, schema.key, int(repeated[0]))
-    value = ", ".join(map(str, values))
+    keys = rows_of([piece.part for piece in pieces], schema.key, suspects)
+    again = keys.is_duplicated()
+    if not again.any():
+        return
+    repeated = keys.filter(again)
+    extra = repeated.height - repeated.n_unique()
+    first = int(again.arg_true()[0])
+    value = ", ".join(map(str, keys.row(first)))
     raise DataRefused(
-        f"{reading.place.of(int(repeated[0]) + 1)}: the key '{', '.join(schema.key)}' is not unique: {value} "
-        f"comes again, and {extra} row{'s' if extra > 1 else ''} in all repeat a key; "
+        f"{reading.place.of(int(suspects[first]) + 1)}: the key '{', '.join(schema.key)}' is not unique: {value} "
+        f"comes again, and {'more than ' if suspects.size == _MOST_SUSPECTS else ''}"
+        f"{extra} row{'s' if extra > 1 else ''} in all repeat a key; "
         "drop them or take another key."
     )
+
+
+_MOST_SUSPECTS = 2**20
+"""Of so many rows that share a hash of 64 bits with another, some are equal."""
+
+
+def _suspects(hashes: Words) -> NDArray[np.int64]:
+    """Rows, in order, whose hash comes more than once: all, or of the first hashes."""
+    ordered = np.sort(hashes)  # much quicker than the order itself, which is seldom wanted
+    if not (ordered[1:] == ordered[:-1]).any():
+        return np.empty(0, np.int64)
+    order = np.argsort(hashes, kind="stable")
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    shared = np.append(same, False) | np.append(False, same)
+    return np.sort(order[shared][:_MOST_SUSPECTS])
 
 
 def _missing(pieces: Sequence[Piece], name: str) -> tuple[int, int] | None:
