@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.data import leakage, single
-from modelyard.data.leakage import look
+from modelyard.data.leakage import Watch
 from modelyard.records.dataset import DataFinding, Split
 from modelyard.records.schema import Schema
-from modelyard.tables.infer import infer
+from modelyard.tables.infer import infer, look
 from modelyard.tables.split import SPLIT, assign
 
 SPLIT_RULE = Split(test=0.2, seed=3, stratify=False)
@@ -48,8 +48,16 @@ def found(
     schema: Schema = infer(frame, target=target, key=key)
     test = assign(frame, schema=schema, split=split)
     side = pl.select(pl.when(test).then(pl.lit("test")).otherwise(pl.lit("train")).alias(SPLIT)).to_series()
-    batches = frame.with_columns(side).iter_slices(slices)
-    return look(batches, schema=schema, split=split, rows=frame.height)
+    return looked(frame.with_columns(side), schema, split, slices=slices)
+
+
+def looked(
+    frame: pl.DataFrame, schema: Schema, split: Split, *, slices: int = 700, moved: int = 0
+) -> tuple[DataFinding, ...]:
+    watch = Watch(frame.head(slices), schema=schema, split=split, rows=frame.height)
+    batches = enumerate(frame.iter_slices(slices))
+    glances = [watch.glance(batch, at * slices) for at, batch in batches]
+    return watch.findings(glances, {s.name: look(s) for s in frame}, moved=moved)
 
 
 def kinds(findings: tuple[DataFinding, ...]) -> list[tuple[str, tuple[str, ...]]]:
@@ -231,4 +239,4 @@ def test_whatever_the_values_looking_never_fails(rows: list[tuple[object, ...]],
 
 def test_nothing_to_look_at() -> None:
     schema = infer(clean(), target="ill", key=("id",))
-    assert look([], schema=schema, split=SPLIT_RULE, rows=0) == ()
+    assert looked(clean().clear(), schema, SPLIT_RULE) == ()

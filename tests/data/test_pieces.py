@@ -1,6 +1,7 @@
 """However a table is read, in whatever pieces, it is the same version."""
 
 import math
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.data import Prepared, csv, extract, prepare, texts
-from modelyard.data.csv import blocks, header
+from modelyard.data.csv import blocks, header, zeros_ahead
 from modelyard.errors import DataRefused
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Schema
@@ -186,11 +187,21 @@ def test_rows_added_to_a_large_table_move_none(tmp_path: Path) -> None:
 def test_blocks_are_whole_records_and_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('x,y\n1,"a\nb"\n2,"c ""d"" \n"\n' * 50 + "3,e")
+    heard: list[bytes] = []
     for size in (1, 7, 64, 10_000):
-        found = [block.content for block in blocks(path, header(path), size=size)]
-        assert all(isinstance(content, bytes) and content.count(b'"') % 2 == 0 for content in found)
-        assert b"".join(found) == path.read_bytes()  # type: ignore[arg-type]
+        heard.clear()
+        read = blocks(path, header(path), size=size, hear=lambda content: heard.append(bytes(content)))
+        found = [bytes(block.content) for block in read]  # type: ignore[arg-type]
+        assert all(content.count(b'"') % 2 == 0 for content in found)
+        assert b"".join(found) == b"".join(heard) == path.read_bytes()
         assert size > 64 or len(found) > 20
+
+
+@given(st.text(',\n\r" \t0123456789xXa.-+', max_size=12), st.integers(0, 2**17 + 5))
+@settings(deadline=None)
+def test_fields_that_begin_oddly_are_found(odd: str, place: int) -> None:
+    content = b"1," * (place // 2) + odd.encode() + b"1," * 5
+    assert zeros_ahead(content) == bool(re.search(rb'(^|[,\n\r"])([ \t]|[+-]?0[0-9xX])', content))
 
 
 def test_progress_is_told_in_rows_and_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -11,6 +10,7 @@ import polars as pl
 from modelyard.data import single
 from modelyard.records.dataset import DataFinding
 from modelyard.records.schema import Column, Schema
+from modelyard.tables.infer import Seen
 
 MOST_CLASSES = 20
 LEAK_AUC = 0.995
@@ -28,45 +28,30 @@ def percent(share: float) -> str:
     return f"{share:.1%}".replace("%", " %")
 
 
-@dataclass
-class Extent:
-    """Least and greatest value and nulls of each column over all batches."""
+def constants(sample: pl.DataFrame, schema: Schema, seen: Mapping[str, Seen]) -> list[DataFinding]:
+    """Features that say the same in every row, or nothing."""
+    found = []
+    for name in (c.name for c in schema.features):
+        if seen[name].nulls + seen[name].nans == seen[name].rows:
+            what = "has no value in any row"
+        elif _is_one(seen[name]) and sample[name].n_unique() == 1:
+            what = f"is {str(sample[name][0])[:50]} in every row"
+        else:
+            continue
+        sentence = f"Column '{name}' {what}, so that nothing can be learnt from it; drop it from the source."
+        found.append(DataFinding(kind="constant", columns=(name,), figure=1.0, sentence=sentence))
+    return found
 
-    rows: int = 0
-    nulls: dict[str, int] = field(default_factory=dict)
-    least: dict[str, object] = field(default_factory=dict)
-    most: dict[str, object] = field(default_factory=dict)
 
-    def add(self, batch: pl.DataFrame) -> None:
-        clean = batch.with_columns(pl.selectors.float().fill_nan(None))
-        least, most, nulls = clean.min().row(0), clean.max().row(0), clean.null_count().row(0)
-        self.rows += batch.height
-        for name, low, high, missing in zip(clean.columns, least, most, nulls, strict=True):
-            self.nulls[name] = self.nulls.get(name, 0) + missing
-            for store, value, better in ((self.least, low, min), (self.most, high, max)):
-                if value is not None:
-                    old = store.get(name)
-                    store[name] = value if old is None else better(old, value)
+def _is_one(seen: Seen) -> bool:
+    if seen.nulls or seen.nans or seen.infinities:
+        return False
+    return seen.low == seen.high if seen.low is not None else len(seen.distinct or ()) == 1
 
-    def constants(self, schema: Schema) -> list[DataFinding]:
-        found = []
-        for name in (c.name for c in schema.features):
-            if self.nulls[name] == self.rows:
-                what = "has no value in any row"
-            elif self.nulls[name] == 0 and self.least[name] == self.most[name]:
-                what = f"is {str(self.least[name])[:50]} in every row"
-            else:
-                continue
-            sentence = (
-                f"Column '{name}' {what}, so that nothing can be learnt from it; drop it from the source."
-            )
-            found.append(DataFinding(kind="constant", columns=(name,), figure=1.0, sentence=sentence))
-        return found
 
-    def span(self, name: str) -> float:
-        """Greatest less least value of a column of integers, and 1."""
-        low, high = self.least.get(name), self.most.get(name)
-        return high - low + 1 if isinstance(low, int) and isinstance(high, int) else np.inf
+def _span(seen: Seen) -> float:
+    """Greatest less least value, and 1."""
+    return np.inf if seen.low is None or seen.high is None else seen.high - seen.low + 1
 
 
 def target_leaks(train: pl.DataFrame, schema: Schema) -> list[DataFinding]:
@@ -103,7 +88,7 @@ def target_leaks(train: pl.DataFrame, schema: Schema) -> list[DataFinding]:
 
 
 def identifiers(
-    sample: pl.DataFrame, schema: Schema, extent: Extent, *, rows: int, named: Callable[[str], bool]
+    sample: pl.DataFrame, schema: Schema, seen: Mapping[str, Seen], *, rows: int, named: Callable[[str], bool]
 ) -> list[DataFinding]:
     """Features of which (nearly) every row has its own value."""
     found = []
@@ -112,7 +97,7 @@ def identifiers(
         if column.kind not in ("string", "integer") or len(known) < _FEWEST:
             continue
         share = known.n_unique() / len(known)
-        running = share == 1 and (named(column.name) or extent.span(column.name) <= 2 * rows)
+        running = share == 1 and (named(column.name) or _span(seen[column.name]) <= 2 * rows)
         if share >= _UNIQUE and (column.kind == "string" or running):
             what = (
                 "an identifier or free text"

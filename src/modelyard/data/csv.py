@@ -8,7 +8,8 @@ does not, Arrow's own reader goes on, exactly and one block after the other.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ BLOCK = 2**24
 """Bytes."""
 _LARGEST_BLOCK = 2**31 - 1
 _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
+_MINUS, _ZERO = b"-0"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -30,12 +32,12 @@ _BOM = b"\xef\xbb\xbf"
 class Block:
     """Whole records as bytes, or as a table of texts; ``first`` has the header before them."""
 
-    content: bytes | pa.Table
+    content: memoryview | pa.Table
     first: bool
 
     @property
     def size(self) -> int:
-        return len(self.content) if isinstance(self.content, bytes) else self.content.nbytes
+        return self.content.nbytes
 
 
 def header(path: Path) -> list[str]:
@@ -66,30 +68,40 @@ def header(path: Path) -> list[str]:
     return names
 
 
-def blocks(path: Path, names: list[str], *, size: int = BLOCK) -> Iterator[Block]:
+def blocks(
+    path: Path, names: list[str], *, size: int = BLOCK, hear: Callable[[memoryview], None] = lambda _: None
+) -> Iterator[Block]:
     """The file's records in order, about ``size`` bytes at a time.
 
-    Raises ``DataRefused`` for a file that is cut off inside quotes.
+    ``hear`` is given all bytes of the file in order, unless quotes do not tell where records end. Raises
+    ``DataRefused`` for a file that is cut off inside quotes.
     """
-    rest, first, begin = b"", True, 0
-    with path.open("rb") as stream:
-        while content := stream.read(size):
-            content = rest + content
+    rest, begin = b"", 0
+    with path.open("rb", buffering=0) as stream:
+        while content := os.pread(stream.fileno(), size, begin):
             cut = _cut(content)
             if cut is None:
                 yield from _odd_blocks(path, names, begin)
                 return
             if cut == 0:
+                if len(content) < size and not os.pread(stream.fileno(), 1, begin + len(content)):
+                    rest = content
+                    break
+                if size > _LARGEST_BLOCK:
+                    yield from _odd_blocks(path, names, begin)
+                    return
                 size *= 2
-            else:
-                yield Block(content[:cut] if cut < len(content) else content, first)
-                first, begin = False, begin + cut
-            rest = content[cut:]
+                continue
+            whole = memoryview(content)[:cut]
+            hear(whole)
+            yield Block(whole, begin == 0)
+            begin += cut
     if rest.count(b'"') % 2:
         _refuse_open_quote(path)
         yield from _odd_blocks(path, names, begin)
     elif rest:
-        yield Block(rest, first)
+        hear(memoryview(rest))
+        yield Block(memoryview(rest), begin == 0)
 
 
 def parse(
@@ -105,7 +117,7 @@ def parse(
     Raises ``ArrowInvalid`` for a value that is not of its type, ``DataRefused`` naming file and row
     (data rows, from 1) for records that are ragged or not UTF-8.
     """
-    if not isinstance(block.content, bytes):
+    if isinstance(block.content, pa.Table):
         return block.content.select(list(types))
     try:
         table = arrow_csv.read_csv(
@@ -134,30 +146,39 @@ def column(path: Path, name: str) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for array in read for chunk in array.chunks], pa.large_string())
 
 
-def zeros_ahead(content: bytes) -> bool:
+def zeros_ahead(content: bytes | memoryview) -> bool:
     """Whether some field begins with a blank or as ``00``, ``01``, ``0x``, ``-01``: where Arrow reads numbers
     more freely than we do."""
     data = np.frombuffer(content, dtype=np.uint8)
-    for start in range(0, len(data), _PIECE):
-        piece = data[max(start - 3, 0) : start + _PIECE]
-        begins = (piece == _COMMA) | (piece == _LF) | (piece == _QUOTE) | (piece == _CR)
-        if _any(begins[:-1] & ((piece[1:] == 32) | (piece[1:] == 9))):
-            return True
-        after = ((piece - 48) < 10) | (piece == 120) | (piece == 88)
-        zero = (piece[:-1] == 48) & after[1:]
-        if _any(begins[:-2] & zero[1:]):
-            return True
-        signed = begins[:-3] & ((piece[1:-2] == 43) | (piece[1:-2] == 45))
-        if _any(signed & zero[2:]):
-            return True
-    return False
+    starts = range(0, len(data), _PIECE)
+    pieces = (data[max(start - 3, 0) : start + _PIECE] for start in starts)
+    first = np.concatenate([np.array([_LF], dtype=np.uint8), data[:3]])
+    return _begins_so(first) or any(_may_begin_so(piece) and _begins_so(piece) for piece in pieces)
 
 
 _PIECE = 2**17
 
 
-def _any(mask: NDArray[np.bool_]) -> bool:
-    return bool(mask.any())
+def _may_begin_so(piece: NDArray[np.uint8]) -> bool:
+    """No for nearly all pieces of which the answer is no, told in few passes: whatever ends a field is below ``-``."""
+    low = piece < _MINUS
+    if (low[:-1] & low[1:]).any():
+        return True
+    zero = (piece[:-1] == _ZERO) & (piece[1:] >= _ZERO)
+    signed = (piece[:-2] == _MINUS) & zero[1:]
+    return bool((low[:-2] & zero[1:]).any() or (low[:-3] & signed[1:]).any())
+
+
+def _begins_so(piece: NDArray[np.uint8]) -> bool:
+    begins = (piece == _COMMA) | (piece == _LF) | (piece == _QUOTE) | (piece == _CR)
+    if (begins[:-1] & ((piece[1:] == 32) | (piece[1:] == 9))).any():
+        return True
+    after = ((piece - _ZERO) < 10) | (piece == 120) | (piece == 88)
+    zero = (piece[:-1] == _ZERO) & after[1:]
+    if (begins[:-2] & zero[1:]).any():
+        return True
+    signed = begins[:-3] & ((piece[1:-2] == 43) | (piece[1:-2] == _MINUS))
+    return bool((signed & zero[2:]).any())
 
 
 def _cut(content: bytes) -> int | None:

@@ -8,8 +8,8 @@ on a bounded sample of rows, those of the training side where the target plays a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from modelyard.data import columns as judged
 from modelyard.records.dataset import DataFinding, FindingAtIngest, Split
 from modelyard.records.schema import Column, Schema
-from modelyard.tables.rowhash import mix
+from modelyard.tables.infer import Seen
+from modelyard.tables.rowhash import Words, mix
 from modelyard.tables.split import SPLIT
 
 ROWS = 100_000
@@ -38,68 +39,98 @@ _SKEW = 2.0
 _EXPECTED = 10
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Sides:
     """Hashes of values or contents, and which stand on the test side."""
 
-    hashes: list[NDArray[np.uint64]] = field(default_factory=list)
-    tests: list[NDArray[np.bool_]] = field(default_factory=list)
+    hashes: Words
+    test: NDArray[np.bool_]
 
-    def add(self, hashes: pl.Series, test: NDArray[np.bool_], bound: np.uint64, keep: pl.Series) -> None:
+    @classmethod
+    def below(cls, bound: np.uint64, hashes: pl.Series, test: NDArray[np.bool_]) -> _Sides:
         words = hashes.to_numpy()
-        chosen = (words <= bound) & keep.to_numpy()
-        self.hashes.append(words[chosen])
-        self.tests.append(test[chosen])
+        chosen = words <= bound
+        return cls(words[chosen], test[chosen])
+
+    @classmethod
+    def of(cls, all_: Sequence[_Sides]) -> _Sides:
+        return cls(np.concatenate([s.hashes for s in all_]), np.concatenate([s.test for s in all_]))
 
     def shared(self) -> tuple[int, int, int, int]:
         """Test rows whose like is in training, test rows, distinct, rows."""
-        hashes, test = np.concatenate(self.hashes), np.concatenate(self.tests)
-        both = np.isin(hashes[test], hashes[~test])
-        return int(both.sum()), int(test.sum()), np.unique(hashes).size, hashes.size
+        both = np.isin(self.hashes[self.test], self.hashes[~self.test])
+        return int(both.sum()), int(self.test.sum()), np.unique(self.hashes).size, self.hashes.size
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def look(
-    batches: Iterable[pl.DataFrame], *, schema: Schema, split: Split, rows: int, moved: int = 0
-) -> tuple[DataFinding, ...]:
-    """Findings about a table of ``rows`` rows that comes in batches, each with its split.
+@dataclass(frozen=True)
+class Glance:
+    """What is kept of a batch until all were seen."""
 
-    ``moved`` are rows that were test rows of the version before and are training rows now.
+    contents: _Sides
+    groups: dict[str, _Sides]
+    sample: pl.DataFrame
+
+
+class Watch:
+    """Looks for findings in a table of ``rows`` rows that comes in batches, each with its split.
+
+    ``head`` are rows that tell which columns look like identifiers. ``glance`` may be called from several
+    threads; ``findings`` wants what it gave for all batches in the order of the rows.
     """
-    features = [c.name for c in schema.features]
-    share = min(1.0, ROWS / max(rows, 1))
-    bound = np.uint64(min(int(share * 2.0**64), 2**64 - 1))
-    near = np.uint64(min(int(min(share, CELLS / max(rows * len(features), 1)) * 2.0**64), 2**64 - 1))
-    contents, groups, extent, kept = _Sides(), {}, judged.Extent(), []
-    seen = 0
-    for batch in batches:
-        if not seen:
-            groups = {name: _Sides() for name in _watched(batch, schema, split)}
+
+    def __init__(self, head: pl.DataFrame, *, schema: Schema, split: Split, rows: int) -> None:
+        self._schema, self._split, self._rows = schema, split, rows
+        self._features = [c.name for c in schema.features]
+        self._watched = _watched(head, schema, split)
+        share = min(1.0, ROWS / max(rows, 1))
+        self._whole = share == 1
+        self._bound = _bound(share)
+        self._near = _bound(min(share, CELLS / max(rows * len(self._features), 1)))
+
+    def glance(self, batch: pl.DataFrame, first: int) -> Glance:
+        """``first`` is the place of the batch's first row among all rows."""
         test = (batch[SPLIT] == "test").to_numpy()
-        everyone = pl.repeat(True, batch.height, eager=True)
-        contents.add(batch.select(features).hash_rows(seed=11), test, bound, everyone)
-        for name, sides in groups.items():
-            sides.add(batch[name].hash(seed=11), test, bound, batch[name].is_not_null())
-        extent.add(batch.select(features))
-        places = np.arange(seen, seen + batch.height, dtype=np.uint64)
-        kept.append(batch.filter(pl.Series(mix(places) <= near)))
-        seen += batch.height
-    if not seen:
-        return ()
-    sample = pl.concat(kept)
-    identifiers = judged.identifiers(sample, schema, extent, rows=rows, named=_is_id)
-    found = [
-        *_moved(moved),
-        *judged.target_leaks(sample.filter(pl.col(SPLIT) == "train"), schema),
-        *_duplicates(contents, whole=share == 1),
-        *(f for name, sides in groups.items() for f in _group(name, sides)),
-        *_split_columns(schema, split),
-        *identifiers,
-        *extent.constants(schema),
-        *judged.same_columns(sample, schema, aside=[n for f in identifiers for n in f.columns]),
-        *_uneven(sample, schema, split),
-    ]
-    return _told(found)
+        groups = {}
+        for name in self._watched:
+            known = batch[name].is_not_null()
+            groups[name] = _Sides.below(
+                self._bound, batch[name].filter(known).hash(seed=11), test[known.to_numpy()]
+            )
+        places = mix(np.arange(first, first + batch.height, dtype=np.uint64))
+        return Glance(
+            _Sides.below(self._bound, batch.select(self._features).hash_rows(seed=11), test),
+            groups,
+            batch[np.flatnonzero(places <= self._near)],
+        )
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def findings(
+        self, glances: Sequence[Glance], seen: Mapping[str, Seen], *, moved: int = 0
+    ) -> tuple[DataFinding, ...]:
+        """``seen`` says of each column what all rows hold; ``moved`` are rows that were test rows of the
+        version before and are training rows now."""
+        schema, split, rows = self._schema, self._split, self._rows
+        if not rows:
+            return ()
+        sample = pl.concat([glance.sample for glance in glances])
+        identifiers = judged.identifiers(sample, schema, seen, rows=rows, named=_is_id)
+        groups = {n: _Sides.of([glance.groups[n] for glance in glances]) for n in self._watched}
+        found = [
+            *_moved(moved),
+            *judged.target_leaks(sample.filter(pl.col(SPLIT) == "train"), schema),
+            *_duplicates(_Sides.of([glance.contents for glance in glances]), whole=self._whole),
+            *(f for name, sides in groups.items() for f in _group(name, sides)),
+            *_split_columns(schema, split),
+            *identifiers,
+            *judged.constants(sample, schema, seen),
+            *judged.same_columns(sample, schema, aside=[n for f in identifiers for n in f.columns]),
+            *_uneven(sample, schema, split),
+        ]
+        return _told(found)
+
+
+def _bound(share: float) -> np.uint64:
+    return np.uint64(min(int(share * 2.0**64), 2**64 - 1))
 
 
 def _told(found: list[DataFinding]) -> tuple[DataFinding, ...]:

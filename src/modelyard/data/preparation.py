@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import operator
 import shutil
 import time
@@ -20,7 +21,7 @@ from modelyard.data.dealing import Dealer, dealer
 from modelyard.data.enforcement import Enforced
 from modelyard.data.extraction import Kinds, in_order, read_through
 from modelyard.data.fingerprint import fingerprint, locate
-from modelyard.data.leakage import look
+from modelyard.data.leakage import Glance, Watch
 from modelyard.data.names import check_columns, check_kinds, check_names
 from modelyard.data.piecework import Piecework
 from modelyard.data.roles import check_key, check_sides, check_target
@@ -194,13 +195,9 @@ def _prepare(
     if settings.split.stratify:
         found = class_shares(pl.concat([piece.labels for piece in pieces]), schema=schema)
         split = msgspec.structs.replace(split, shares=found)
-    findings = look(
-        (pl.read_parquet(part.path, glob=False) for part in parts),
-        schema=schema,
-        split=split,
-        rows=reading.rows,
-        moved=sum(piece.moved for piece in pieces),
-    )
+    watch = Watch(_head(parts), schema=schema, split=split, rows=reading.rows)
+    profile, glances = _profile(parts, edges(done.sample, schema, seen), schema, watch, tell)
+    findings = watch.findings(glances, seen, moved=sum(piece.moved for piece in pieces))
     _refuse(findings, settings)
     return Prepared(
         parts=parts,
@@ -211,7 +208,7 @@ def _prepare(
             rows=reading.rows,
             sums=(piece.sums for piece in pieces),
         ),
-        profile=_profile(parts, edges(done.sample, schema, seen), schema, tell),
+        profile=profile,
         split=split,
         sources=made_of,
         marks=marks | more,
@@ -237,22 +234,31 @@ def _progress(tell: Callable[[str], None], size: int) -> Callable[[int, int], No
     return progress
 
 
+def _head(parts: Sequence[Part]) -> pl.DataFrame:
+    return pl.read_parquet(parts[0].path, glob=False, n_rows=1000)
+
+
 def _profile(
-    parts: Sequence[Part], anchored: Profile, schema: Schema, tell: Callable[[str], None]
-) -> Profile:
-    counts = in_order(
-        ([part] for part in parts),
-        lambda part: count_frame(pl.read_parquet(part[0].path, glob=False), anchored, schema),
-    )
+    parts: Sequence[Part], anchored: Profile, schema: Schema, watch: Watch, tell: Callable[[str], None]
+) -> tuple[Profile, list[Glance]]:
+    """The second look at all rows, after which edges and bounds are known."""
+
+    def look(at: tuple[Part, int]) -> tuple[Profile, Glance]:
+        frame = pl.read_parquet(at[0].path, glob=False)
+        return count_frame(frame, anchored, schema), watch.glance(frame, at[1])
+
+    begins = itertools.accumulate((part.rows for part in parts), initial=0)
     total: Profile | None = None
+    glances: list[Glance] = []
     told = time.monotonic()
-    for counted_part in counts:
+    for counted_part, glance in in_order(zip(parts, begins, strict=False), look):
         total = counted_part if total is None else merge(total, counted_part)
+        glances.append(glance)
         if time.monotonic() - told >= _SECONDS:
             told = time.monotonic()
             tell(f"profiled {total.rows:,} rows")
     assert total is not None
-    return total
+    return total, glances
 
 
 def _refuse(findings: tuple[DataFinding, ...], settings: DataSettings) -> None:

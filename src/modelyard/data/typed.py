@@ -116,7 +116,7 @@ def _read(
     """Each column as its Arrow type or as texts."""
     while True:
         ways = {
-            name: known.ways.get(name, 0) if kind in _ARROW and isinstance(block.content, bytes) else 2
+            name: known.ways.get(name, 0) if kind in _ARROW and not isinstance(block.content, pa.Table) else 2
             for name, kind in kinds.items()
         }
         try:
@@ -159,11 +159,11 @@ def _frame(table: pa.Table) -> dict[str, pl.Series]:
 
 def _doubtful(block: Block, read: dict[str, pl.Series], names: set[str], known: Known) -> set[str]:
     """The columns that Arrow may have read where ``texts`` would not."""
-    assert isinstance(block.content, bytes) or not names
+    assert not isinstance(block.content, pa.Table) or not names
     if not names:
         return set()
     doubted = {name for name in names if _is_odd(read[name], name in known.settled)}
-    if isinstance(block.content, bytes) and zeros_ahead(block.content):
+    if not isinstance(block.content, pa.Table) and zeros_ahead(block.content):
         doubted |= {name for name in names if read[name].dtype in (pl.Int64, pl.Float64)}
     return doubted
 

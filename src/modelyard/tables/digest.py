@@ -22,13 +22,11 @@ import polars as pl
 
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.kinds import convert
-from modelyard.tables.rowhash import Words, exact_words, mix, mix_into, text_hash
+from modelyard.tables.rowhash import PIECE, Words, exact_words, mix, mix_into, text_hash
 
 FORM = 2
 """Of the definition above; 1 was sha256 over the rows in the order of a hash."""
 
-_PIECE = 2**15
-"""Rows mixed at a time, so that the words stay in a core's own cache."""
 _WEIGHT = np.uint64(0x9FB21C651E98DF25)
 _SALTS = np.array(
     [0x243F6A8885A308D3, 0x13198A2E03707344, 0xA4093822299F31D0, 0x082EFA98EC4E6C89], dtype=np.uint64
@@ -65,17 +63,17 @@ def row_words(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[Words, Wo
         salt = np.uint64(text_hash(column.name.encode()))
         words, null = exact_words(convert(frame[column.name], column))
         absent = mix(np.full(1, ~salt))[0]
-        for start in range(0, frame.height, _PIECE):
-            piece = words[start : start + _PIECE] ^ salt
+        for start in range(0, frame.height, PIECE):
+            piece = words[start : start + PIECE] ^ salt
             mix_into(piece)
             if null is not None:
-                piece[null[start : start + _PIECE]] = absent
-            plain[start : start + _PIECE] += piece
-            weighted[start : start + _PIECE] *= _WEIGHT
-            weighted[start : start + _PIECE] += piece
+                piece[null[start : start + PIECE]] = absent
+            plain[start : start + PIECE] += piece
+            weighted[start : start + PIECE] *= _WEIGHT
+            weighted[start : start + PIECE] += piece
     total = np.zeros(4, dtype=np.uint64)
-    for start in range(0, frame.height, _PIECE):
-        one, two = plain[start : start + _PIECE], weighted[start : start + _PIECE]
+    for start in range(0, frame.height, PIECE):
+        one, two = plain[start : start + PIECE], weighted[start : start + PIECE]
         mix_into(two)
         for at, base in enumerate((one, two, one + two, one ^ (two << np.uint64(1)))):
             drawn = base ^ _SALTS[at]

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 
 _NULL = np.uint64(0x6E756C6C6E756C6C)
+PIECE = 2**15
+"""Rows mixed at a time, so that the words stay in a core's own cache."""
 _SHORT = 64
 """Longest text, in bytes, that is hashed word by word over the whole column at once."""
 
@@ -111,24 +113,45 @@ def _float_hashes(series: pl.Series, null: NDArray[np.bool_]) -> tuple[Words, ND
 
 def _text_hashes(series: pl.Series) -> Words:
     starts, lengths, content = text_parts(series)
-    padded = np.zeros(content.size + 8, dtype=np.uint8)
+    padded = np.empty(content.size + 8, dtype=np.uint8)
     padded[: content.size] = content
+    padded[content.size :] = 0
     words: Words = np.ndarray(shape=(content.size + 1,), dtype="<u8", buffer=padded, strides=(1,))
-    hashes = mix(lengths.astype(np.uint64))
-    rows = np.flatnonzero((lengths > 0) & (lengths <= _SHORT))
-    read = 0
-    while rows.size:
-        left = np.minimum(lengths[rows] - read, 8).astype(np.uint64)
-        keep = np.uint64(0xFFFFFFFFFFFFFFFF) >> (np.uint64(64) - np.uint64(8) * left)
-        hashes[rows] = mix(hashes[rows] ^ (words[starts[rows] + read] & keep))
-        read += 8
-        rows = rows[lengths[rows] > read]
+    hashes = np.empty(len(lengths), dtype=np.uint64)
+    for at in range(0, len(lengths), PIECE):
+        some = slice(at, at + PIECE)
+        _hash_short(words, starts[some], lengths[some], hashes[some])
     for row in np.flatnonzero(lengths > _SHORT):
         start = starts[row]
         hashes[row] = text_hash(content[start : start + lengths[row]].tobytes())
     return hashes
 
 
+def _hash_short(words: Words, starts: NDArray[np.int64], lengths: NDArray[np.int64], hashes: Words) -> None:
+    """Into ``hashes``: the length mixed, then with each eight bytes; what is not short is left to others."""
+    np.take(_LENGTHS, lengths, mode="clip", out=hashes)
+    first = words[starts]
+    first &= np.take(_KEPT, lengths, mode="clip")
+    first ^= hashes
+    mix_into(first)
+    np.copyto(hashes, first, where=lengths > 0)
+    read = 8
+    rows = np.flatnonzero((lengths > read) & (lengths <= _SHORT))
+    while rows.size:
+        part = words[starts[rows] + read]
+        part &= np.take(_KEPT, lengths[rows] - read, mode="clip")
+        part ^= hashes[rows]
+        mix_into(part)
+        hashes[rows] = part
+        read += 8
+        rows = rows[lengths[rows] > read]
+
+
 def text_hash(content: bytes) -> int:
     """64 bits of BLAKE2b."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+
+
+_LENGTHS = mix(np.arange(_SHORT + 1, dtype=np.uint64))
+_KEPT = np.array([2 ** (8 * n) - 1 for n in range(9)], dtype=np.uint64)
+"""Masks of the first n bytes of a word."""

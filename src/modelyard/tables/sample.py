@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -33,7 +34,8 @@ from modelyard.tables.rowhash import Words
 
 MOST = 2**16
 """Distinct rows that the sample keeps."""
-_MANY_LABELS = 4096
+_GLANCE = 4096
+"""Rows that tell whether a column's labels are many."""
 
 
 class Sample:
@@ -43,10 +45,7 @@ class Sample:
         self._most = most
         self._lock = threading.Lock()
         self._bound = np.uint64(2**64 - 1)
-        self._hashes: Words = np.empty(0, dtype=np.uint64)
-        self.counts: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        """[n] how often each row came."""
-        self.rows: pl.DataFrame | None = None
+        self._found: list[_Rows] = []
 
     def add(self, frame: pl.DataFrame, hashes: Words) -> None:
         """Take what is below the bound of a piece, whose rows' hashes [n] are uniform over 64 bits."""
@@ -55,24 +54,38 @@ class Sample:
         found, first, counts = found[: self._most], first[: self._most], counts[: self._most]
         rows = frame[places[first]]
         with self._lock:
-            if self.rows is not None:
-                rows = pl.concat([self.rows, rows])
-                counts = np.concatenate([self.counts, counts])
-                found, first, inverse = np.unique(
-                    np.concatenate([self._hashes, found]), return_index=True, return_inverse=True
-                )
-                counts = np.bincount(inverse, weights=counts, minlength=found.size).astype(np.int64)
-                found, first, counts = found[: self._most], first[: self._most], counts[: self._most]
-                rows = rows[first]
-            self._hashes, self.counts, self.rows = found, counts, rows
-            if found.size == self._most:
-                self._bound = found[-1]
+            self._found.append(_Rows(found, counts, rows))
+            if sum(some.hashes.size for some in self._found) >= self._most:
+                self._settle()
+
+    def whole(self) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+        """The rows, and how often each came [n]."""
+        with self._lock:
+            self._settle()
+        return self._found[0].rows, self._found[0].counts
+
+    def _settle(self) -> None:
+        """One place for all that were found; done seldom, since it moves all rows."""
+        hashes = np.concatenate([some.hashes for some in self._found])
+        found, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+        weights = np.concatenate([some.counts for some in self._found])
+        counts = np.bincount(inverse, weights=weights, minlength=found.size).astype(np.int64)
+        rows = pl.concat([some.rows for some in self._found])[first[: self._most]]
+        self._found = [_Rows(found[: self._most], counts[: self._most], rows)]
+        if found.size >= self._most:
+            self._bound = found[self._most - 1]
+
+
+class _Rows(NamedTuple):
+    hashes: Words
+    counts: NDArray[np.int64]
+    rows: pl.DataFrame
 
 
 def edges(sample: Sample, schema: Schema, seen: Mapping[str, Seen]) -> Profile:
     """A profile without rows, to be counted on: all columns of the schema, whatever their role."""
-    assert sample.rows is not None, "a table has rows"
-    columns = [_anchored(sample.rows[c.name], sample.counts, c, seen[c.name]) for c in schema.columns]
+    rows, counts = sample.whole()
+    columns = [_anchored(rows[c.name], counts, c, seen[c.name]) for c in schema.columns]
     return Profile(rows=0, columns=tuple(columns))
 
 
@@ -121,18 +134,31 @@ def _count_texts(series: pl.Series, anchored: ColumnProfile) -> ColumnProfile:
         nulls = series.null_count()
         told: dict[str | None, int] = {None: nulls, "true": yes, "false": series.len() - nulls - yes}
         return count_labels({label: n for label, n in told.items() if n}, anchored)
-    counts = series.alias("label").value_counts(name="rows")
-    if counts.height > _MANY_LABELS:
-        return _count_many(counts, anchored)
-    return count_labels(dict(counts.iter_rows()), anchored)
+    series = series.alias("label")
+    if series.head(_GLANCE).n_unique() > _GLANCE // 4:
+        return _count_many(series, anchored)
+    return count_labels(_counted(series), anchored)
 
 
-def _count_many(counts: pl.DataFrame, anchored: ColumnProfile) -> ColumnProfile:
-    """Of the labels that are not listed only the first go through Python."""
-    label = pl.col("label")
-    listed = label.is_in(list(anchored.categories)).fill_null(True)
-    others = counts.filter(~listed)
-    named = others.filter(label.str.len_chars() <= LABEL).sort("label").head(UNSEEN)
-    told = count_labels(dict([*counts.filter(listed).iter_rows(), *named.iter_rows()]), anchored)
-    rest = int(others["rows"].sum()) - int(named["rows"].sum())
+def _counted(labels: pl.Series) -> dict[str | None, int]:
+    return dict(labels.value_counts(name="rows").iter_rows())
+
+
+def _count_many(series: pl.Series, anchored: ColumnProfile) -> ColumnProfile:
+    """Where most labels are not listed: only what is, and the first of what is not, are counted by label."""
+    wanted = pl.Series(list(anchored.categories), dtype=pl.String)
+    listed = series.is_in(wanted.implode()).fill_null(True)
+    others = series.filter(~listed)
+    kept = others if (bound := _bound(others)) is None else others.filter(others <= bound)
+    counted = kept.filter(kept.str.len_chars() <= LABEL).value_counts(name="rows")
+    named: dict[str | None, int] = dict(counted.sort("label").head(UNSEEN).iter_rows())
+    told = count_labels(_counted(series.filter(listed)) | named, anchored)
+    rest = others.len() - sum(named.values())
     return msgspec.structs.replace(told, rows=told.rows + rest, other=told.other + rest)
+
+
+def _bound(labels: pl.Series) -> str | None:
+    """A label that at least the first ``UNSEEN`` are not beyond, from a glance at some."""
+    some = labels.head(_GLANCE)
+    first = some.filter(some.str.len_chars() <= LABEL).unique().sort()
+    return str(first[UNSEEN - 1]) if first.len() >= UNSEEN else None
