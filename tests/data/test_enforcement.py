@@ -225,3 +225,63 @@ def test_the_first_version_is_held_to_what_was_declared_before_it(project: Proje
 def _wider(project: Project) -> Project:
     declare(project, "[columns.age]\nmaximum = 69\n")
     return project
+
+
+def test_values_of_another_kind_are_counted_and_kept(project: Project) -> None:
+    declare(project, '[columns.age]\nkind = "integer"\n\n[columns.came]\nkind = "date"\n')
+    rows = people().with_columns(pl.col("age", "came").cast(pl.String)).rows(named=True)
+    for at, value in ((7, "old"), (9, "older"), (40, "oldest")):
+        rows[at]["age"] = value
+    rows[8]["came"] = "31.1.2026"
+    pl.DataFrame(rows).write_csv(project.root / "people.csv")
+    with pytest.raises(DataRefused) as told:
+        ingest(project, "people")
+    (kept,) = quarantined(project)
+    source = str(project.root / "people.csv")
+    assert str(told.value) == (
+        f"{source}, row 8: 'age' must be an integer, not the text 'old'. "
+        f"(age: kind in 3 rows, came: kind in 1 row; kept in {kept}.)"
+    )
+    found = pl.read_parquet(kept)
+    assert found.select("__file__", "__row__", "__column__", "__value__").rows() == [
+        (source, 8, "age", "old"),
+        (source, 9, "came", "31.1.2026"),
+        (source, 10, "age", "older"),
+        (source, 41, "age", "oldest"),
+    ]
+    assert all(reasons[0].startswith("'") for reasons in found["__reasons__"].to_list())
+    assert versions(project) == []
+
+
+def test_values_of_another_kind_than_the_version_before(project: Project) -> None:
+    ingest(project, "people")
+    text = people().with_columns(age=pl.lit("n.k."))
+    pl.concat([people().cast({"age": pl.String}), text]).write_csv(project.root / "people.csv")
+    with pytest.raises(
+        DataRefused, match=r"row 61: 'age' must be an integer.*\(age: kind in 60 rows; kept in"
+    ):
+        ingest(project, "people")
+    assert len(versions(project)) == 1
+
+
+def test_a_personal_value_of_another_kind_is_shown_nowhere(project: Project) -> None:
+    declare(project, '[columns.age]\nkind = "integer"\npersonal = true\n')
+    people().with_columns(age=pl.lit("so old")).write_csv(project.root / "people.csv")
+    with pytest.raises(DataRefused, match=r"row 1: 'age' must be an integer") as told:
+        ingest(project, "people")
+    assert "so old" not in str(told.value)
+    found = pl.read_parquet(quarantined(project)[0])
+    assert found["__value__"].null_count() == found.height == 60
+    assert not any("so old" in reason for reasons in found["__reasons__"].to_list() for reason in reasons)
+
+
+def test_more_values_than_are_kept_are_counted_still(project: Project) -> None:
+    declare(project, '[columns.n]\nkind = "float"\n')
+    rows = 25_000
+    table = pl.DataFrame(
+        {"id": range(rows), "n": ["1.5", "x"] * (rows // 2), "ill": [True, False] * (rows // 2)}
+    )
+    table.write_csv(project.root / "people.csv")
+    with pytest.raises(DataRefused, match=r"row 2: 'n' must be .*n: kind in 12500 rows"):
+        ingest(project, "people")
+    assert pl.read_parquet(quarantined(project)[0]).height == 10_000

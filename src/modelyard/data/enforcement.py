@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from modelyard.data import quarantine
 from modelyard.data.extraction import Kinds, Place
 from modelyard.data.piecework import Piece
 from modelyard.data.schema_file import Declaration, declare, told_kind
+from modelyard.data.unread import Unread, refusal
 from modelyard.errors import DataRefused
 from modelyard.records.schema import Column, Schema
 from modelyard.tables import expect
@@ -47,7 +48,13 @@ class Enforced:
             return self.before(previous)
         kinds = {name: told_kind(column) for name, column in self.declaration.columns.items()}
         hints = [
-            Column(name=name, kind=kind, nullable=True, declared=("kind",))
+            Column(
+                name=name,
+                kind=kind,
+                nullable=True,
+                declared=("kind",),
+                personal=self.declaration.columns[name].personal,
+            )
             for name, kind in kinds.items()
             if kind is not None
         ]
@@ -92,6 +99,29 @@ class Enforced:
             others = sum(counts.values()) - 1
             raise DataRefused(message + (f" ({others} more like it.)" if others else ""))
         raise DataRefused(f"{message} ({_listed(counts)}; kept in {self._keep(pieces, place, expected)}.)")
+
+    def unread(self, values: Sequence[Unread], counts: Mapping[str, int]) -> DataRefused:
+        """The refusal of values that are none of their column's kind, after keeping the first of them."""
+        if self.quarantine is None:
+            return refusal(values, counts)
+        kept = pl.DataFrame(
+            {
+                quarantine.COLUMN: [one.column.name for one in values],
+                quarantine.VALUE: [None if one.column.personal else one.value for one in values],
+            },
+            schema_overrides={quarantine.VALUE: pl.String},
+        )
+        path = quarantine.keep(
+            kept,
+            Schema(columns=()),
+            folder=self.quarantine,
+            places=[(one.origin, one.row) for one in values],
+            reasons=[[one.message] for one in values],
+            now=self.now,
+        )
+        first = values[0]
+        told = _listed(Counter({f"{name}: kind": count for name, count in counts.items()}))
+        return DataRefused(f"{first.origin}, row {first.row}: {first.message} ({told}; kept in {path}.)")
 
     def whole(
         self, parts: Sequence[Path], rows: int, schema: Schema, place: Place

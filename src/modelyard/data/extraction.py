@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -26,12 +27,13 @@ from modelyard.data.csv import Block
 from modelyard.data.sources.listing import Setting
 from modelyard.data.staging import Staged, stage
 from modelyard.data.texts import Fits
-from modelyard.data.typed import Known, Typed, type_block, type_table
+from modelyard.data.typed import MOST_UNLIKE, Known, Typed, type_block, type_table
+from modelyard.data.unread import Refuse, Unread, refusal, told
 from modelyard.errors import DataRefused, StoreDown
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import is_blank
 from modelyard.tables.kinds import kind_of
-from modelyard.tables.rules import WANTED, show, value_fault
+from modelyard.tables.rules import show
 
 Work = TypeVar("Work")
 Given = TypeVar("Given")
@@ -129,12 +131,14 @@ def read_through(
     begin: Callable[[Kinds], None] = lambda _: None,
     tell: Callable[[int, int], None] = lambda _rows, _bytes: None,
     block: int = csv.BLOCK,
+    refuse: Refuse = refusal,
 ) -> Reading[Work]:
     """Call ``work`` with the rows of all files, piece by piece, on several threads.
 
     ``begin`` is told the kinds before each reading; when it is told again, what the works before have given is
     forgotten. Pieces have the columns of the first file and the storage types of their kinds (floats where no
-    row has a value). ``tell`` hears how many rows and bytes are done. Raises as ``extract``.
+    row has a value). ``tell`` hears how many rows and bytes are done. Raises as ``extract``;
+    values that are none of their known kind are all counted before ``refuse`` makes the error of them.
     """
     heads = [_open(at, staged) for at, staged in enumerate(files)]
     for other in heads[1:]:
@@ -144,7 +148,7 @@ def read_through(
     kinds = _first_kinds(heads[0], hints)
     for _ in range(3):
         begin(kinds)
-        found = _read_once(heads, work, kinds, hints, tell, block)
+        found = _read_once(heads, work, kinds, hints, tell, block, refuse)
         if isinstance(found, Reading):
             if found.rows == 0:
                 names = ", ".join(h.staged.origin for h in heads[:3])
@@ -161,6 +165,7 @@ def _read_once(
     hints: Mapping[str, Column],
     tell: Callable[[int, int], None],
     block: int,
+    refuse: Refuse,
 ) -> Reading[Work] | Kinds:
     """The reading, or the kinds to read with when those believed are not the files'."""
     order = list(kinds)
@@ -169,6 +174,8 @@ def _read_once(
     survey = False
     read = 0
     done: list[Work] = []
+    unread: list[Unread] = []
+    unlike: Counter[str] = Counter()
 
     def type_pieces(pieces: list[_Piece]) -> _Answer[Work]:
         size = sum(piece.size for piece in pieces)
@@ -182,10 +189,12 @@ def _read_once(
 
     for answer in in_order(_units(heads, block), type_pieces):
         for file, found in answer.typed:
-            if found.unlike:
-                raise _unlike(file, rows[file.at], found, hints)
-            for name, told in found.fits.items():
-                fits[file.at][name] += told
+            for name, wrong in found.unlike.items():
+                unlike[name] += wrong.count
+            room = MOST_UNLIKE - len(unread)
+            unread += islice(told(file.staged.origin, rows[file.at], found.unlike, hints), room)
+            for name, fit in found.fits.items():
+                fits[file.at][name] += fit
             rows[file.at] += found.rows
         read += answer.size
         tell(sum(rows), read)
@@ -194,6 +203,8 @@ def _read_once(
             done.clear()
         else:
             done.append(answer.done)
+    if unread:
+        raise refuse(unread, unlike)
     agreed = {name: _agreed(name, heads, [f[name].kind for f in fits], hints) for name in order}
     if survey or any(kind not in (None, kinds[name]) for name, kind in agreed.items()):
         return agreed
@@ -347,15 +358,6 @@ def _agreed(
     return kind
 
 
-def _unlike(file: _File, before: int, found: Typed, hints: Mapping[str, Column]) -> DataRefused:
-    name = next(name for name in hints if name in found.unlike)
-    row, value = found.unlike[name]
-    hint = hints[name]
-    fault = value_fault(hint, value)
-    message = fault.message if fault else f"'{name}' must be {WANTED[hint.kind]}."
-    return DataRefused(f"{file.staged.origin}, row {before + row + 1}: {message}")
-
-
 def _disagreement(name: str, heads: list[_File], kinds: list[Kind | None]) -> DataRefused:
     """Blame the file with texts, at its first value that is not what the other file holds."""
     held = [(kind, head) for kind, head in zip(kinds, heads, strict=True) if kind is not None]
@@ -366,7 +368,7 @@ def _disagreement(name: str, heads: list[_File], kinds: list[Kind | None]) -> Da
     values = _column(other, name)
     row = None
     if other.staged.form == "csv" and kind is not None and other_kind == "string":
-        row = texts.first_unlike(values, "float" if kind == "integer" else kind)
+        row = next(iter(texts.unlike(values, "float" if kind == "integer" else kind)), None)
     if row is None:
         row = int(values.is_not_null().arg_true()[0])
     return DataRefused(

@@ -161,6 +161,7 @@ def _prepare(
         begin=begin,
         tell=_progress(tell, sum(one.path.stat().st_size for one in staged)),
         block=block,
+        refuse=(enforced or Enforced()).unread,
     )
     if _stamps(settings.source, root) != before:
         raise DataRefused("The sources changed while they were read; run it again when they are complete.")

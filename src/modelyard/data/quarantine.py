@@ -23,6 +23,8 @@ MOST_ROWS = 10_000
 MOST_BYTES = 64 * 2**20
 MOST_FILES = 10
 FILE, ROW, REASONS = "__file__", "__row__", "__reasons__"
+COLUMN, VALUE = "__column__", "__value__"
+"""Of values that could not be read as their column's kind, so that there is no row of the table."""
 
 
 def keep(

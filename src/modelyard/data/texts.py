@@ -92,11 +92,10 @@ def read(texts: pl.Series, kind: Kind) -> pl.Series | None:
     return texts if kind == "string" else _parsed(_values(texts), kind)
 
 
-def first_unlike(texts: pl.Series, kind: Kind) -> int | None:
-    """The index of the first value that is none of that kind."""
+def unlike(texts: pl.Series, kind: Kind) -> pl.Series:
+    """The indices of the values that are none of that kind."""
     values = _values(texts)
-    unlike = (_parse(values, kind).is_null() & values.is_not_null()).arg_true()
-    return int(unlike[0]) if unlike.len() else None
+    return (_parse(values, kind).is_null() & values.is_not_null()).arg_true()
 
 
 def _parsed(values: pl.Series, kind: Kind) -> pl.Series | None:

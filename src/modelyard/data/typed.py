@@ -32,6 +32,8 @@ _ARROW: dict[Kind | None, pa.DataType] = {
 _ALSO: dict[Kind, frozenset[Kind]] = {
     kind: frozenset(("integer", "float") if kind == "integer" else (kind,)) for kind in texts.ORDER
 }
+MOST_UNLIKE = 10_000
+"""Values of a column that are told one by one."""
 _FIRST_DAY = -719162
 """0001-01-01 in days since 1970."""
 
@@ -50,16 +52,24 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Unlike:
+    """Values of one column that are none of its kind: how many, and the first of them by index."""
+
+    count: int
+    first: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
 class Typed:
     """Of the believed columns those in ``columns`` came out; the others fit only what ``fits`` says.
 
-    ``unlike`` is the index of the first value that does not fit what is known from before, by column.
+    ``unlike`` are the values that do not fit what is known from before, by column.
     """
 
     rows: int
     columns: dict[str, pl.Series]
     fits: dict[str, Fits]
-    unlike: dict[str, tuple[int, str]]
+    unlike: dict[str, Unlike]
 
 
 def type_table(table: pl.DataFrame, path: Path, kinds: Mapping[str, Kind | None]) -> Typed:
@@ -222,9 +232,9 @@ def _type_as_known(found: Typed, name: str, series: pl.Series, believed: Kind | 
             elif believed in (kind, "float"):
                 found.columns[name] = converted.cast(DTYPES[believed])
             return
-    row = texts.first_unlike(series, "float" if hint == "integer" else hint)
-    assert row is not None
-    found.unlike[name] = (row, series[row])
+    rows = texts.unlike(series, "float" if hint == "integer" else hint)
+    first = tuple((row, series[row]) for row in rows.head(MOST_UNLIKE).to_list())
+    found.unlike[name] = Unlike(rows.len(), first)
     found.fits[name] = Fits(frozenset(), digits=False, values=True)
 
 
