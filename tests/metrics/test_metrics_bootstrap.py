@@ -93,3 +93,12 @@ def test_blocks_do_not_change_the_number_of_resamples(monkeypatch):
     assert drawn.shape == (100, 50)
     np.testing.assert_array_equal(drawn[:, truth].sum(axis=1), truth.sum())
     np.testing.assert_array_equal(drawn.sum(axis=1), 50)
+
+
+def test_shares_have_wilsons_interval_which_has_width_at_the_ends():
+    truth = np.arange(40) < 20
+    ends = metrics.intervals("binary", truth, truth, None, (False, True))
+    assert ends["recall"] == pytest.approx((0.838875, 1.0), abs=1e-6)  # statsmodels 0.15, proportion_confint
+    assert ends["accuracy"] == pytest.approx((0.912378, 1.0), abs=1e-6)
+    assert metrics.wilson(8, 10) == pytest.approx((0.490162, 0.943318), abs=1e-6)
+    assert metrics.wilson(0, 0) == (0.0, 1.0)

@@ -262,6 +262,18 @@ def test_a_report_without_curves_and_gates_renders():
     assert "# Ungated: screening" in markdown.report(bare)
 
 
+def test_a_report_that_was_stored_before_there_were_slices_still_renders():
+    stored = b"""{"model":"screening","package":"9f","dataset":"patients@3","dataset_digest":"77","task":"binary",
+    "classes":["benign","malignant"],"rows":114,"metrics":[{"name":"roc_auc","value":0.99,"low":0.98,"high":1.0,
+    "higher_is_better":true}],"confusion":[[71,1],[2,40]],"curves":[{"name":"roc","x":[0.0,0.0,1.0],
+    "y":[0.0,0.95,1.0],"counts":[]}],"gates":[{"metric":"roc_auc","rule":"min","passed":true,
+    "sentence":"roc_auc is 0.99, at least 0.95."}],"passed":true,"created":"2026-11-01T09:30:00Z"}"""
+    report = msgspec.json.decode(stored, type=Report)
+    assert "0.9900" in html.report(report)
+    assert "0.9900" in markdown.report(report)
+    assert "Slices" not in html.report(report)
+
+
 def test_mentions_do_not_call_people():
     assert "@someone" not in markdown.escape("by @someone")
     assert markdown.escape("patients@3") == "patients@3"

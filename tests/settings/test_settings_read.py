@@ -58,6 +58,14 @@ def test_environments_keep_their_order(tmp_path: Path) -> None:
         ('[models.screening.gates]\nroc_auc = { min = 0.5, test = "inferiority" }\n', "'test' goes with"),
         ("[models.screening.gates]\nroc_auc = { min = 0.5, confidence = 0.9 }\n", "'confidence' goes with"),
         ('[models.screening.evaluation]\nchampion = "prod"\n', "no [environments.prod]"),
+        (
+            '[models.screening.evaluation]\nslice = ["a"]\n',
+            "unknown setting 'models.screening.evaluation.slice'",
+        ),
+        (
+            '[models.screening.evaluation]\nslices = [{ column = "a", edges = [2, 1] }]\n',
+            "'edges' must rise",
+        ),
         ('[models.screening.gates]\nroc_auc = { no_worse_than = "prod" }\n', "no [environments.prod]"),
         ('[models.other]\ncode = "x"\ndata = "clinic"\n', "there is no [data.clinic]; known: patients"),
         ('[data.screening]\nsource = "x.csv"\n', "'screening' names a dataset and a model"),

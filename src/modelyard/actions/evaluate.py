@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from modelyard.actions.locate import located, opened
 from modelyard.actions.train import latest_data
+from modelyard.errors import SettingsError
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.gate import Gate
 from modelyard.records.package import Package
 from modelyard.records.report import Report
+from modelyard.records.schema import Schema
 from modelyard.settings import ModelSettings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from modelyard.evaluation import Sliced
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +40,7 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
     from modelyard.evaluation import publish
 
     package = located(project, ref)
-    report = judge(project, package)
+    report = judge(project, package, whole=True)
     folder = project.report_folder(package.model, package.digest)
     html = next(path for path in publish(report, folder) if path.suffix == ".html")
     digest = project.artifacts.put(msgspec.json.encode(report))
@@ -53,8 +61,11 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
     return Evaluated(report=report, digest=digest, html=html)
 
 
-def judge(project: Project, package: Package) -> Report:
-    """Score a package and the live ones its gates name on the test split; nothing is stored."""
+def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
+    """Score a package and the live ones its gates name on the test split; nothing is stored.
+
+    Without ``whole`` the report holds what gates need and no more.
+    """
     from modelyard import evaluation
     from modelyard.data import load
     from modelyard.tables.gather import gather, target
@@ -79,6 +90,11 @@ def judge(project: Project, package: Package) -> Report:
         gates=rules,
         live={name: opened(project, release.package) for name, release in releases.items()},
         champions={name: f"{package.model}@{release.version}" for name, release in releases.items()},
+        wanted=evaluation.Wanted(
+            slices=_slices(project, package.model, version.schema, frame),
+            min_rows=settings.evaluation.min_rows,
+            search=whole and settings.evaluation.search,
+        ),
         now=now(),
     )
 
@@ -93,9 +109,36 @@ def _rules(settings: ModelSettings) -> tuple[Gate, ...]:
             tolerance=g.tolerance,
             test=g.test,
             confidence=0.95 if g.confidence is None else g.confidence,
+            slices=g.slices,
         )
         for name, g in settings.gates.items()
     )
+
+
+def _slices(project: Project, model: str, schema: Schema, frame: pl.DataFrame) -> tuple[Sliced, ...]:
+    """The columns that the settings cut: those of the report and those of gates."""
+    from modelyard.evaluation import Sliced
+    from modelyard.tables.gather import values
+
+    settings = project.model(model)
+    edges: dict[str, tuple[float, ...]] = {}
+    for wanted in settings.evaluation.slices:
+        edges |= {wanted: ()} if isinstance(wanted, str) else {wanted.column: wanted.edges}
+    for gate in settings.gates.values():
+        edges = dict.fromkeys(gate.slices, ()) | edges
+    columns = {c.name: c for c in schema.columns if c.name != schema.target}
+    for name, ends in edges.items():
+        if name not in columns:
+            raise SettingsError(
+                f"'models.{model}' wants slices by '{name}', which is no column of '{settings.data}' beside its "
+                f"target; known: {', '.join(columns)}."
+            )
+        if ends and columns[name].kind in ("string", "boolean"):
+            raise SettingsError(
+                f"'models.{model}.evaluation.slices' gives edges for '{name}', which holds {columns[name].kind} "
+                "values; name the column alone."
+            )
+    return tuple(Sliced(columns[name], values(frame, columns[name]), ends) for name, ends in edges.items())
 
 
 def stored_report(project: Project, digest: str) -> Report:

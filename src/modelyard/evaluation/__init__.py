@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from modelyard.evaluation.evaluate import evaluate
 from modelyard.evaluation.publish import publish
+from modelyard.evaluation.wanted import Sliced, Wanted
 
-__all__ = ["evaluate", "publish"]
+__all__ = ["Sliced", "Wanted", "evaluate", "publish"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from modelyard import metrics
 from modelyard.errors import ModelyardError
 from modelyard.evaluation.answers import require_answers
+from modelyard.evaluation.slices import RESAMPLES, Part
 from modelyard.metrics import Answered
 from modelyard.metrics.score import encode_answers, encode_truth
 from modelyard.predictor import Predictor
-from modelyard.records.comparison import Comparison, Decisions, PairedMetric
-from modelyard.records.package import Label
+from modelyard.records.comparison import Comparison, Decisions, PairedMetric, PairedSlice
+from modelyard.records.package import Label, Task
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.batch import Batch
 
@@ -31,13 +33,14 @@ def compare(
     *,
     environment: str,
     champion: str,
+    part: Part,
     seed: int,
 ) -> Comparison:
     """The candidate's answers beside those of the live version on the same rows.
 
     ``features`` are laid out as the candidate's schema says. A live version that asks for fewer
     columns, or for the same in another order, is given what it asks for. One that does not fit is
-    no error: ``Comparison.unfit`` says why.
+    no error: ``Comparison.unfit`` says why. ``part`` is what slices look at.
     """
     reason = _misfit(candidate, live)
     task, classes = candidate.manifest.task, candidate.manifest.classes
@@ -53,8 +56,37 @@ def compare(
                 champion=champion,
                 metrics=tuple(_paired(name, gap) for name, gap in gaps.items()),
                 decisions=None if task == "regression" else _decisions(truth, answers, theirs, classes),
+                slices=tuple(_sliced(task, truth, answers, theirs, classes, part, seed)),
             )
     return Comparison(environment=environment, champion=champion, unfit=reason)
+
+
+def _sliced(
+    task: Task,
+    truth: NDArray[Any],
+    ours: Answered,
+    theirs: Answered,
+    classes: tuple[Label, ...],
+    part: Part,
+    seed: int,
+) -> Iterator[PairedSlice]:
+    truth, ours, theirs = truth[part.rows], ours.take(part.rows), theirs.take(part.rows)
+    for column in part.cells:
+        for cell, label in enumerate(column.labels):
+            rows = column.rows(cell)
+            paired: tuple[PairedMetric, ...] = ()
+            if len(rows) >= part.min_rows:
+                gaps = metrics.differences(
+                    task,
+                    truth[rows],
+                    ours.take(rows),
+                    theirs.take(rows),
+                    classes,
+                    seed=seed,
+                    resamples=RESAMPLES,
+                )
+                paired = tuple(_paired(name, gap) for name, gap in gaps.items())
+            yield PairedSlice(column=column.column, label=label, rows=len(rows), metrics=paired)
 
 
 def _misfit(candidate: Predictor, live: Predictor) -> str | None:

@@ -13,13 +13,21 @@ from numpy.typing import NDArray
 from modelyard import metrics
 from modelyard.errors import DataRefused
 from modelyard.evaluation.answers import require_answers
+from modelyard.evaluation.cells import cut
 from modelyard.evaluation.compare import compare
 from modelyard.evaluation.curves import confusion, curves
+from modelyard.evaluation.losses import losses
+from modelyard.evaluation.search import search
+from modelyard.evaluation.slices import Part, metric, sample, sliced
+from modelyard.evaluation.wanted import Wanted
 from modelyard.gates import decide
 from modelyard.predictor import Predictor
 from modelyard.records.gate import Gate
-from modelyard.records.report import Metric, Report
+from modelyard.records.report import Report
+from modelyard.records.slices import Search
 from modelyard.tables.batch import Batch
+
+_NOTHING = Wanted()
 
 
 def evaluate(
@@ -34,6 +42,7 @@ def evaluate(
     gates: Sequence[Gate],
     live: Mapping[str, Predictor],
     champions: Mapping[str, str] | None = None,
+    wanted: Wanted = _NOTHING,
     now: dt.datetime,
     seed: int = 0,
 ) -> Report:
@@ -55,6 +64,8 @@ def evaluate(
     found = metrics.score(manifest.task, truth, prediction, probability, classes)
     ends = metrics.intervals(manifest.task, truth, prediction, probability, classes, seed=seed)
     given = metrics.Answered(prediction, probability)
+    part = _part(truth, wanted, seed)
+    parts = sliced(manifest.task, truth, given, classes, part, seed=seed)
     compared = {
         name: compare(
             predictor,
@@ -64,11 +75,12 @@ def evaluate(
             truth,
             environment=name,
             champion=(champions or {}).get(name, ""),
+            part=part,
             seed=seed,
         )
         for name, champion in sorted(live.items())
     }
-    outcomes = decide(gates, found, compared)
+    outcomes = decide(gates, found, compared, parts)
     return Report(
         model=model,
         package=package,
@@ -78,12 +90,15 @@ def evaluate(
         classes=manifest.classes,
         rows=len(truth),
         metrics=tuple(
-            _metric(name, value, ends[name]) for name, value in found.items() if math.isfinite(value)
+            metric(name, value, ends[name]) for name, value in found.items() if math.isfinite(value)
         ),
         confusion=confusion(manifest.task, truth, prediction, classes),
         curves=curves(manifest.task, truth, prediction, probability, classes, seed=seed),
         gates=outcomes,
         comparisons=tuple(compared.values()),
+        slices=parts,
+        search=_searched(predictor, features, truth, given, part, seed) if wanted.search else None,
+        sampled=len(part.rows) if len(part.rows) < len(truth) else 0,
         passed=all(outcome.passed for outcome in outcomes),
         created=now,
     )
@@ -105,13 +120,32 @@ def _require_truth(truth: NDArray[Any], rows: int, dataset: str) -> None:
         )
 
 
-def _metric(name: str, value: float, ends: tuple[float, float]) -> Metric:
-    low, high = (end if math.isfinite(end) else value for end in ends)
-    # Resampling overstates the calibration error, so its interval may pass the figure by.
-    return Metric(
-        name=name,
-        value=value,
-        low=min(low, value),
-        high=max(high, value),
-        higher_is_better=metrics.higher_is_better(name),
-    )
+def _part(truth: NDArray[Any], wanted: Wanted, seed: int) -> Part:
+    rows = sample(len(truth), wanted.most_rows, seed)
+    cells = tuple(cut(c.column.name, c.column.kind, c.values[rows], c.edges) for c in wanted.slices)
+    return Part(rows, cells, wanted.min_rows)
+
+
+def _searched(
+    predictor: Predictor,
+    features: Batch,
+    truth: NDArray[Any],
+    answers: metrics.Answered,
+    part: Part,
+    seed: int,
+) -> Search:
+    """Over every feature that is not about a person, and the columns that were named."""
+    named = {cells.column for cells in part.cells}
+    places = predictor.layout
+    cells = list(part.cells)
+    for column in predictor.schema.features:
+        if column.name not in named and not column.personal:
+            of, names = (
+                (features.texts, places.texts)
+                if column.kind == "string"
+                else (features.numbers, places.numbers)
+            )
+            cells.append(cut(column.name, column.kind, of[part.rows, names.index(column.name)]))
+    manifest = predictor.manifest
+    name, loss, wrong = losses(manifest.task, truth[part.rows], answers.take(part.rows), manifest.classes)
+    return search(cells, loss, wrong, name=name, min_rows=part.min_rows, seed=seed)

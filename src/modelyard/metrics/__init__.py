@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.metrics.bootstrap import intervals
+from modelyard.metrics.bootstrap import intervals, wilson
 from modelyard.metrics.corrections import benjamini_hochberg, holm
 from modelyard.metrics.paired import (
     Answered,
@@ -33,4 +33,5 @@ __all__ = [
     "p_worse",
     "require",
     "score",
+    "wilson",
 ]

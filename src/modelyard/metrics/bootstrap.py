@@ -1,14 +1,17 @@
-"""Percentile intervals of metrics by resampling the test rows (Efron and Tibshirani 1993, ch. 13)."""
+"""Intervals of metrics: by resampling the test rows (percentiles; Efron and Tibshirani 1993, ch. 13), and
+Wilson's for shares, which resampling leaves without width when all or none of a few rows are right."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.metrics.binary import Floats
-from modelyard.metrics.score import encode_truth, measure
+from modelyard.metrics.score import encode_answers, encode_truth, measure
 from modelyard.records.package import Label, Task
 
 RESAMPLES = 1000
@@ -44,7 +47,35 @@ def intervals(
     for weights in blocks(groups, len(truth), b, np.random.default_rng(seed)):
         for name, values in scores(weights).items():
             found.setdefault(name, []).append(values)
-    return {name: _ends(np.concatenate(values), level) for name, values in found.items()}
+    ends = {name: _ends(np.concatenate(values), level) for name, values in found.items()}
+    if task != "regression":
+        ends |= _shares(encode_truth(truth, classes), encode_answers(prediction, classes), task, level)
+    return ends
+
+
+def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a share (Wilson 1927; Brown, Cai and DasGupta 2001); all of [0, 1] for no rows."""
+    if not n:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, wide = hits / n, z * z / n
+    centre, reach = share + wide / 2, z * math.sqrt(share * (1 - share) / n + wide / (4 * n))
+    return max(0.0, (centre - reach) / (1 + wide)), min(1.0, (centre + reach) / (1 + wide))
+
+
+def _shares(
+    truth: NDArray[np.intp], prediction: NDArray[np.intp], task: Task, level: float
+) -> dict[str, tuple[float, float]]:
+    right = truth == prediction
+    found = {"accuracy": wilson(int(right.sum()), len(right), level)}
+    if task == "binary":
+        for name, among in (
+            ("recall", truth == 1),
+            ("specificity", truth == 0),
+            ("precision", prediction == 1),
+        ):
+            found[name] = wilson(int((right & among).sum()), int(among.sum()), level)
+    return found
 
 
 def strata(task: Task, truth: NDArray[np.generic], classes: Sequence[Label]) -> tuple[NDArray[np.intp], ...]:

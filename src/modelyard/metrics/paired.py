@@ -32,6 +32,11 @@ class Answered:
     prediction: NDArray[np.generic]
     probability: Floats | None = None
 
+    def take(self, rows: NDArray[np.intp]) -> Answered:
+        """What it gave for these rows."""
+        probability = None if self.probability is None else self.probability[rows]
+        return Answered(self.prediction[rows], probability)
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

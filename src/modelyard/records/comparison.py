@@ -33,6 +33,20 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True):
     p_mid: float
 
 
+class PairedSlice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Both on the rows of one category or bin of a column."""
+
+    column: str
+    label: str
+    rows: int
+    metrics: tuple[PairedMetric, ...] = ()
+    """None where the rows are fewer than the least that is judged."""
+
+    def metric(self, name: str) -> PairedMetric | None:
+        """The metric of that name, if both have it there."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The tested version (challenger) against what is live in an environment (champion)."""
 
@@ -41,6 +55,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Digest of the champion's package."""
     metrics: tuple[PairedMetric, ...] = ()
     decisions: Decisions | None = None
+    slices: tuple[PairedSlice, ...] = ()
     unfit: str = ""
     """Why the champion cannot be scored on these rows, in a clause; then there are no figures."""
 

@@ -21,9 +21,11 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """What ``no_worse_than`` asks of the difference: the point alone to be within the tolerance, or with
     ``confidence`` that it is shown to be (``non_inferiority``), or not shown not to be (``inferiority``)."""
     confidence: float = 0.95
+    slices: tuple[str, ...] = ()
+    """Columns in each of whose categories or bins the bounds hold too."""
 
 
-class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
+class GateOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One bound tried: the sentence says the numbers."""
 
     metric: str
@@ -31,3 +33,5 @@ class GateOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """``min``, ``max`` or ``no_worse_than``."""
     passed: bool
     sentence: str
+    by: str = ""
+    """The column whose slices were judged; empty for all rows together."""

@@ -8,17 +8,11 @@ import msgspec
 
 from modelyard.records.comparison import Comparison
 from modelyard.records.gate import GateOutcome
+from modelyard.records.metric import Metric
 from modelyard.records.package import Label, Task
+from modelyard.records.slices import Search, Slice
 
-
-class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure with its 95 % bootstrap interval."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    higher_is_better: bool = True
+__all__ = ["Curve", "Metric", "Report"]
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +40,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateOutcome, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     """With what is live in each environment that a gate or the settings name."""
+    slices: tuple[Slice, ...] = ()
+    search: Search | None = None
+    """For weak slices that nobody named."""
+    sampled: int = 0
+    """How many rows, drawn at random, slices and what follows them look at; 0 for all."""
     passed: bool
     created: dt.datetime
 

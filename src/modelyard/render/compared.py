@@ -34,7 +34,7 @@ class ComparisonView:
 
 def compared(comparison: Comparison) -> ComparisonView:
     """The comparison as both renderings print it."""
-    rows = tuple(_row(metric) for metric in comparison.metrics)
+    rows = tuple(paired_row(metric) for metric in comparison.metrics)
     return ComparisonView(
         environment=comparison.environment,
         champion=comparison.champion or f"the live version of {comparison.environment}",
@@ -55,7 +55,8 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _row(metric: PairedMetric) -> PairedRow:
+def paired_row(metric: PairedMetric) -> PairedRow:
+    """One metric of both versions."""
     finding, place, between = "undecided", None, "\u2013"
     if metric.low is not None and metric.high is not None:
         between = f"{signed(metric.low)} to {signed(metric.high)}"

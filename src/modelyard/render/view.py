@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from modelyard.records.report import Metric, Report
 from modelyard.render.compared import ComparisonView, compared
-from modelyard.render.wording import UNIT_RANGE, number, words
-
-_HEADLINES: Mapping[str, tuple[str, ...]] = {
-    "binary": ("roc_auc", "recall", "specificity", "brier"),
-    "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr"),
-    "regression": ("r2", "rmse", "mae", "mape"),
-}
+from modelyard.render.sliced import PairedTable, SearchView, SliceTable, paired_tables, searched, tables
+from modelyard.render.wording import HEADLINES, UNIT_RANGE, number, words
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,10 @@ class ReportView:
     metrics: tuple[MetricRow, ...]
     headlines: tuple[MetricRow, ...]
     gates: tuple[GateRow, ...]
-    comparisons: tuple[ComparisonView, ...]
+    comparisons: tuple[tuple[ComparisonView, tuple[PairedTable, ...]], ...]
+    """Each with its slices."""
+    slices: tuple[SliceTable, ...]
+    search: SearchView | None
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
     reading: str
@@ -93,14 +90,19 @@ def view(report: Report) -> ReportView:
         created=report.created.strftime("%-d %B %Y, %H:%M UTC"),
         rows=f"{report.rows:,}",
         metrics=metrics,
-        headlines=tuple(by_name[name] for name in _HEADLINES[report.task] if name in by_name),
+        headlines=tuple(by_name[name] for name in HEADLINES[report.task] if name in by_name),
         gates=tuple(
             GateRow(
-                label=words(g.metric)[0], rule=g.rule.replace("_", " "), passed=g.passed, sentence=g.sentence
+                label=words(g.metric)[0],
+                rule=g.rule.replace("_", " ") + (f", by {g.by}" if g.by else ""),
+                passed=g.passed,
+                sentence=g.sentence,
             )
             for g in report.gates
         ),
-        comparisons=tuple(compared(comparison) for comparison in report.comparisons),
+        comparisons=tuple((compared(c), paired_tables(c, report)) for c in report.comparisons),
+        slices=tables(report),
+        search=searched(report.search) if report.search else None,
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",

@@ -5,6 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+HEADLINES: Mapping[str, tuple[str, ...]] = {
+    "binary": ("roc_auc", "recall", "specificity", "brier"),
+    "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr"),
+    "regression": ("r2", "rmse", "mae", "mape"),
+}
+"""What a reader looks at first."""
 UNIT_RANGE = {
     "roc_auc",
     "roc_auc_ovr",

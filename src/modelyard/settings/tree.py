@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 from typing import Annotated, Literal
 
 import msgspec
@@ -164,6 +165,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ``non_inferiority``, that it is shown to be; ``inferiority``, that it is not shown not to be."""
     confidence: Share | None = None
     """Of ``non_inferiority`` and ``inferiority``, one-sided; by default 0.95."""
+    slices: tuple[str, ...] = ()
+    """Columns in each of whose categories or bins the bounds must hold too."""
 
     def __post_init__(self) -> None:
         if self.no_worse_than is None and self.test != "point":
@@ -172,11 +175,30 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("'confidence' goes with 'test' = 'non_inferiority' or 'inferiority'")
 
 
+class SliceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``slices = [{ ... }]``: a column with bins of one's own."""
+
+    column: str
+    edges: Annotated[tuple[float, ...], Meta(min_length=1, max_length=19)]
+    """Rising; a value is in the first bin whose edge it does not exceed."""
+
+    def __post_init__(self) -> None:
+        if any(a >= b for a, b in itertools.pairwise(self.edges)):
+            raise ValueError("'edges' must rise")
+
+
 class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[models.NAME.evaluation]``: what the report holds beyond metrics and gates."""
 
     champion: Name | None = None
     """An environment whose live version the report compares with, whether or not a gate asks."""
+    slices: tuple[str | SliceSettings, ...] = ()
+    """Columns whose categories or bins the report looks at one by one; numbers are cut at their quartiles, or at
+    ``edges`` of ``{ column = "age", edges = [30, 50] }``. A column need not be a feature."""
+    min_rows: Annotated[int, Meta(ge=2)] = 30
+    """A slice of fewer rows is counted and not judged."""
+    search: bool = True
+    """Look for weak slices among all features."""
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

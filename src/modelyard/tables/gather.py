@@ -51,6 +51,14 @@ def target(frame: pl.DataFrame, schema: Schema) -> NDArray[Any]:
     return _cast(series, column, kinds[column.kind]).to_numpy()
 
 
+def values(frame: pl.DataFrame, column: Column) -> NDArray[Any]:
+    """A column [n] as a batch holds it: objects (strings, None for null), or float64 with NaN."""
+    series = _series(frame, column.name)
+    if column.kind == "string":
+        return np.array([*_cast(series, column, pl.String).to_list(), None], dtype=object)[:-1]
+    return numbers(series, column)
+
+
 def _series(frame: pl.DataFrame, name: str) -> pl.Series:
     try:
         return frame.get_column(name)

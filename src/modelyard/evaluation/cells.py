@@ -1,0 +1,90 @@
+"""Columns cut into categories and bins."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelyard.records.schema import Kind
+from modelyard.render.figures import figure
+
+MOST = 20
+"""Further categories, by falling rows, are one."""
+_AS_THEY_ARE = 6
+"""A number with so few distinct values has a cell for each."""
+_MISSING, _OTHER = "missing", "all others"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """A column's cells; ``codes`` [n] says in which of them each row is."""
+
+    column: str
+    labels: tuple[str, ...]
+    codes: NDArray[np.intp]
+
+    def rows(self, cell: int) -> NDArray[np.intp]:
+        """The rows of one cell."""
+        return np.flatnonzero(self.codes == cell)
+
+
+def cut(column: str, kind: Kind, values: NDArray[Any], edges: Sequence[float] = ()) -> Cells:
+    """The cells of a column's values as ``tables.gather.values`` gives them; those without rows are left out.
+
+    Texts: each category. Numbers, days and times: ``(edge, edge]`` with open ends; without ``edges`` each
+    value where there are few, else quarters of equal rows. Where a value is missing that is a cell, the last.
+    """
+    if kind == "string":
+        return _categories(column, values)
+    known = np.isfinite(values)
+    if kind == "boolean":
+        labels, codes = ["false", "true"], np.where(known, values != 0, 0).astype(np.intp)
+    else:
+        distinct = np.unique(values[known])
+        if not edges and len(distinct) <= _AS_THEY_ARE:
+            labels = [figure(float(v), kind) for v in distinct]
+            codes = np.searchsorted(distinct, values)
+        else:
+            ends = np.array(edges) if len(edges) else _quartiles(values[known], distinct)
+            labels = _bins([figure(float(v), kind) for v in ends])
+            codes = np.searchsorted(ends, values, side="left")
+    return _occurring(column, [*labels, _MISSING], np.where(known, codes, len(labels)))
+
+
+def _categories(column: str, values: NDArray[Any]) -> Cells:
+    seen = Counter(v for v in values.tolist() if v is not None)
+    kept = sorted(seen, key=lambda label: (-seen[label], label))[:MOST]
+    place = {label: at for at, label in enumerate(kept)}
+    place[None] = len(kept) + 1
+    codes = np.fromiter((place.get(v, len(kept)) for v in values.tolist()), np.intp, len(values))
+    return _occurring(column, [*kept, f"{_OTHER} ({len(seen) - len(kept):,})", _MISSING], codes)
+
+
+def _quartiles(known: NDArray[np.float64], distinct: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values, so that equal ones stay together; without the greatest, above which nothing is."""
+    if not len(known):
+        return distinct
+    ends = np.unique(np.quantile(known, [0.25, 0.5, 0.75], method="inverted_cdf"))
+    below: NDArray[np.float64] = ends[ends < distinct[-1]]
+    return below
+
+
+def _bins(ends: list[str]) -> list[str]:
+    if not ends:
+        return ["all"]
+    between = [f"above {low} to {high}" for low, high in itertools.pairwise(ends)]
+    return [f"up to {ends[0]}", *between, f"above {ends[-1]}"]
+
+
+def _occurring(column: str, labels: Sequence[str], codes: NDArray[np.intp]) -> Cells:
+    counts = np.bincount(codes, minlength=len(labels))
+    held = np.flatnonzero(counts)
+    place = np.zeros(len(labels), dtype=np.intp)
+    place[held] = np.arange(len(held))
+    return Cells(column, tuple(labels[int(at)] for at in held), place[codes])

@@ -1,0 +1,35 @@
+"""What a report is to hold beyond metrics and gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from modelyard.records.schema import Column
+
+SAMPLE = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sliced:
+    """A column whose cells are looked at: values [n] as ``tables.gather.values`` gives them."""
+
+    column: Column
+    values: NDArray[Any]
+    edges: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """Nothing by default: then only what gates need is looked at."""
+
+    slices: tuple[Sliced, ...] = ()
+    """Columns in each of whose cells the model is measured too."""
+    min_rows: int = 30
+    """A cell of fewer rows is counted and not judged."""
+    search: bool = False
+    """Look for weak slices."""
+    most_rows: int = SAMPLE
+    """Slices, and what follows them in a report, look at no more rows than these, drawn at random."""
