@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modelyard.data.fingerprint import fingerprint
 from modelyard.data.sources import database, delta, http, listing, local, objects, python
+from modelyard.data.sources.since import Since
 from modelyard.data.sources.staged import Place, Staged
 from modelyard.errors import DataRefused, StoreDown
 from modelyard.records.dataset import SourceFile
@@ -20,15 +21,18 @@ __all__ = ["Staged", "recorded", "stage"]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def stage(source: listing.Setting, root: Path, scratch: Path) -> tuple[Staged, ...]:
+def stage(
+    source: listing.Setting, root: Path, scratch: Path, *, since: Since | None = None
+) -> tuple[Staged, ...]:
     """The source's rows as local CSV (UTF-8, commas) and Parquet files, in the order of the sources.
 
     Local CSV and Parquet files are named in place, all else is streamed into ``scratch``, which need
-    not be there; on any error it is removed. Raises ``SourceMissing``, ``SettingsError``,
+    not be there; on any error it is removed. Databases and functions are asked for rows from ``since`` on, all
+    others give all. Raises ``SourceMissing``, ``SettingsError``,
     ``ExtraMissing``, ``AuthorError``, ``DataRefused``, ``SourceDown``, or ``StoreDown`` for a full disk;
     no message holds credentials.
     """
-    place = Place(root, scratch)
+    place = Place(root, scratch, since)
     name = "source"
     staged: dict[Path, Staged] = {}
     try:
@@ -66,7 +70,7 @@ def _stage(source: SourceSettings, place: Place) -> Iterator[Staged]:
     elif kind == "delta":
         yield delta.stage(source, place)
     elif kind == "python":
-        yield python.stage(source.python or "", place)
+        yield from python.stage(source.python or "", place)
     elif kind == "database":
         yield from database.stage(source, place)
     elif kind == "http":

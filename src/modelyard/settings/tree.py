@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -133,6 +134,39 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("'separator' cannot be a quote or a line's end")
 
 
+Mode = Literal["full", "append", "upsert", "watermark"]
+
+
+class IncrementalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``incremental``: what an ingest makes of the rows of the version before; ``incremental = "append"`` is short
+    for ``{ mode = "append" }``."""
+
+    mode: Mode
+    """``full``: the sources are the whole table. ``append``: their rows are added to the version before.
+    ``upsert``: rows with a known key replace the old ones. ``watermark``: only rows newer than the version
+    before are taken; with a key they are upserted."""
+    on: str | None = None
+    """With ``watermark``: the column of times, days or numbers that tells what is newer."""
+    lateness: int | float | str | None = None
+    """With ``watermark`` and a key: how far below the newest row others may still arrive, such as ``"2d"``,
+    or a number where ``on`` holds numbers."""
+    since: int | float | str | None = None
+    """With ``watermark``: what is older is never taken, such as ``"2026-01-01"``."""
+
+    def __post_init__(self) -> None:
+        if self.mode == "watermark" and self.on is None:
+            raise ValueError("'watermark' needs 'on', the column that tells what is newer")
+        for name in ("on", "lateness", "since"):
+            if self.mode != "watermark" and getattr(self, name) is not None:
+                raise ValueError(f"'{name}' goes with 'watermark', not with '{self.mode}'")
+        if isinstance(self.lateness, str) and not re.fullmatch(r"[0-9]+[smhd]", self.lateness):
+            raise ValueError(
+                f"'lateness' is a span such as 30m, 12h or 2d, or a number, not '{self.lateness}'"
+            )
+        if isinstance(self.lateness, int | float) and not self.lateness >= 0:
+            raise ValueError("'lateness' is no number below 0")
+
+
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[data.NAME]``: a dataset and where its rows come from."""
 
@@ -149,6 +183,22 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     split: SplitSettings = SplitSettings()
     refuse: tuple[Finding, ...] = ()
     """Findings that refuse the version instead of being reported only."""
+    incremental: Mode | IncrementalSettings = "full"
+    """Whether the sources are the whole table or what is new of it: ``append``, ``upsert`` or
+    ``{ mode = "watermark", on = "COLUMN" }``."""
+
+    def __post_init__(self) -> None:
+        growth = self.growth
+        if growth.mode == "upsert" and not self.key:
+            raise ValueError("'upsert' replaces rows by their key; set 'key' too")
+        if growth.lateness and not self.key:
+            raise ValueError("'lateness' takes rows again, which only a key can tell; set 'key' too")
+
+    @property
+    def growth(self) -> IncrementalSettings:
+        """``incremental`` in its long form."""
+        how = self.incremental
+        return how if isinstance(how, IncrementalSettings) else IncrementalSettings(mode=how)
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
