@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import msgspec
 from modelyard.errors import DataRefused, StoreDown
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
-from modelyard.records.dataset import DatasetVersion, SourceFile
+from modelyard.records.dataset import DatasetVersion, Intake, SourceFile
 from modelyard.settings import DataSettings
 
 if TYPE_CHECKING:
+    from modelyard.data import Base, Novelty, Prepared
     from modelyard.data.enforcement import Enforced
     from modelyard.data.schema_file import Declaration
 
@@ -24,36 +26,68 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     """False: the sources hold what the latest version holds."""
     schema_file: str = ""
     """The schema file, relative to the project, when it was begun or written anew."""
+    intake: Intake | None = None
+    """What an incremental ingest read and made of it."""
 
 
-def ingest(project: Project, dataset: str, *, operation: str | None = None) -> Ingested:
+class _Overtaken(Exception):
+    """Another ingest made a version meanwhile."""
+
+
+def ingest(project: Project, dataset: str, *, operation: str | None = None, full: bool = False) -> Ingested:
     """Extract, check, profile and split the dataset's sources; store them as its next version.
 
-    The same content again makes no new version, and mends files of it that were damaged. On any error the latest version stays as it was, and
-    rows that a declared rule refuses are kept in ``.modelyard/quarantine``. What was seen is written into
-    the dataset's schema file.
+    With ``incremental`` what was taken in before is not read again, and the rows of the version before stay;
+    ``full`` makes the sources the whole table once more. The same content again makes no new version, and mends
+    files of it that were damaged. On any error the latest version stays as it was, and rows that a declared rule refuses are kept in
+    ``.modelyard/quarantine``. What was seen is written into the dataset's schema file.
     """
-    from modelyard.data import agrees, declared, origins, schema_file
+    operation = operation or fresh("ingest")
+    for _ in range(_ATTEMPTS):
+        try:
+            return _ingest(project, dataset, operation, full)
+        except _Overtaken:
+            project.tell(f"another ingest of {dataset} was first; looking again")
+    raise StoreDown(f"Other ingests of {dataset} keep making versions; run it again.")
+
+
+_ATTEMPTS = 8
+
+
+def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Ingested:
+    from modelyard.data import NothingNew, agrees, declared, fingerprint, novelty, schema_file
 
     settings = project.data(dataset)
-    path = schema_path(project, dataset)
-    declaration = schema_file.read(path)
-    files = origins(settings, project.root)
+    declaration = schema_file.read(schema_path(project, dataset))
     with project.yard.read() as facts:
         latest = facts.datasets.latest(dataset)
-    if (
-        latest
-        and latest.declared == declaration.digest
-        and _is_made_of(latest, files, settings)
-        and all((project.tables / latest.table / part).exists() for part in latest.parts)
+    if latest is None:
+        return _take(_Taking(project, dataset, settings, declaration, None), operation)
+    settled = (
+        latest.declared == declaration.digest
+        and (latest.schema.target, latest.schema.key) == (settings.target, _key(settings))
         and agrees(latest.split, declared(settings.split, project.root))
         and not any(found.kind in settings.refuse for found in latest.findings)
-    ):
-        if declaration.table.freshness is not None:
-            _still_fresh(_enforced(project, dataset, declaration), latest)
-        return Ingested(version=latest, new=False, schema_file=_written(project, path, latest, again=False))
-    enforced = _enforced(project, dataset, declaration)
-    return _ingest(project, dataset, settings, latest, enforced, operation or fresh("ingest"))
+        and all((project.tables / latest.table / part).exists() for part in latest.parts)
+    )
+    found = None
+    if full:
+        same = False
+    elif settings.growth.mode == "full":
+        whole = latest.intake is None or latest.intake.mode == "append"
+        same = latest.sources == fingerprint(settings.source, project.root) and whole
+    else:
+        found = novelty(settings, project.root, latest.sources)
+        same = not found.source
+    if same and settled:
+        return _unchanged(project, declaration, latest)
+    taking = _Taking(project, dataset, settings, declaration, latest, found, anew=not settled)
+    try:
+        return _take(taking, operation)
+    except NothingNew as nothing:
+        return msgspec.structs.replace(
+            _unchanged(project, declaration, latest), intake=taking.counted(nothing.intake)
+        )
 
 
 def schema_path(project: Project, dataset: str) -> Path:
@@ -113,29 +147,76 @@ def _written(project: Project, path: Path, version: DatasetVersion, *, again: bo
     return str(path.relative_to(project.root) if path.is_relative_to(project.root) else path)
 
 
-def _ingest(
-    project: Project,
-    dataset: str,
-    settings: DataSettings,
-    latest: DatasetVersion | None,
-    enforced: Enforced,
-    operation: str,
-) -> Ingested:
-    from modelyard.data import prepare, store, whole
-    from modelyard.data.definition import differs
+@dataclass(frozen=True)
+class _Taking:
+    """What is taken in where."""
 
+    project: Project
+    dataset: str
+    settings: DataSettings
+    declaration: Declaration
+    latest: DatasetVersion | None
+    novelty: Novelty | None = None
+    """With ``incremental``, of the version before; else the sources are the whole table."""
+    anew: bool = False
+
+    def prepare(self) -> Prepared:
+        """Raises ``NothingNew`` when no row is new."""
+        from modelyard.data import prepare
+
+        settings = self.settings
+        if self.novelty:
+            settings = msgspec.structs.replace(settings, source=self.novelty.source)
+        return prepare(
+            settings,
+            self.project.root,
+            previous=self.latest.schema if self.latest else None,
+            enforced=_enforced(self.project, self.dataset, self.declaration),
+            scratch=self.project.tables / ".scratch",
+            tell=self.project.tell,
+            dealt=self.latest.split if self.latest else None,
+            base=self._base(),
+        )
+
+    def _base(self) -> Base | None:
+        from modelyard.data import Base, parts, refuse_again, threshold
+
+        growth, key = self.settings.growth, _key(self.settings)
+        if growth.mode == "full":
+            return None
+        version = self.latest if self.novelty else None
+        held: tuple[Path, ...] = ()
+        if version:
+            table = self.project.tables / version.table
+            held = tuple(table / name for name in parts(table, version))
+        if version and self.novelty and growth.mode != "watermark" and not key:
+            refuse_again(self.novelty, version)
+        since = threshold(growth, version, held, keyed=bool(key))
+        return Base(settings=growth, version=version, parts=held, since=since, anew=self.anew)
+
+    def sources(self, prepared: Prepared) -> tuple[SourceFile, ...]:
+        from modelyard.data import together
+
+        if self.novelty and self.latest:
+            return together(self.latest.sources, prepared.sources)
+        return prepared.sources
+
+    def counted(self, intake: Intake | None, *, files: int = 0) -> Intake | None:
+        """With the files that were read and those that were not."""
+        if intake is None:
+            return None
+        known = self.novelty.known if self.novelty else 0
+        return msgspec.structs.replace(intake, files=self.novelty.new if self.novelty else files, known=known)
+
+
+def _take(taking: _Taking, operation: str) -> Ingested:
+    from modelyard.data import store, whole
+
+    project, dataset, latest = taking.project, taking.dataset, taking.latest
     project.tell(f"reading {dataset}")
-    prepared = prepare(
-        settings,
-        project.root,
-        previous=latest.schema if latest else None,
-        enforced=enforced,
-        scratch=project.tables / ".scratch",
-        tell=project.tell,
-        dealt=latest.split if latest else None,
-        reshaped=latest is not None and differs(settings, project.root, latest.sources),
-    )
-    declared = enforced.declaration.digest
+    prepared = taking.prepare()
+    intake = taking.counted(prepared.intake, files=len(prepared.sources))
+    declared = taking.declaration.digest
     same = latest is not None and (latest.digest, latest.schema, latest.split, latest.declared) == (
         prepared.digest,
         prepared.schema,
@@ -143,7 +224,7 @@ def _ingest(
         declared,
     )
     if latest and same and whole(latest, project.tables):
-        return Ingested(version=latest, new=False)
+        return Ingested(version=latest, new=False, intake=intake)
     profile = project.artifacts.put(msgspec.json.encode(prepared.profile))
     project.tell(f"storing {dataset}")
     try:
@@ -153,9 +234,12 @@ def _ingest(
             f"The table of {dataset} could not be written: {error}; make room and run it again."
         ) from None
     if latest and same and stored.parts == latest.parts:
-        return Ingested(version=latest, new=False)  # its damaged files were put in order
+        return Ingested(version=latest, new=False, intake=intake)  # its damaged files were put in order
 
     def add(facts: Facts) -> DatasetVersion:
+        newest = facts.datasets.latest(dataset)
+        if (newest and newest.number) != (latest and latest.number):
+            raise _Overtaken
         number = facts.datasets.next_number(dataset)
         version = DatasetVersion(
             dataset=dataset,
@@ -169,11 +253,13 @@ def _ingest(
             schema=prepared.schema,
             profile=profile,
             split=prepared.split,
-            sources=prepared.sources,
+            sources=taking.sources(prepared),
             marks=prepared.marks,
             declared=declared,
             newest=prepared.newest,
             findings=prepared.findings,
+            watermark=prepared.watermark,
+            intake=intake,
             created=now(),
         )
         facts.datasets.add(version)
@@ -181,12 +267,16 @@ def _ingest(
         return version
 
     version = project.yard.once(operation, project.actor, add, DatasetVersion)
-    written = _written(project, enforced.path, version, again=True)
-    return Ingested(version=version, new=True, schema_file=written)
+    written = _written(project, schema_path(project, dataset), version, again=True)
+    return Ingested(version=version, new=True, schema_file=written, intake=intake)
 
 
-def _is_made_of(
-    version: DatasetVersion, files: tuple[SourceFile, ...] | None, settings: DataSettings
-) -> bool:
-    key = (settings.key,) if isinstance(settings.key, str) else settings.key
-    return version.sources == files and (version.schema.target, version.schema.key) == (settings.target, key)
+def _unchanged(project: Project, declaration: Declaration, latest: DatasetVersion) -> Ingested:
+    if declaration.table.freshness is not None:
+        _still_fresh(_enforced(project, latest.dataset, declaration), latest)
+    written = _written(project, schema_path(project, latest.dataset), latest, again=False)
+    return Ingested(version=latest, new=False, schema_file=written)
+
+
+def _key(settings: DataSettings) -> tuple[str, ...]:
+    return (settings.key,) if isinstance(settings.key, str) else settings.key

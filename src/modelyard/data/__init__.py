@@ -1,6 +1,6 @@
 """From sources to a dataset version (floor 4).
 
-``fingerprint`` and ``origins`` need the standard library only, so that a build in which nothing changed stays
+``fingerprint`` and ``novelty`` need the standard library only, so that a build in which nothing changed stays
 quick; the others arrive with Polars at their first use.
 """
 
@@ -10,18 +10,23 @@ import importlib
 from typing import TYPE_CHECKING
 
 from modelyard.data.fingerprint import fingerprint
-from modelyard.data.origins import origins
+from modelyard.data.novelty import NothingNew, Novelty, novelty, refuse_again, together
 from modelyard.data.splitting import agrees, declared
 
 if TYPE_CHECKING:
     from modelyard.data.description import describe
     from modelyard.data.difference import differ
     from modelyard.data.extraction import extract
+    from modelyard.data.growth import Base
     from modelyard.data.inspection import inspect, parts, strays, whole
     from modelyard.data.preparation import Prepared, prepare
     from modelyard.data.shelf import Stored, load, scan, store
+    from modelyard.data.watermarks import threshold
 
 __all__ = [
+    "Base",
+    "NothingNew",
+    "Novelty",
     "Prepared",
     "Stored",
     "agrees",
@@ -32,16 +37,20 @@ __all__ = [
     "fingerprint",
     "inspect",
     "load",
-    "origins",
+    "novelty",
     "parts",
     "prepare",
+    "refuse_again",
     "scan",
     "store",
     "strays",
+    "threshold",
+    "together",
     "whole",
 ]
 
 _HOMES = {
+    "Base": "growth",
     "Prepared": "preparation",
     "Stored": "shelf",
     "describe": "description",
@@ -54,6 +63,7 @@ _HOMES = {
     "scan": "shelf",
     "store": "shelf",
     "strays": "inspection",
+    "threshold": "watermarks",
     "whole": "inspection",
 }
 

@@ -132,12 +132,14 @@ def read_through(
     tell: Callable[[int, int], None] = lambda _rows, _bytes: None,
     block: int = csv.BLOCK,
     refuse: Refuse = refusal,
+    some: bool = True,
 ) -> Reading[Work]:
     """Call ``work`` with the rows of all files, piece by piece, on several threads.
 
     ``begin`` is told the kinds before each reading; when it is told again, what the works before have given is
     forgotten. Pieces have the columns of the first file and the storage types of their kinds (floats where no
-    row has a value). ``tell`` hears how many rows and bytes are done. Raises as ``extract``;
+    row has a value). Without any row the files are refused, unless ``some`` is
+    false. ``tell`` hears how many rows and bytes are done. Raises as ``extract``;
     values that are none of their known kind are all counted before ``refuse`` makes the error of them.
     """
     heads = [_open(at, staged) for at, staged in enumerate(files)]
@@ -150,7 +152,7 @@ def read_through(
         begin(kinds)
         found = _read_once(heads, work, kinds, hints, tell, block, refuse)
         if isinstance(found, Reading):
-            if found.rows == 0:
+            if some and found.rows == 0:
                 names = ", ".join(h.staged.origin for h in heads[:3])
                 raise DataRefused(f"{names}: columns but no rows; give rows.")
             return found
@@ -287,7 +289,8 @@ def _open(at: int, staged: Staged) -> _File:
     try:
         if staged.form == "csv":
             return _File(at, staged, csv.header(staged.path))
-        names = [str(name) for name in pq.read_schema(staged.path).names]
+        held = (str(name) for name in pq.read_schema(staged.path).names)
+        names = [name for name in held if name not in staged.leave]
     except (PermissionError, pa.ArrowException, OSError) as error:
         raise _unreadable(staged, error) from None
     except DataRefused as error:
@@ -340,7 +343,7 @@ def _first_kinds(head: _File, hints: Mapping[str, Column]) -> Kinds:
         except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(head.staged, error) from None
         assert isinstance(empty, pl.DataFrame)
-        kinds = {series.name: kind_of(series.dtype) for series in empty}
+        kinds = {name: kind_of(empty[name].dtype) for name in head.names}
     return {name: hints[name].kind if name in hints else kind for name, kind in kinds.items()}
 
 

@@ -20,16 +20,17 @@ from modelyard.data.csv import BLOCK
 from modelyard.data.dealing import Dealer, dealer
 from modelyard.data.enforcement import Enforced
 from modelyard.data.extraction import Kinds, in_order, read_through
+from modelyard.data.fingerprint import fingerprint, locate
+from modelyard.data.growth import Base, grow
 from modelyard.data.leakage import Glance, Watch
 from modelyard.data.names import check_columns, check_kinds, check_names
-from modelyard.data.origins import origins, stamps
 from modelyard.data.piecework import Piecework
 from modelyard.data.roles import check_key, check_sides, check_target
-from modelyard.data.shaping.shape import shape
-from modelyard.data.staging import all_recorded, stage
-from modelyard.data.succession import carry, follow, marks_of
+from modelyard.data.sources.listing import Setting, kind, listed
+from modelyard.data.staging import Staged, recorded, stage
+from modelyard.data.succession import carry, marks_of
 from modelyard.errors import DataRefused
-from modelyard.records.dataset import DataFinding, SourceFile, Split
+from modelyard.records.dataset import DataFinding, Intake, SourceFile, Split, Watermark
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
@@ -67,6 +68,8 @@ class Prepared:
     """The columns after those of the schema."""
     test_rows: int
     rows: int
+    intake: Intake | None = None
+    watermark: Watermark | None = None
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -81,25 +84,25 @@ def prepare(
     previous: Schema | None,
     enforced: Enforced | None = None,
     dealt: Split | None = None,
-    reshaped: bool = False,
     scratch: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
     block: int = BLOCK,
+    base: Base | None = None,
 ) -> Prepared:
     """Extract, check against the version before, infer, split, profile; in the memory of a few blocks.
 
     A column keeps its kind from version to version; integers may become floats, a column that never
     had a value may become anything. Nulls, ranges and categories are inferred anew; what is declared (in
-    ``enforced``, or else in the version before) refuses. ``dealt`` is the split of the version before, and
-    ``reshaped`` says that its transform was another, so that columns may come, go and change. What is read is kept in a folder of its own under ``scratch``, on the disk of the
-    tables at best, until the result is let go of. ``tell`` hears of rows and bytes. Raises
-    ``SourceMissing``, ``StoreDown``, or ``DataRefused`` naming file, row and column.
+    ``enforced``, or else in the version before) refuses. ``dealt`` is the split of the version before. With ``base`` the
+    rows of that version stay, and those of the sources are added or replace some. What is read is kept in a folder of
+    its own under ``scratch``, on the disk of the tables at best, until the result is let go of. ``tell`` hears of
+    rows and bytes. Raises ``NothingNew`` with ``base``, ``SourceMissing``, ``StoreDown``, or ``DataRefused`` naming file, row and column.
     """
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
     folder = Scratch("rows-", scratch)
     try:
-        prepared = _prepare(settings, root, previous, enforced, dealt, reshaped, folder.path, tell, block)
+        prepared = _prepare(settings, root, previous, enforced, dealt, folder.path, tell, block, base)
     except BaseException:
         folder.close()
         raise
@@ -113,20 +116,41 @@ def _prepare(
     previous: Schema | None,
     enforced: Enforced | None,
     dealt: Split | None,
-    reshaped: bool,
     folder: Path,
     tell: Callable[[str], None],
     block: int,
+    base: Base | None,
 ) -> Prepared:
-    then = None if reshaped else previous
-    hints = enforced.hints(then) if enforced else then
-    latest = previous = enforced.before(previous) if enforced else previous
+    hints = enforced.hints(previous) if enforced else previous
+    previous = enforced.before(previous) if enforced else previous
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
-    before = stamps(settings, root)
-    sources = origins(settings, root)
+    asked = settings.source
+    before = _stamps(asked, root) if asked else []
+    sources = fingerprint(asked, root) if asked else ()
     readings: list[Piecework] = []
-    inputs = {name: stage(one, root, folder / "staged" / name) for name, one in settings.inputs.items()}
-    staged = shape(inputs, settings, root, folder / "shaped", tell=tell, block=block)
+    read = stage(asked, root, folder / "staged", since=base.since if base else None) if asked else ()
+    staged, grown = read, None
+
+    def fits(kinds: Kinds) -> Kinds:
+        check_names(list(kinds), settings.target, key)
+        if previous is not None:
+            check_columns(list(kinds), previous)
+            check_kinds(kinds, previous)
+        return enforced.kinds(kinds) if enforced else kinds
+
+    if base:
+        grown = grow(
+            read,
+            base,
+            key=key,
+            hints=hints,
+            fits=fits,
+            folder=folder / "grown",
+            tell=_progress(tell, _size(read)),
+            block=block,
+            refuse=(enforced or Enforced()).unread,
+        )
+        staged, hints = grown.staged, grown.hints
 
     def times(name: str) -> tuple[pl.Series, Schema]:
         """One column whole, for which everything is read once more."""
@@ -139,14 +163,7 @@ def _prepare(
         return dealer(schema, settings=settings.split, root=root, before=before_split, times=times)
 
     def begin(kinds: Kinds) -> None:
-        nonlocal previous
-        check_names(list(kinds), settings.target, key)
-        if reshaped and latest is not None:
-            previous = follow(latest, kinds)
-        if previous is not None:
-            check_columns(list(kinds), previous)
-            check_kinds(kinds, previous)
-        kinds = enforced.kinds(kinds) if enforced else kinds
+        kinds = fits(kinds)
         at = folder / str(len(readings))
         at.mkdir()
         readings.append(
@@ -167,15 +184,16 @@ def _prepare(
         lambda frame: readings[-1].work(frame),
         schema=hints,
         begin=begin,
-        tell=_progress(tell, sum(one.path.stat().st_size for one in staged)),
+        tell=_progress(tell, _size(staged)),
         block=block,
         refuse=(enforced or Enforced()).unread,
     )
-    if stamps(settings, root) != before:
+    if asked and _stamps(asked, root) != before:
         raise DataRefused("The sources changed while they were read; run it again when they are complete.")
-    made_of = all_recorded(settings, root, inputs) if sources is None else sources
-    for name in ("staged", "shaped"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    made_of = recorded(asked, root, read) if sources is None else sources
+    for done_with in ("staged", "grown"):
+        shutil.rmtree(folder / done_with, ignore_errors=True)
+    reading = grown.traced(reading) if grown else reading
     pieces, done = reading.done, readings[-1]
     if done.dealer.trouble:
         raise done.dealer.trouble
@@ -228,7 +246,13 @@ def _prepare(
         extra=tuple(done.dealer.extra),
         test_rows=test_rows,
         rows=reading.rows,
+        intake=grown.intake if grown else None,
+        watermark=grown.watermark if grown else None,
     )
+
+
+def _size(staged: Sequence[Staged]) -> int:
+    return sum(one.path.stat().st_size for one in staged)
 
 
 def _progress(tell: Callable[[str], None], size: int) -> Callable[[int, int], None]:
@@ -275,3 +299,9 @@ def _refuse(findings: tuple[DataFinding, ...], settings: DataSettings) -> None:
     for found in findings:
         if found.kind in settings.refuse:
             raise DataRefused(f"{found.sentence} ('refuse' names {found.kind}.)")
+
+
+def _stamps(source: Setting, root: Path) -> list[object]:
+    local: list[object] = [(p, p.stat().st_size, p.stat().st_mtime_ns) for p in locate(source, root)]
+    elsewhere = tuple(one for one in listed(source) if kind(one, root) != "files")
+    return [*local, fingerprint(elsewhere, root)] if elsewhere else local

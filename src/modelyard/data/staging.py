@@ -5,31 +5,34 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from modelyard.data.definition import definition
 from modelyard.data.fingerprint import fingerprint
 from modelyard.data.sources import database, delta, http, listing, local, objects, python
+from modelyard.data.sources.since import Since
 from modelyard.data.sources.staged import Place, Staged
 from modelyard.errors import DataRefused, StoreDown
 from modelyard.records.dataset import SourceFile
-from modelyard.settings import DataSettings, SourceSettings
+from modelyard.settings import SourceSettings
 
-__all__ = ["Staged", "all_recorded", "recorded", "stage"]
+__all__ = ["Staged", "recorded", "stage"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def stage(source: listing.Setting, root: Path, scratch: Path) -> tuple[Staged, ...]:
+def stage(
+    source: listing.Setting, root: Path, scratch: Path, *, since: Since | None = None
+) -> tuple[Staged, ...]:
     """The source's rows as local CSV (UTF-8, commas) and Parquet files, in the order of the sources.
 
     Local CSV and Parquet files are named in place, all else is streamed into ``scratch``, which need
-    not be there; on any error it is removed. Raises ``SourceMissing``, ``SettingsError``,
+    not be there; on any error it is removed. Databases and functions are asked for rows from ``since`` on, all
+    others give all. Raises ``SourceMissing``, ``SettingsError``,
     ``ExtraMissing``, ``AuthorError``, ``DataRefused``, ``SourceDown``, or ``StoreDown`` for a full disk;
     no message holds credentials.
     """
-    place = Place(root, scratch)
+    place = Place(root, scratch, since)
     name = "source"
     staged: dict[Path, Staged] = {}
     try:
@@ -59,14 +62,6 @@ def recorded(source: listing.Setting, root: Path, staged: tuple[Staged, ...]) ->
     return tuple(dict.fromkeys(found))
 
 
-def all_recorded(
-    settings: DataSettings, root: Path, staged: Mapping[str, tuple[Staged, ...]]
-) -> tuple[SourceFile, ...]:
-    """``recorded`` of every source, and the transform's definition after them."""
-    found = [file for name, one in settings.inputs.items() for file in recorded(one, root, staged[name])]
-    return (*dict.fromkeys(found), *definition(settings, root))
-
-
 def _stage(source: SourceSettings, place: Place) -> Iterator[Staged]:
     kind = listing.kind(source, place.root)
     if kind == "files":
@@ -75,7 +70,7 @@ def _stage(source: SourceSettings, place: Place) -> Iterator[Staged]:
     elif kind == "delta":
         yield delta.stage(source, place)
     elif kind == "python":
-        yield python.stage(source.python or "", place)
+        yield from python.stage(source.python or "", place)
     elif kind == "database":
         yield from database.stage(source, place)
     elif kind == "http":

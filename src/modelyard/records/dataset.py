@@ -67,6 +67,41 @@ class DataFinding(msgspec.Struct, frozen=True, kw_only=True):
     """What it means and what to do."""
 
 
+Mode = Literal["full", "append", "upsert", "watermark"]
+
+
+class Watermark(msgspec.Struct, frozen=True, kw_only=True):
+    """The highest value of the column by which an incremental ingest tells what is newer."""
+
+    on: str
+    value: int | float | str
+    """Days and times as ISO 8601."""
+
+
+class Intake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an incremental ingest took in: ``read = added + replaced + identical + superseded + aside``."""
+
+    mode: Mode
+    base: int | None = None
+    """The number of the version before."""
+    files: int = 0
+    """Files and addresses that were read."""
+    known: int = 0
+    """Files that were not read again, since an earlier version holds them."""
+    read: int = 0
+    added: int = 0
+    replaced: int = 0
+    """Rows that took the place of one with the same key."""
+    identical: int = 0
+    """Rows that were there already, value by value."""
+    superseded: int = 0
+    """Rows whose key came again later in what was read."""
+    aside: int = 0
+    """Rows at or below the watermark."""
+    before: int = 0
+    """Rows of the version before; ``before + added`` is what there is now."""
+
+
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """``dataset@number``; ``digest`` is of the logical content, whatever the files look like."""
 
@@ -92,6 +127,10 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     newest: dt.datetime | None = None
     """The latest value of the column that tells freshness, when one is declared."""
     findings: tuple[DataFinding, ...] = ()
+    watermark: Watermark | None = None
+    """The newest of all rows taken in, with ``watermark``."""
+    intake: Intake | None = None
+    """What was taken in to make it of the version before; None when the sources were the whole table."""
     created: dt.datetime
 
     @property

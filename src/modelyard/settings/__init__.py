@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from modelyard.settings.read import find, read
 from modelyard.settings.tree import (
-    AsOfSettings,
     DataSettings,
-    DeduplicateSettings,
     EnvironmentSettings,
     GateSettings,
+    IncrementalSettings,
     ModelSettings,
     MonitorSettings,
     ProjectSettings,
     Settings,
     SourceSettings,
     SplitSettings,
-    TransformSettings,
     YardSettings,
 )
 
 __all__ = [
-    "AsOfSettings",
     "DataSettings",
-    "DeduplicateSettings",
     "EnvironmentSettings",
     "GateSettings",
+    "IncrementalSettings",
     "ModelSettings",
     "MonitorSettings",
     "ProjectSettings",
     "Settings",
     "SourceSettings",
     "SplitSettings",
-    "TransformSettings",
     "YardSettings",
     "find",
     "read",

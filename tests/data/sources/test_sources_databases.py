@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import pwd
 import shutil
@@ -20,6 +21,7 @@ import pytest
 
 from modelyard.cli.run import run
 from modelyard.data import extract, fingerprint
+from modelyard.data.sources.since import Since
 from modelyard.data.staging import stage
 from modelyard.errors import DataRefused, ExtraMissing, SettingsError, SourceDown
 from modelyard.settings import SourceSettings
@@ -287,6 +289,59 @@ partition_on = "id"
     assert not list(tmp_path.glob(".modelyard/scratch/*"))
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select id, name, at, well from patients",
+        "select id, name, at, well from patients where at >= :watermark",
+    ],
+)
+def test_postgres_is_asked_for_what_is_newer(
+    query: str, postgres: Server, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "modelyard.toml").write_text(
+        f'''[project]
+name = "clinic"
+
+[data.patients]
+key = "id"
+target = "well"
+incremental = {{ mode = "watermark", on = "at", lateness = "1h", since = "2000-01-01" }}
+
+[data.patients.source]
+url = "{postgres.url}"
+query = "{query}"
+partition_on = "id"
+'''
+    )
+
+    def ingested() -> str:
+        capfd.readouterr()
+        assert run(["-C", str(tmp_path), "ingest"]) == 0, capfd.readouterr().err
+        return capfd.readouterr().out
+
+    postgres.do(
+        "update patients set at = timestamptz '2026-01-01 00:00:00+00' + id * interval '1 minute'",
+        "alter table patients alter column at type timestamp using at at time zone 'UTC'",
+        "alter database postgres set timezone to 'America/New_York'",
+    )
+    assert "patients@1: 100000 rows" in ingested()
+    assert "patients@1: nothing new" in ingested()
+    newest = "(select max(at) from patients where id <= 100000)"
+    postgres.do(
+        f"insert into patients (id, name, at, well) values (100001, 'new', {newest} + interval '1 minute', true)",
+        f"insert into patients (id, name, at, well) values (100002, 'late', {newest} - interval '30 minutes', true)",
+        f"insert into patients (id, name, at, well) values (100003, 'too late', {newest} - interval '2 hours', true)",
+        "update patients set name = 'corrected' where id in (100000, 1)",
+    )
+    said = ingested()
+    assert "patients@2: 100002 rows" in said
+    assert "2 added, 1 replaced, 60 identical" in said
+    read = int(said.split("read ")[1].split(" rows")[0].replace(",", ""))
+    assert read < 2000, "the query is told the watermark"
+    assert "patients@2: nothing new" in ingested()
+
+
 @pytest.fixture
 def mariadb() -> Iterator[Server]:
     everywhere = f"{os.environ['PATH']}:/usr/sbin"  # where Debian has it, and people's PATH has not
@@ -341,6 +396,14 @@ def test_mariadb(mariadb: Server, tmp_path: Path) -> None:
         with pytest.raises(DataRefused, match=rf"^mariadb://reader:\$\{{PW\}}@127.*{says}") as told:
             extract(asked(mariadb, query), tmp_path)
         assert hidden(str(told.value))
+    for value, query, rows in (
+        (dt.date(2026, 2, 1), "select * from patients", 100_000),
+        (dt.date(2026, 2, 2), "select * from patients", 0),
+        (dt.datetime(2026, 2, 2, tzinfo=dt.UTC), "select * from patients where at >= :watermark", 0),
+    ):
+        on = "at" if isinstance(value, dt.datetime) else "day"
+        (found_since,) = stage(asked(mariadb, query), tmp_path, tmp_path / "since", since=Since(on, value))
+        assert pl.scan_parquet(found_since.path).select(pl.len()).collect().item() == rows
     ended(mariadb.process, signal.SIGKILL)
     with pytest.raises(SourceDown, match="is down or went away") as gone:
         extract(parts, tmp_path)

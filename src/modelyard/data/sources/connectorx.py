@@ -7,6 +7,7 @@ from typing import Any
 from modelyard.data.sources.extra import needs
 from modelyard.data.sources.listing import scheme_of
 from modelyard.data.sources.secret import Filled
+from modelyard.data.sources.since import bounded, literal
 from modelyard.data.sources.staged import Place, Staged
 from modelyard.data.sources.writing import ParquetFile
 from modelyard.errors import DataRefused, ModelyardError, SourceDown
@@ -22,9 +23,13 @@ _REFUSED = (
 def stage(url: Filled, query: str, origin: str, source: SourceSettings, place: Place) -> tuple[Staged, ...]:
     """One Parquet file; with ``partition_on`` that many connections read ranges of the column.
 
+    A watermark is told as a literal that is made of a number or a time, since the driver binds nothing.
     These read each its own state of the database: partition a table that nobody writes to meanwhile.
     """
-    extra = "sqlserver" if scheme_of(url.text) == "mssql" else "mysql"
+    scheme = scheme_of(url.text)
+    since = None if scheme == "mssql" and ":watermark" not in query else place.since
+    query = bounded(query, since, literal(since, scheme), origin, quotes="[]" if scheme == "mssql" else "``")
+    extra = "sqlserver" if scheme == "mssql" else "mysql"
     connectorx: Any = needs("connectorx", extra, "this database")
     address = "mysql" + url.text[len("mariadb") :] if url.text.startswith("mariadb://") else url.text
     parts = {} if source.partition_on is None else {

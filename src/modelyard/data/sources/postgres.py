@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,13 @@ from typing import Any
 
 from modelyard.data.sources.extra import needs
 from modelyard.data.sources.secret import Filled
+from modelyard.data.sources.since import Since, bounded
 from modelyard.data.sources.staged import Place, Staged
 from modelyard.errors import DataRefused, ModelyardError, SourceDown
 from modelyard.settings import SourceSettings
 
 _DIGITS = 15
+_SETTING = "modelyard.watermark"
 _SEVERITY = re.compile(r"(?:ERROR|FATAL|PANIC): +")
 _LOGIN = ("authentication failed", "no pg_hba.conf entry", "FATAL: role", "FATAL: database")
 _PASSING = ("08", "40", "53", "55", "57", "58", "XX")
@@ -29,6 +32,7 @@ def stage(url: Filled, query: str, origin: str, source: SourceSettings, place: P
 
     ``numeric`` becomes integers or floats where no digit is lost, ``uuid`` and enumerations texts.
     """
+    query = bounded(query, place.since, _watermark(place.since), origin)
     driver: Any = needs("adbc_driver_postgresql.dbapi", "postgres", "PostgreSQL")
     names = _Names(url, origin)
     with (
@@ -37,6 +41,7 @@ def stage(url: Filled, query: str, origin: str, source: SourceSettings, place: P
         closing(first.cursor()) as cursor,
     ):
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        _tell(cursor, place.since)
         if source.partition_on is None:
             return (_copy(cursor, query, place.new("query.parquet"), origin),)
         parts = _parts(cursor, query, source.partition_on, source.partitions, origin)
@@ -51,9 +56,22 @@ def stage(url: Filled, query: str, origin: str, source: SourceSettings, place: P
             ):
                 own.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 own.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+                _tell(own, place.since)
                 return _copy(own, f"SELECT * FROM ({query}\n) AS source WHERE {where}", target, origin)
 
         return side_by_side(part, [(where, place.new("part.parquet")) for where in parts])
+
+
+def _watermark(since: Since | None) -> str:
+    """COPY binds no parameters, but a setting of the transaction does."""
+    kinds = {int: "bigint", float: "float8", dt.datetime: "timestamptz", dt.date: "date"}
+    return f"current_setting('{_SETTING}')::{kinds[type(since.value)]}" if since else "NULL"
+
+
+def _tell(cursor: Any, since: Since | None) -> None:
+    if since:
+        cursor.execute("SELECT set_config($1, $2, true)", (_SETTING, since.text))
+        cursor.fetchone()
 
 
 def side_by_side(part: Callable[[str, Path], Staged], work: list[tuple[str, Path]]) -> tuple[Staged, ...]:

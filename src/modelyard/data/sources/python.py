@@ -18,23 +18,27 @@ from modelyard.errors import AuthorError, DataRefused, ModelyardError, SettingsE
 _ROWS = 10_000
 
 
-def stage(setting: str, place: Place) -> Staged:
+def stage(setting: str, place: Place) -> tuple[Staged, ...]:
     """Run ``FILE:FUNCTION`` and write what it yields as it comes.
 
     It returns or yields pandas or Polars frames, Arrow tables or batches, or dicts, one a row; nothing
-    else is held than the piece at hand. Raises ``AuthorError`` with the file's line and message.
+    else is held than the piece at hand. A function that takes ``since`` is told where rows begin to be wanted, or
+    None; where they do, there may be none, and nothing is staged. Raises ``AuthorError`` with the file's line and message.
     """
     path, name = _named(setting, place.root)
     modules: dict[str, types.ModuleType] = {}
-    function = _function(path, name, setting, modules)
+    function, told = _function(path, name, setting, modules)
+    given = {"since": place.since.value if place.since else None} if told else {}
     with isolated(path.parent, modules), ParquetFile(place.new(f"{name}.parquet"), setting) as out:
-        for piece in _guarded(function, setting, path.parent):
+        for piece in _guarded(lambda: function(**given), setting, path.parent):
             out.add(piece)
         try:
-            return out.finish()
+            return (out.finish(),)
         except DataRefused as error:
             if "has no columns" not in str(error):
                 raise
+            if place.since:
+                return ()
             raise AuthorError(f"{setting} yielded no rows; yield frames or dicts with columns.") from None
 
 
@@ -48,7 +52,8 @@ def _named(setting: str, root: Path) -> tuple[Path, str]:
     return path, name
 
 
-def _function(path: Path, name: str, setting: str, modules: dict[str, types.ModuleType]) -> Any:
+def _function(path: Path, name: str, setting: str, modules: dict[str, types.ModuleType]) -> tuple[Any, bool]:
+    """It, and whether it takes ``since``."""
     try:
         source = path.read_bytes()
     except OSError as error:
@@ -58,14 +63,17 @@ def _function(path: Path, name: str, setting: str, modules: dict[str, types.Modu
     if not callable(function):
         raise AuthorError(f"{setting}: the file defines no function '{name}'; add 'def {name}():'.")
     try:
-        inspect.signature(function).bind()
+        signature = inspect.signature(function)
+    except ValueError:  # a compiled callable without a signature
+        return function, False
+    told = "since" in signature.parameters
+    try:
+        signature.bind(**({"since": None} if told else {}))
     except TypeError:
         raise AuthorError(
-            f"{setting}: '{name}' must take no arguments; read what it needs from the environment."
+            f"{setting}: '{name}' must take no arguments, or 'since'; read what it needs from the environment."
         ) from None
-    except ValueError:  # a compiled callable without a signature
-        pass
-    return function
+    return function, told
 
 
 def _guarded(function: Any, setting: str, folder: Path) -> Iterator[Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from modelyard.data.sources.since import Since
+
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
@@ -15,14 +17,17 @@ class Staged:
     path: Path
     form: Literal["csv", "parquet"]
     origin: str
+    leave: tuple[str, ...] = ()
+    """Columns that are not of the rows."""
 
 
 @dataclass
 class Place:
-    """The project's folder and the one that staged files are written to."""
+    """The project's folder, the one that staged files are written to, and where rows begin to be wanted."""
 
     root: Path
     scratch: Path
+    since: Since | None = None
     _taken: int = field(default=0, repr=False)
 
     def new(self, name: str) -> Path:

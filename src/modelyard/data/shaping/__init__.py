@@ -1,1 +1,0 @@
-"""What a transform makes of a dataset's sources: one table, out of core (floor 4)."""
