@@ -305,7 +305,7 @@ def _unreadable(staged: Staged, error: Exception) -> DataRefused | StoreDown:
         return DataRefused(f"{staged.origin} may not be read; give read permission on it.")
     if isinstance(error, OSError) and error.errno is not None:
         return StoreDown(f"{staged.origin} cannot be read: {error.strerror or error}.")
-    reason = (str(error).splitlines() or ["damaged"])[0][:200]
+    reason = (str(error).splitlines() or ["damaged"])[0][:200].rstrip(".")
     form = "CSV" if staged.form == "csv" else "Parquet"
     return DataRefused(f"{staged.origin} is no readable {form} file: {reason}.")
 

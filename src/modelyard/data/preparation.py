@@ -23,6 +23,8 @@ from modelyard.data.extraction import Kinds, in_order, read_through
 from modelyard.data.fingerprint import fingerprint, locate
 from modelyard.data.growth import Base, grow
 from modelyard.data.leakage import Glance, Watch
+from modelyard.data.mixture import mixed
+from modelyard.data.mixture import widened as widen
 from modelyard.data.names import check_columns, check_kinds, check_names
 from modelyard.data.piecework import Piecework
 from modelyard.data.roles import check_key, check_sides, check_target
@@ -34,7 +36,7 @@ from modelyard.records.dataset import DataFinding, Intake, SourceFile, Split, Wa
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
-from modelyard.storage.scratch import Scratch
+from modelyard.storage.scratch import Scratch, left_over, sweep
 from modelyard.tables.delta import Part
 from modelyard.tables.digest import counted, seal
 from modelyard.tables.infer import describe
@@ -100,6 +102,8 @@ def prepare(
     """
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
+        for left in left_over(scratch, "rows-*"):
+            sweep(left)
     folder = Scratch("rows-", scratch)
     try:
         prepared = _prepare(settings, root, previous, enforced, dealt, folder.path, tell, block, base)
@@ -226,6 +230,9 @@ def _prepare(
     watch = Watch(_head(parts), schema=schema, split=split, rows=reading.rows)
     profile, glances = _profile(parts, edges(done.sample, schema, seen), schema, watch, tell)
     findings = watch.findings(glances, seen, moved=sum(piece.moved for piece in pieces))
+    kept = {c.name for c in previous.columns if c.kind == "string"} if previous else set()
+    told = {c.name for c in schema.columns if "kind" in c.declared}
+    findings += (*mixed(parts, schema, reading.place.of, settled=kept | told), *widen(widened))
     _refuse(findings, settings)
     return Prepared(
         parts=parts,

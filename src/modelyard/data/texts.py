@@ -98,6 +98,12 @@ def unlike(texts: pl.Series, kind: Kind) -> pl.Series:
     return (_parse(values, kind).is_null() & values.is_not_null()).arg_true()
 
 
+def beyond_integers(texts: pl.Series) -> pl.Series:
+    """The indices of plain digits that no integer of 64 bits is, and a float would lose some of."""
+    values = _values(texts)
+    return (values.str.contains(_DIGITS) & _parse(values, "integer").is_null()).arg_true()
+
+
 def _parsed(values: pl.Series, kind: Kind) -> pl.Series | None:
     series = _parse(values, kind)
     return series if series.null_count() == values.null_count() else None
@@ -113,7 +119,11 @@ def _parse(values: pl.Series, kind: Kind) -> pl.Series:
     if kind == "integer":
         return _where(values, values.str.contains(_INTEGER)).cast(pl.Int64, strict=False)
     if kind == "float":
-        return _where(values, values.str.contains(_FLOAT)).cast(pl.Float64, strict=False)
+        numbers = _where(values, values.str.contains(_FLOAT)).cast(pl.Float64, strict=False)
+        infinite = numbers.is_infinite().fill_null(False)
+        # A number beyond any float is none; an infinity is written as one.
+        beyond = infinite & ~values.str.contains("[iI]") if infinite.any() else infinite
+        return numbers.set(beyond, None)
     if kind == "boolean":
         lower = values.str.to_lowercase()
         return _where(lower, lower.is_in(["true", "false"])) == "true"

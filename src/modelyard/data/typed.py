@@ -224,6 +224,8 @@ def _type_as_known(found: Typed, name: str, series: pl.Series, believed: Kind | 
         return
     for kind in ("integer", "float") if hint == "integer" else (hint,):
         converted = texts.read(series, kind)
+        if kind == "float" and hint == "integer" and texts.beyond_integers(series).len():
+            break
         if converted is not None:
             values = converted.null_count() < converted.len()
             found.fits[name] = Fits(_ALSO[kind], digits=False, values=True) if values else Fits()
@@ -233,6 +235,8 @@ def _type_as_known(found: Typed, name: str, series: pl.Series, believed: Kind | 
                 found.columns[name] = converted.cast(DTYPES[believed])
             return
     rows = texts.unlike(series, "float" if hint == "integer" else hint)
+    if hint == "integer":
+        rows = rows.append(texts.beyond_integers(series)).unique().sort()
     first = tuple((row, series[row]) for row in rows.head(MOST_UNLIKE).to_list())
     found.unlike[name] = Unlike(rows.len(), first)
     found.fits[name] = Fits(frozenset(), digits=False, values=True)

@@ -53,6 +53,8 @@ FindingAtIngest = Literal[
     "constant",
     "same_columns",
     "uneven",
+    "mixed",
+    "widened",
 ]
 
 

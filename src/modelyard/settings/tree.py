@@ -30,7 +30,9 @@ class YardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A folder; a relative path starts at the project."""
 
 
-Finding = Literal["target_leak", "duplicates", "group_leak", "moved", "split_column", "identifier"]
+Finding = Literal[
+    "target_leak", "duplicates", "group_leak", "moved", "split_column", "identifier", "mixed", "widened"
+]
 
 
 class SplitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
