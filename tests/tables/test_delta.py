@@ -1,4 +1,5 @@
 import datetime as dt
+import hashlib
 import os
 import shutil
 import subprocess
@@ -196,9 +197,12 @@ def test_order_is_kept_over_many_row_groups(tmp_path: Path) -> None:
 
 def in_parts(folder: Path, frames: list[pl.DataFrame]) -> list[Part]:
     folder.mkdir(exist_ok=True)
+    parts = []
     for at, frame in enumerate(frames):
-        frame.write_parquet(folder / f"{at}.parquet")
-    return [Part(folder / f"{at}.parquet", frame.height) for at, frame in enumerate(frames)]
+        path = folder / f"{at}.parquet"
+        frame.write_parquet(path)
+        parts.append(Part(path, frame.height, hashlib.sha256(path.read_bytes()).hexdigest()))
+    return parts
 
 
 def test_a_version_of_many_parts_keeps_their_order(tmp_path: Path) -> None:

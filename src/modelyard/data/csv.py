@@ -22,6 +22,8 @@ from modelyard.errors import DataRefused
 
 BLOCK = 2**24
 """Bytes."""
+_CACHED = 2**20
+"""Bytes that are parsed at a time, so that they stay in a core's own cache."""
 _LARGEST_BLOCK = 2**31 - 1
 _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 _MINUS, _ZERO = b"-0"
@@ -120,12 +122,7 @@ def parse(
     if isinstance(block.content, pa.Table):
         return block.content.select(list(types))
     try:
-        table = arrow_csv.read_csv(
-            pa.BufferReader(pa.py_buffer(block.content)),
-            read_options=_read_options(names, block.first, max(len(block.content), 1) + 1),
-            parse_options=_parse_options(names),
-            convert_options=_convert_options(types, nulls),
-        )
+        table = _read(block.content, names, block.first, types, nulls, _CACHED)
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return pa.table({name: pa.array([], kind) for name, kind in types.items()})
@@ -137,6 +134,28 @@ def parse(
     if block.first and table.schema.names != list(types):
         raise _odd_header(path)
     return table
+
+
+def _read(
+    content: memoryview,
+    names: list[str],
+    first: bool,
+    types: Mapping[str, pa.DataType],
+    nulls: Sequence[str],
+    size: int,
+) -> pa.Table:
+    """In steps of ``size`` bytes, or in one where a record is longer than that."""
+    try:
+        return arrow_csv.read_csv(
+            pa.BufferReader(pa.py_buffer(content)),
+            read_options=_read_options(names, first, size),
+            parse_options=_parse_options(names),
+            convert_options=_convert_options(types, nulls),
+        )
+    except pa.ArrowInvalid as error:
+        if "straddl" not in str(error) or size > len(content):
+            raise
+    return _read(content, names, first, types, nulls, len(content) + 1)
 
 
 def column(path: Path, name: str) -> pa.ChunkedArray:
@@ -162,8 +181,10 @@ _PIECE = 2**17
 def _may_begin_so(piece: NDArray[np.uint8]) -> bool:
     """No for nearly all pieces of which the answer is no, told in few passes: whatever ends a field is below ``-``."""
     low = piece < _MINUS
-    if (low[:-1] & low[1:]).any():
-        return True
+    for blank in (32, 9):
+        blanks = piece == blank
+        if blanks.any() and (low[:-1] & blanks[1:]).any():
+            return True
     zero = (piece[:-1] == _ZERO) & (piece[1:] >= _ZERO)
     signed = (piece[:-2] == _MINUS) & zero[1:]
     return bool((low[:-2] & zero[1:]).any() or (low[:-3] & signed[1:]).any())

@@ -93,9 +93,11 @@ class Watch:
         groups = {}
         for name in self._watched:
             known = batch[name].is_not_null()
-            groups[name] = _Sides.below(
-                self._bound, batch[name].filter(known).hash(seed=11), test[known.to_numpy()]
-            )
+            hashes = batch[name].hash(seed=11)
+            if known.all():
+                groups[name] = _Sides.below(self._bound, hashes, test)
+            else:
+                groups[name] = _Sides.below(self._bound, hashes.filter(known), test[known.to_numpy()])
         places = mix(np.arange(first, first + batch.height, dtype=np.uint64))
         return Glance(
             _Sides.below(self._bound, batch.select(self._features).hash_rows(seed=11), test),

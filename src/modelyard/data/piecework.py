@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -141,14 +143,15 @@ class Piecework:
     def _keep(self, frame: pl.DataFrame) -> Part:
         with self._lock:
             path = self._folder / f"{next(self._numbers):06}.parquet"
+        content = io.BytesIO()
+        frame.write_parquet(content, compression="snappy")
         try:
-            frame.write_parquet(path, compression="zstd", compression_level=1)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            path.write_bytes(content.getbuffer())
+        except OSError as error:
             raise StoreDown(
-                f"The rows could not be kept in {self._folder} ({reason}); make room and run it again."
+                f"The rows could not be kept in {self._folder} ({error.strerror}); make room and run it again."
             ) from None
-        return Part(path, frame.height)
+        return Part(path, frame.height, hashlib.sha256(content.getbuffer()).hexdigest())
 
 
 _LABELS = 1000

@@ -97,6 +97,8 @@ def text_parts(series: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64],
 
 def _integer_hashes(values: NDArray[np.int64]) -> Words:
     floats = values.astype(np.float64)
+    if values.size and values.min() >= -(2**53) and values.max() <= 2**53:
+        return floats.view(np.uint64)
     # 2**63 itself is the one float in range that int64 cannot take back.
     safe = np.abs(floats) < 2.0**63
     held = safe & (np.where(safe, floats, 0.0).astype(np.int64) == values)
