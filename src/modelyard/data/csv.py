@@ -205,9 +205,10 @@ def _begins_so(piece: NDArray[np.uint8]) -> bool:
 def _cut(content: bytes) -> int | None:
     """Where the last whole record ends; None when quotes do not tell."""
     end = content.rfind(b"\n") + 1
-    if b'"' not in content:
-        return _not_before_bom(content, end)
     data = np.frombuffer(content, dtype=np.uint8)
+    # NumPy lets other threads run meanwhile, which bytes' own search does not.
+    if not any((data[at : at + _PIECE] == _QUOTE).any() for at in range(0, len(data), _PIECE)):
+        return _not_before_bom(content, end)
     quotes = np.flatnonzero(data == _QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]
     before = data[np.maximum(opening - 1, 0)]

@@ -36,8 +36,10 @@ class Seen:
     def __add__(self, other: Seen) -> Seen:
         distinct = None
         if self.distinct is not None and other.distinct is not None:
-            both = frozenset([*self.distinct, *other.distinct])
-            distinct = both if len(both) <= MOST_DISTINCT else None
+            if self.distinct >= other.distinct:
+                distinct = self.distinct
+            elif len(both := frozenset([*self.distinct, *other.distinct])) <= MOST_DISTINCT:
+                distinct = both
         lows = [x for x in (self.low, other.low) if x is not None]
         highs = [x for x in (self.high, other.high) if x is not None]
         return Seen(

@@ -8,7 +8,6 @@ rows than the sample holds, and a column with at most 256 distinct values, are p
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -108,11 +107,11 @@ def _anchored(rows: pl.Series, counts: NDArray[np.int64], column: Column, seen: 
     if kind == "string":
         if seen.distinct is not None:
             return on_labels(name, kind, [str(t) for t in seen.distinct if len(str(t)) <= LABEL][:BINS])
-        often: Counter[str] = Counter()
-        for label, count in zip(rows.to_list(), counts.tolist(), strict=True):
-            if label is not None and len(label) <= LABEL:
-                often[label] += count
-        return on_labels(name, kind, sorted(often, key=lambda label: (-often[label], label))[:BINS])
+        often = pl.DataFrame({"label": rows, "rows": counts}).filter(pl.col("label").str.len_chars() <= LABEL)
+        often = (
+            often.group_by("label").agg(pl.col("rows").sum()).sort("rows", "label", descending=[True, False])
+        )
+        return on_labels(name, kind, often["label"].head(BINS).to_list())
     if seen.distinct is not None:
         return on_edges(name, kind, np.array([float(v) for v in seen.distinct], dtype=np.float64))
     values = numbers(rows, column)
