@@ -13,6 +13,8 @@ import msgspec
 import pytest
 
 from modelyard.records.comparison import Comparison, Decisions, PairedMetric
+from modelyard.records.decision import Calibration, Costs, Estimate
+from modelyard.records.fairness import Fairness, Group, GroupGap, Rate
 from modelyard.records.gate import GateOutcome
 from modelyard.records.report import Curve, Metric, Report
 from modelyard.render import html, markdown
@@ -120,6 +122,48 @@ def compared(**changes) -> Comparison:
     return msgspec.structs.replace(found, **changes)
 
 
+def estimate(value: float) -> Estimate:
+    return Estimate(value=value, low=value - 0.1, high=value + 0.1)
+
+
+def decided() -> Report:
+    """With calibration, prices and groups."""
+    rate = Rate(hits=30, rows=40, low=0.6, high=0.86)
+    group = {"judged": True, "selection": rate, "tpr": rate, "fpr": rate}
+    return binary(
+        calibration=Calibration(
+            reliability=0.01,
+            resolution=0.09,
+            uncertainty=0.23,
+            within=0.001,
+            slope=estimate(0.7),
+            intercept=estimate(0.0),
+        ),
+        costs=Costs(
+            false_positive=1.0,
+            false_negative=5.0,
+            threshold=1 / 6,
+            packaged=0.4,
+            at_threshold=0.3,
+            difference=estimate(-0.2),
+            confusion=((60, 12), (1, 41)),
+            thresholds=(0.0, 0.5, 1.0),
+            costs=(0.6, 0.4, 1.8),
+        ),
+        fairness=(
+            Fairness(
+                column="sex",
+                groups=(
+                    Group(label=HOSTILE, rows=80, ppv=Rate(hits=0, rows=0, low=0.0, high=1.0), **group),
+                    Group(label="m", rows=34, ppv=rate, **group),
+                    Group(label="x", rows=3, ppv=rate, **{**group, "judged": False}),
+                ),
+                gaps=(GroupGap(rate="tpr", least="m", most=HOSTILE, gap=0.05, low=-0.1, high=0.2),),
+            ),
+        ),
+    )
+
+
 class Page(HTMLParser):
     """Collects what a browser would act on."""
 
@@ -145,10 +189,11 @@ class Page(HTMLParser):
         self.text += data
 
 
-ALL = [binary(comparisons=(compared(),)), multiclass(3), multiclass(14), regression()]
+ALL = [binary(comparisons=(compared(),)), multiclass(3), multiclass(14), regression(), decided()]
+NAMES = ["binary", "three", "many", "regression", "decided"]
 
 
-@pytest.mark.parametrize("report", ALL, ids=["binary", "three", "many", "regression"])
+@pytest.mark.parametrize("report", ALL, ids=NAMES)
 def test_three_renderings_show_the_same_numbers(report):
     source, text = html.report(report), markdown.report(report)
     page = Page(source).text
@@ -169,7 +214,7 @@ def test_three_renderings_show_the_same_numbers(report):
             assert f" {count} (" in text
 
 
-@pytest.mark.parametrize("report", ALL, ids=["binary", "three", "many", "regression"])
+@pytest.mark.parametrize("report", ALL, ids=NAMES)
 def test_a_page_loads_and_runs_nothing(report):
     source = html.report(report)
     page = Page(source)
@@ -218,6 +263,19 @@ def test_a_comparison_reads_its_intervals_the_right_way_round():
     for shown in (Page(page).text, text):
         assert "only this version has 1 right and only the champion 7" in shown
         assert "mid-p = 0.039" in shown
+
+
+def test_prices_calibration_and_groups_say_what_they_mean():
+    page, text = Page(html.report(decided())).text, markdown.report(decided())
+    for shown in (page, text):
+        assert "With 1 for a false alarm and 5 for a miss" in shown
+        assert "acted on from 0.1667 on; these rows show that it would cost less" in shown
+        assert "finds 41 of 42 with 12 false alarms" in shown
+        assert "probabilities are too extreme" in shown
+        assert "no such row" in shown
+        assert "too few rows" in shown
+    assert "What if: cost by threshold" in page
+    assert HOSTILE in page
 
 
 def test_a_champion_that_does_not_fit_is_named_with_the_reason():
@@ -288,8 +346,8 @@ def test_altair_is_imported_only_to_draw():
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed; apt-get install chromium")
 def test_a_browser_shows_it_without_a_complaint_or_request(tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
-    pages = {name: tmp_path / f"{name}.html" for name in ("binary", "many", "regression")}
-    for name, report in zip(pages, (ALL[0], multiclass(14), regression()), strict=True):
+    pages = {name: tmp_path / f"{name}.html" for name in ("binary", "many", "regression", "decided")}
+    for name, report in zip(pages, (ALL[0], multiclass(14), regression(), decided()), strict=True):
         pages[name].write_text(html.report(report), encoding="utf-8")
     with playwright.sync_playwright() as player:
         browser = player.chromium.launch(

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard.actions.criteria import rules, wanted
 from modelyard.actions.locate import located, opened
 from modelyard.actions.train import latest_data
-from modelyard.errors import SettingsError
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
-from modelyard.records.gate import Gate
 from modelyard.records.package import Package
 from modelyard.records.report import Report
-from modelyard.records.schema import Schema
-from modelyard.settings import ModelSettings
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from modelyard.evaluation import Sliced
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +65,10 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
     version = latest_data(project, settings.data)
     project.tell(f"testing {package.model} on {version.ref}")
     frame = load(version, project.tables, part="test")
-    rules = _rules(settings)
-    wanted = {rule.no_worse_than for rule in rules} | {settings.evaluation.champion}
+    bounds = rules(settings)
+    champions = {rule.no_worse_than for rule in bounds} | {settings.evaluation.champion}
     with project.yard.read() as facts:
-        found = {name: facts.releases.live(name, package.model) for name in wanted if name}
+        found = {name: facts.releases.live(name, package.model) for name in champions if name}
     releases = {name: release for name, release in found.items() if release}
     return evaluation.evaluate(
         opened(project, package.digest),
@@ -87,58 +78,12 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
         package=package.digest,
         dataset=version.ref,
         dataset_digest=version.digest,
-        gates=rules,
+        gates=bounds,
         live={name: opened(project, release.package) for name, release in releases.items()},
         champions={name: f"{package.model}@{release.version}" for name, release in releases.items()},
-        wanted=evaluation.Wanted(
-            slices=_slices(project, package.model, version.schema, frame),
-            min_rows=settings.evaluation.min_rows,
-            search=whole and settings.evaluation.search,
-        ),
+        wanted=wanted(project, package.model, version.schema, frame, whole=whole),
         now=now(),
     )
-
-
-def _rules(settings: ModelSettings) -> tuple[Gate, ...]:
-    return tuple(
-        Gate(
-            metric=name,
-            min=g.min,
-            max=g.max,
-            no_worse_than=g.no_worse_than,
-            tolerance=g.tolerance,
-            test=g.test,
-            confidence=0.95 if g.confidence is None else g.confidence,
-            slices=g.slices,
-        )
-        for name, g in settings.gates.items()
-    )
-
-
-def _slices(project: Project, model: str, schema: Schema, frame: pl.DataFrame) -> tuple[Sliced, ...]:
-    """The columns that the settings cut: those of the report and those of gates."""
-    from modelyard.evaluation import Sliced
-    from modelyard.tables.gather import values
-
-    settings = project.model(model)
-    edges: dict[str, tuple[float, ...]] = {}
-    for wanted in settings.evaluation.slices:
-        edges |= {wanted: ()} if isinstance(wanted, str) else {wanted.column: wanted.edges}
-    for gate in settings.gates.values():
-        edges = dict.fromkeys(gate.slices, ()) | edges
-    columns = {c.name: c for c in schema.columns if c.name != schema.target}
-    for name, ends in edges.items():
-        if name not in columns:
-            raise SettingsError(
-                f"'models.{model}' wants slices by '{name}', which is no column of '{settings.data}' beside its "
-                f"target; known: {', '.join(columns)}."
-            )
-        if ends and columns[name].kind in ("string", "boolean"):
-            raise SettingsError(
-                f"'models.{model}.evaluation.slices' gives edges for '{name}', which holds {columns[name].kind} "
-                "values; name the column alone."
-            )
-    return tuple(Sliced(columns[name], values(frame, columns[name]), ends) for name, ends in edges.items())
 
 
 def stored_report(project: Project, digest: str) -> Report:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from modelyard.evaluation.evaluate import evaluate
 from modelyard.evaluation.publish import publish
-from modelyard.evaluation.wanted import Sliced, Wanted
+from modelyard.evaluation.wanted import Prices, Sliced, Wanted
 
-__all__ = ["Sliced", "Wanted", "evaluate", "publish"]
+__all__ = ["Prices", "Sliced", "Wanted", "evaluate", "publish"]

@@ -16,11 +16,13 @@ from modelyard.evaluation.answers import require_answers
 from modelyard.evaluation.cells import cut
 from modelyard.evaluation.compare import compare
 from modelyard.evaluation.curves import confusion, curves
+from modelyard.evaluation.decision import calibrated, priced
+from modelyard.evaluation.fairness import treated
 from modelyard.evaluation.losses import losses
 from modelyard.evaluation.search import search
 from modelyard.evaluation.slices import Part, metric, sample, sliced
 from modelyard.evaluation.wanted import Wanted
-from modelyard.gates import decide
+from modelyard.gates import decide, fair
 from modelyard.predictor import Predictor
 from modelyard.records.gate import Gate
 from modelyard.records.report import Report
@@ -80,7 +82,18 @@ def evaluate(
         )
         for name, champion in sorted(live.items())
     }
-    outcomes = decide(gates, found, compared, parts)
+    groups = tuple(
+        treated(
+            manifest.task,
+            truth,
+            given,
+            classes,
+            cut(c.column.name, c.column.kind, c.values, c.edges),
+            min_rows=wanted.min_rows,
+        )
+        for c in wanted.groups
+    )
+    outcomes = (*decide(gates, found, compared, parts), *fair(wanted.fairness, groups))
     return Report(
         model=model,
         package=package,
@@ -97,6 +110,9 @@ def evaluate(
         gates=outcomes,
         comparisons=tuple(compared.values()),
         slices=parts,
+        calibration=calibrated(manifest.task, truth, given, classes),
+        costs=priced(manifest.task, truth, given, classes, wanted.prices) if wanted.prices else None,
+        fairness=groups,
         search=_searched(predictor, features, truth, given, part, seed) if wanted.search else None,
         sampled=len(part.rows) if len(part.rows) < len(truth) else 0,
         passed=all(outcome.passed for outcome in outcomes),

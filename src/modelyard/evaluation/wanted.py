@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from modelyard.records.gate import FairnessRule
 from modelyard.records.schema import Column
 
 SAMPLE = 100_000
@@ -21,6 +22,14 @@ class Sliced:
     edges: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What an error costs."""
+
+    false_positive: float
+    false_negative: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Wanted:
     """Nothing by default: then only what gates need is looked at."""
@@ -29,6 +38,11 @@ class Wanted:
     """Columns in each of whose cells the model is measured too."""
     min_rows: int = 30
     """A cell of fewer rows is counted and not judged."""
+    groups: tuple[Sliced, ...] = ()
+    """Columns whose groups are compared for fairness, all rows of them."""
+    fairness: tuple[FairnessRule, ...] = ()
+    """Gates on these columns."""
+    prices: Prices | None = None
     search: bool = False
     """Look for weak slices."""
     most_rows: int = SAMPLE

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from modelyard.gates.decide import decide, refuse
+from modelyard.gates.fairness import fair
 
-__all__ = ["decide", "refuse"]
+__all__ = ["decide", "fair", "refuse"]

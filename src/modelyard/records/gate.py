@@ -25,12 +25,24 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """Columns in each of whose categories or bins the bounds hold too."""
 
 
+FairnessMetric = Literal["demographic_parity", "equal_opportunity", "equalized_odds", "predictive_parity"]
+
+
+class FairnessRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on the gap between, or the ratio of, the groups of the column ``by``."""
+
+    by: str
+    metric: FairnessMetric = "equal_opportunity"
+    max_gap: float | None = None
+    min_ratio: float | None = None
+
+
 class GateOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One bound tried: the sentence says the numbers."""
 
     metric: str
     rule: str
-    """``min``, ``max`` or ``no_worse_than``."""
+    """``min``, ``max`` or ``no_worse_than``; of fairness ``max_gap`` or ``min_ratio``."""
     passed: bool
     sentence: str
     by: str = ""

@@ -7,6 +7,8 @@ import datetime as dt
 import msgspec
 
 from modelyard.records.comparison import Comparison
+from modelyard.records.decision import Calibration, Costs
+from modelyard.records.fairness import Fairness
 from modelyard.records.gate import GateOutcome
 from modelyard.records.metric import Metric
 from modelyard.records.package import Label, Task
@@ -43,6 +45,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] = ()
     search: Search | None = None
     """For weak slices that nobody named."""
+    calibration: Calibration | None = None
+    """Of two classes with probabilities."""
+    costs: Costs | None = None
+    """Where the settings price errors."""
+    fairness: tuple[Fairness, ...] = ()
     sampled: int = 0
     """How many rows, drawn at random, slices and what follows them look at; 0 for all."""
     passed: bool

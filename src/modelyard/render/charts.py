@@ -14,6 +14,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from modelyard.records.decision import Costs
 from modelyard.records.report import Curve
 
 _INK, _MUTED, _LINE, _ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
@@ -76,6 +77,19 @@ def calibration(curve: Curve) -> str:
     )
     described = ", ".join(f"{x:.2f} stated {y:.2f} observed" for x, y in zip(curve.x, curve.y, strict=True))
     return _svg(_diagonal() + line + dots, "calibration", f"Calibration curve: {described}.")
+
+
+def costs(found: Costs) -> str:
+    """Mean cost a row by threshold; the dashed line is the threshold that follows from the prices."""
+    rows = [{"x": x, "y": y} for x, y in zip(found.thresholds, found.costs, strict=True)]
+    top = max(max(found.costs), 1e-9)
+    across, _ = _axes("Threshold", "", unit=True)
+    up = alt.Y(
+        "y:Q", title="Cost a row", scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=5, format=".3~g")
+    )
+    line = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE).mark_line().encode(x=across, y=up)
+    rule = _rule([{"x": found.threshold, "y": 0}, {"x": found.threshold, "y": top}])
+    return _svg(rule + line, "costs", f"Mean cost by threshold, from {found.costs[0]:.3g} at 0.")
 
 
 def predicted_and_true(residuals: Curve) -> str:

@@ -81,6 +81,15 @@ def _charts(shown: ReportView) -> list[tuple[str, str, Markup]]:
                 charts.calibration(calibration),
             )
         )
+    if record.costs:
+        drawn.append(
+            (
+                "What if: cost by threshold",
+                "What a row would have cost on average. The dashed line is the threshold that the prices imply; the least "
+                "point of the curve is picked from these very rows and promises too much.",
+                charts.costs(record.costs),
+            )
+        )
     if found := curves.get("residuals"):
         drawn += _regression(found, record.rows)
     if len(record.classes) > _MATRIX_LIMIT and record.confusion:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modelyard.records.report import Metric, Report
 from modelyard.render.compared import ComparisonView, compared
+from modelyard.render.decided import CostsView, FairnessView, Line, calibration_lines, priced, treated
 from modelyard.render.sliced import PairedTable, SearchView, SliceTable, paired_tables, searched, tables
 from modelyard.render.wording import HEADLINES, UNIT_RANGE, number, words
 
@@ -68,6 +69,9 @@ class ReportView:
     """Each with its slices."""
     slices: tuple[SliceTable, ...]
     search: SearchView | None
+    calibration: tuple[Line, ...]
+    costs: CostsView | None
+    fairness: tuple[FairnessView, ...]
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
     reading: str
@@ -103,6 +107,9 @@ def view(report: Report) -> ReportView:
         comparisons=tuple((compared(c), paired_tables(c, report)) for c in report.comparisons),
         slices=tables(report),
         search=searched(report.search) if report.search else None,
+        calibration=calibration_lines(report.calibration) if report.calibration else (),
+        costs=priced(report.costs) if report.costs else None,
+        fairness=tuple(map(treated, report.fairness)),
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",

@@ -53,6 +53,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "Median absolute error",
         "half of the errors are smaller, in the target's unit",
     ),
+    "demographic_parity": ("Demographic parity", "the same share of positive answers in each group"),
+    "equal_opportunity": ("Equal opportunity", "the same share of positives found in each group"),
+    "equalized_odds": ("Equalized odds", "the same shares of positives found and of false alarms"),
+    "predictive_parity": ("Predictive parity", "positive answers are right as often in each group"),
     "mape": ("MAPE", "mean absolute error as a share of the true value"),
 }
 

@@ -239,6 +239,31 @@ class SliceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("'edges' must rise")
 
 
+class CostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``costs = { false_positive = 1, false_negative = 5 }``: what an error of two classes costs."""
+
+    false_positive: Annotated[float, Meta(gt=0)]
+    """Answering the positive class (the last of two) where it is not."""
+    false_negative: Annotated[float, Meta(gt=0)]
+    """Not answering it where it is."""
+
+
+class FairnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[models.NAME.fairness]``: ``column = { ... }``, the groups to look at; with a bound it is a gate."""
+
+    metric: Literal["demographic_parity", "equal_opportunity", "equalized_odds", "predictive_parity"] = (
+        "equal_opportunity"
+    )
+    """Of what the bounds are: the share of positive answers, of positives found, of these and of false alarms, or
+    of positive answers that are right."""
+    max_gap: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """The largest difference between two groups."""
+    min_ratio: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """The smallest ratio of two groups; 0.8 is the four-fifths rule."""
+    edges: tuple[float, ...] = ()
+    """Where a column of numbers is cut; by default at its quartiles."""
+
+
 class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[models.NAME.evaluation]``: what the report holds beyond metrics and gates."""
 
@@ -249,6 +274,8 @@ class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     ``edges`` of ``{ column = "age", edges = [30, 50] }``. A column need not be a feature."""
     min_rows: Annotated[int, Meta(ge=2)] = 30
     """A slice of fewer rows is counted and not judged."""
+    costs: CostSettings | None = None
+    """What wrong answers cost: the report prices decisions, and says what another threshold would cost."""
     search: bool = True
     """Look for weak slices among all features."""
 
@@ -269,6 +296,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     params: dict[str, bool | int | float | str] = {}
     """Values that replace the defaults in ``SPACE``."""
     gates: dict[str, GateSettings] = {}
+    fairness: dict[str, FairnessSettings] = {}
+    """By column."""
     evaluation: EvaluationSettings = EvaluationSettings()
     proof_tolerance: Annotated[float, Meta(gt=0)] = 1e-5
     """Largest difference of probabilities (or of numbers, relative) at which ONNX may serve."""
