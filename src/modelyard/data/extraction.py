@@ -253,7 +253,7 @@ def _pieces(file: _File, block: int) -> Iterator[_Piece]:
             for content in csv.blocks(file.path, file.names, size=block):
                 yield _Piece(file, content, content.size)
             return
-        reader = pq.ParquetFile(file.path)
+        reader = pq.ParquetFile(file.path, page_checksum_verification=True)
         for group in range(reader.num_row_groups):
             size = reader.metadata.row_group(group).total_byte_size
             if size <= _LARGE_GROUP:
@@ -275,7 +275,9 @@ def _typed(piece: _Piece, kinds: Kinds, hints: Mapping[str, Column]) -> Typed:
             return type_block(piece.content, file.path, file.names, kinds, known, file.known)
         table = piece.content
         if isinstance(table, int):
-            table = pq.ParquetFile(file.path).read_row_group(table, use_threads=False)
+            table = pq.ParquetFile(file.path, page_checksum_verification=True).read_row_group(
+                table, use_threads=False
+            )
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
         return type_table(frame, file.path, kinds)
