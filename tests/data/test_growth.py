@@ -14,15 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.actions.ingest import Ingested, ingest
 from modelyard.data import load
 from modelyard.project import open_project
-from modelyard.records.dataset import DatasetVersion
+from modelyard.records.dataset import DatasetVersion, Whole
+from modelyard.records.profile import Profile
 from modelyard.tables.split import SPLIT
 
 Command = Callable[..., tuple[int, str, str]]
@@ -464,3 +467,52 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     done = taken(tmp_path)
     assert (done.version.number, done.version.rows) == (2, 4000)
     assert rows_of(tmp_path, done.version)["id"].n_unique() == 4000
+
+
+def test_a_large_table_is_not_read_again_for_a_few_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is carried over is what reading all anew finds: digest, schema, split, counts."""
+    folders = [tmp_path / "kept", tmp_path / "whole"]
+    pieces = [visits(range(1000))]
+    pieces += [visits(range(1000 + 20 * n, 1020 + 20 * n), age=3 * n - 6) for n in range(4)]
+    pieces[2] = pieces[2].with_columns(ill=pl.lit("who knows"))
+    found: list[list[DatasetVersion]] = []
+    for folder in folders:
+        folder.mkdir()
+        project(folder, '"upsert"', split="{ stratify = true, folds = 3 }")
+        monkeypatch.setattr("modelyard.data.extension.LEAST", 0 if folder.name == "kept" else 10**9)
+        made = []
+        for number, piece in enumerate(pieces):
+            piece.write_csv(folder / "in" / f"{number}.csv")
+            made.append(taken(folder).version)
+        found.append(made)
+    for kept, whole in zip(*found, strict=True):
+        same = ("digest", "schema", "split", "rows", "test_rows", "marks", "sums", "sources")
+        assert [getattr(kept, name) for name in same] == [getattr(whole, name) for name in same]
+        assert rows_of(folders[0], kept).equals(rows_of(folders[1], whole))
+        ours, theirs = (
+            msgspec.json.decode(open_project(f).artifacts.get(v.profile), type=Profile)
+            for f, v in zip(folders, (kept, whole), strict=True)
+        )
+        for mine, other in zip(ours.columns, theirs.columns, strict=True):
+            exact = ("name", "kind", "rows", "nulls", "minimum", "maximum", "categories", "unseen", "other")
+            if mine.name == "id":  # the labels that are listed of many may be others
+                exact = exact[:4]
+            assert [getattr(mine, name) for name in exact] == [getattr(other, name) for name in exact]
+            assert mine.mean == pytest.approx(other.mean)
+            assert sum(mine.counts) == sum(other.counts)
+            assert not mine.counts or (mine.counts[0], mine.counts[-1]) == (0, 0)
+    table = open_project(folders[0]).tables / "visits"
+    (first,) = found[0][0].parts
+    last = found[0][-1]
+    assert len(last.parts) == 5
+    assert last.whole == Whole(rows=1000, times=4)
+    assert (table / last.parts[0]).samefile(table / first)
+    assert DeltaTable(table).to_pyarrow_table().num_rows == 1080
+    # A correction, or a tenth more, and all is read again.
+    visits(range(3, 4), age=1).write_csv(folders[0] / "in" / "9.csv")
+    monkeypatch.setattr("modelyard.data.extension.LEAST", 0)
+    again = taken(folders[0]).version
+    assert (again.whole, len(again.parts)) == (None, 1)
+    assert rows_of(folders[0], last).height == 1080

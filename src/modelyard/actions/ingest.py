@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from modelyard.errors import DataRefused, StoreDown
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.dataset import DatasetVersion, Intake, SourceFile
+from modelyard.records.profile import Profile
 from modelyard.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -185,14 +187,18 @@ class _Taking:
         if growth.mode == "full":
             return None
         version = self.latest if self.novelty else None
+        profile = None
         held: tuple[Path, ...] = ()
         if version:
             table = self.project.tables / version.table
             held = tuple(table / name for name in parts(table, version))
+            profile = partial(_profile, self.project, version)
         if version and self.novelty and growth.mode != "watermark" and not key:
             refuse_again(self.novelty, version)
         since = threshold(growth, version, held, keyed=bool(key))
-        return Base(settings=growth, version=version, parts=held, since=since, anew=self.anew)
+        return Base(
+            settings=growth, version=version, parts=held, since=since, profile=profile, anew=self.anew
+        )
 
     def sources(self, prepared: Prepared) -> tuple[SourceFile, ...]:
         from modelyard.data import together
@@ -260,6 +266,8 @@ def _take(taking: _Taking, operation: str) -> Ingested:
             findings=prepared.findings,
             watermark=prepared.watermark,
             intake=intake,
+            sums=prepared.sums,
+            whole=prepared.whole,
             created=now(),
         )
         facts.datasets.add(version)
@@ -276,6 +284,10 @@ def _unchanged(project: Project, declaration: Declaration, latest: DatasetVersio
         _still_fresh(_enforced(project, latest.dataset, declaration), latest)
     written = _written(project, schema_path(project, latest.dataset), latest, again=False)
     return Ingested(version=latest, new=False, schema_file=written)
+
+
+def _profile(project: Project, version: DatasetVersion) -> Profile:
+    return msgspec.json.decode(project.artifacts.get(version.profile), type=Profile)
 
 
 def _key(settings: DataSettings) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from modelyard.data.extension import Kept, kept
 from modelyard.data.extraction import Kinds, Place, Reading, in_order, read_through
 from modelyard.data.novelty import NothingNew
 from modelyard.data.sources.since import Since
@@ -25,6 +26,7 @@ from modelyard.data.unread import Refuse
 from modelyard.data.watermarks import beyond, check_column, reached, valueless
 from modelyard.errors import DataRefused
 from modelyard.records.dataset import DatasetVersion, Intake, Watermark
+from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.settings import IncrementalSettings
 from modelyard.tables import delta
@@ -48,27 +50,14 @@ class Base:
     parts: tuple[Path, ...] = ()
     """The version's files, in the order of their rows."""
     since: Since | None = None
+    profile: Callable[[], Profile] | None = None
+    """Of the version."""
     anew: bool = False
     """The rules changed: the version is formed anew even when no row is new."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grown:
-    """All rows of the version to be, and where those that were read come from."""
-
-    staged: tuple[Staged, ...]
-    hints: Schema | None
-    place: Place
-    intake: Intake
-    watermark: Watermark | None
-
-    def traced(self, reading: Reading[Work]) -> Reading[Work]:
-        """The reading of ``staged`` with places in the sources."""
-        return replace(reading, place=self.place)
-
-
 @dataclass(frozen=True)
-class _Traced(Place):
+class Traced(Place):
     """Rows of the version before, and then some of those that were read."""
 
     base: str
@@ -80,6 +69,24 @@ class _Traced(Place):
         if row <= self.old:
             return f"{self.base}, row {row}"
         return self.read.of(int(self.rows[row - self.old - 1]) + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """All rows of the version to be, and where those that were read come from."""
+
+    staged: tuple[Staged, ...]
+    hints: Schema | None
+    place: Traced
+    """Of all rows, in the sources and the version before."""
+    intake: Intake
+    watermark: Watermark | None
+    kept: Kept | None = None
+    """The old rows, where they need not be read again; then ``staged`` has only the new ones."""
+
+    def traced(self, reading: Reading[Work]) -> Reading[Work]:
+        """The reading of ``staged`` with places in the sources."""
+        return replace(reading, place=replace(self.place, old=0) if self.kept else self.place)
 
 
 @dataclass(frozen=True)
@@ -222,16 +229,23 @@ def grow(
     version = base.version
     if version and not base.anew and not intake.added + intake.replaced:
         raise NothingNew(intake)
+    held = None
+    if version and base.profile and not base.anew:
+        held = kept(version, base.parts, base.profile(), intake, growing.kinds)
+    if held and not growing.met:
+        for part in base.parts:
+            delta.verify(part)
     stays = version.rows - intake.replaced if version else 0
     on, known = base.settings.on, growing.kinds
     return Grown(
-        staged=(*_old(judged, growing), *_new(pieces, judged, growing)),
+        staged=(*(_old(judged, growing) if held is None else ()), *_new(pieces, judged, growing)),
         hints=_hints(hints, version, known),
-        place=_Traced((), version.ref if version else "", stays, place, np.flatnonzero(judged.keep)),
+        place=Traced((), version.ref if version else "", stays, place, np.flatnonzero(judged.keep)),
         intake=intake,
         watermark=reached(on, _kind(on, known, version), (p.highest for p in pieces), version, base.parts)
         if on
         else None,
+        kept=held,
     )
 
 

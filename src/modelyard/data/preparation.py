@@ -32,13 +32,13 @@ from modelyard.data.sources.listing import Setting, kind, listed
 from modelyard.data.staging import Staged, recorded, stage
 from modelyard.data.succession import carry, marks_of
 from modelyard.errors import DataRefused
-from modelyard.records.dataset import DataFinding, Intake, SourceFile, Split, Watermark
+from modelyard.records.dataset import DataFinding, Intake, SourceFile, Split, Watermark, Whole
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.settings import DataSettings
 from modelyard.storage.scratch import Scratch, left_over, sweep
 from modelyard.tables.delta import Part
-from modelyard.tables.digest import counted, seal
+from modelyard.tables.digest import added, counted, seal
 from modelyard.tables.infer import describe
 from modelyard.tables.profile import merge
 from modelyard.tables.sample import count_frame, edges
@@ -72,6 +72,8 @@ class Prepared:
     rows: int
     intake: Intake | None = None
     watermark: Watermark | None = None
+    sums: tuple[str, ...] = ()
+    whole: Whole | None = None
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -205,6 +207,9 @@ def _prepare(
         c.name: functools.reduce(operator.add, (piece.seen[c.name] for piece in pieces))
         for c in done.schema.columns
     }
+    held = grown.kept if grown else None
+    if held:
+        seen = {name: held.seen(name) + found for name, found in seen.items()}
     inferred = msgspec.structs.replace(
         done.schema,
         columns=tuple(
@@ -215,34 +220,44 @@ def _prepare(
     (enforced or Enforced()).refuse(pieces, reading.place, done.expected)
     schema = enforced.schema(schema) if enforced else schema
     marks = marks_of(pieces, seen, schema, previous)
-    parts = tuple(piece.part for piece in pieces)
+    new = tuple(piece.part for piece in pieces)
+    parts = (*(held.parts if held else ()), *new)
+    rows = sum(part.rows for part in parts)
     check_key(pieces, reading, schema)
-    check_target(pieces, reading, schema)
-    test_rows = sum(piece.test_rows for piece in pieces)
-    check_sides(reading.rows, test_rows)
+    check_target(pieces, reading, schema, varies=held is not None)
+    test_rows = sum(piece.test_rows for piece in pieces) + (held.version.test_rows if held else 0)
+    check_sides(rows, test_rows)
     more, newest = (enforced or Enforced()).whole(
-        [part.path for part in parts], reading.rows, schema, reading.place
+        [part.path for part in parts], rows, schema, grown.place if grown else reading.place
     )
     split = done.dealer.split
     if settings.split.stratify:
-        found = class_shares(pl.concat([piece.labels for piece in pieces]), schema=schema)
+        labels = [piece.labels for piece in pieces]
+        labels += [held.labels(schema.target)] if held and schema.target else []
+        found = class_shares(pl.concat(labels), schema=schema)
         split = msgspec.structs.replace(split, shares=found)
-    watch = Watch(_head(parts), schema=schema, split=split, rows=reading.rows)
-    profile, glances = _profile(parts, edges(done.sample, schema, seen), schema, watch, tell)
-    findings = watch.findings(glances, seen, moved=sum(piece.moved for piece in pieces))
+    if held:
+        profile, findings = held.profiled(new, seen, schema), held.findings
+    else:
+        watch = Watch(_head(parts), schema=schema, split=split, rows=rows)
+        profile, glances = _profile(parts, edges(done.sample, schema, seen), schema, watch, tell)
+        findings = watch.findings(glances, seen, moved=sum(piece.moved for piece in pieces))
     kept = {c.name for c in previous.columns if c.kind == "string"} if previous else set()
     told = {c.name for c in schema.columns if "kind" in c.declared}
     findings += (*mixed(parts, schema, reading.place.of, settled=kept | told), *widen(widened))
     _refuse(findings, settings)
+    sums = added(*(piece.sums for piece in pieces), *([held.sums] if held else ()))
     return Prepared(
         parts=parts,
         schema=schema,
         digest=seal(
             schema,
             counted(schema, done.dealer.extra),
-            rows=reading.rows,
-            sums=(piece.sums for piece in pieces),
+            rows=rows,
+            sums=[sums],
         ),
+        sums=tuple(f"{word:016x}" for word in sums.tolist()),
+        whole=held.whole if held else None,
         profile=profile,
         split=split,
         sources=made_of,
@@ -252,7 +267,7 @@ def _prepare(
         findings=findings,
         extra=tuple(done.dealer.extra),
         test_rows=test_rows,
-        rows=reading.rows,
+        rows=rows,
         intake=grown.intake if grown else None,
         watermark=grown.watermark if grown else None,
     )

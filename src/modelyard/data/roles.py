@@ -70,20 +70,23 @@ def _missing(pieces: Sequence[Piece], name: str) -> tuple[int, int] | None:
     return first, sum(piece.seen[name].nulls + piece.seen[name].nans for piece in pieces)
 
 
-def check_target(pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema) -> None:
+def check_target(
+    pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema, *, varies: bool = False
+) -> None:
+    """``varies``: other rows of the table have several values."""
     name = schema.target
     if name is None:
         return
     if (found := _missing(pieces, name)) is not None:
         row, count = found
-        if count == reading.rows:
+        if count == reading.rows and not varies:
             raise DataRefused(f"The target '{name}' has no value in any row; name another target.")
         raise DataRefused(
             f"{reading.place.of(row + 1)}: the target '{name}' is null "
             f"(in {count} of {reading.rows} rows); leave rows without an outcome out."
         )
     firsts = [piece.target for piece in pieces if piece.rows]
-    if not any(differs or first != firsts[0][0] for first, differs in firsts):
+    if not varies and not any(differs or first != firsts[0][0] for first, differs in firsts):
         raise DataRefused(
             f"The target '{name}' is {firsts[0][0]} in all {reading.rows} rows; "
             "there is nothing to tell apart, so add rows or name another target."

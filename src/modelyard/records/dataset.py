@@ -104,6 +104,14 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rows of the version before; ``before + added`` is what there is now."""
 
 
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """When a table that rows were added to was last read whole."""
+
+    rows: int
+    times: int = 0
+    """That rows were added since."""
+
+
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """``dataset@number``; ``digest`` is of the logical content, whatever the files look like."""
 
@@ -133,6 +141,10 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """The newest of all rows taken in, with ``watermark``."""
     intake: Intake | None = None
     """What was taken in to make it of the version before; None when the sources were the whole table."""
+    sums: tuple[str, ...] = ()
+    """What the rows add up to in the digest, in hexadecimal; with it rows can be added without reading the others."""
+    whole: Whole | None = None
+    """None: for this version. Profile and findings are as exact as they were then."""
     created: dt.datetime
 
     @property

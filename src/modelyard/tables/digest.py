@@ -84,14 +84,19 @@ def row_words(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[Words, Wo
 
 def seal(schema: Schema, columns: Sequence[Column], *, rows: int, sums: Iterable[Words]) -> str:
     """The digest of a table from what its pieces gave."""
-    total = np.zeros(4, dtype=np.uint64)
-    for piece in sums:
-        total += piece
     listed = [[c.name, c.kind, _declared(c)] for c in columns]
     head = {"form": FORM, "columns": listed, "target": schema.target, "key": schema.key, "rows": rows}
     state = hashlib.sha256(msgspec.json.encode(head, order="deterministic"))
-    state.update(total.astype("<u8").tobytes())
+    state.update(added(*sums).astype("<u8").tobytes())
     return state.hexdigest()
+
+
+def added(*sums: Words) -> Words:
+    """[4] what the rows of several pieces add together."""
+    total = np.zeros(4, dtype=np.uint64)
+    for piece in sums:
+        total += piece
+    return total
 
 
 def _declared(column: Column) -> dict[str, object]:
