@@ -227,6 +227,18 @@ def _wider(project: Project) -> Project:
     return project
 
 
+def test_a_description_makes_no_version_and_a_unit_does(project: Project) -> None:
+    ingest(project, "people")
+    declare(project, '[table]\ndescription = "People"\n[columns.age]\ndescription = "in full years"\n')
+    assert ingest(project, "people").new is False
+    people().reverse().write_csv(project.root / "people.csv")
+    assert ingest(project, "people").new is False, "the same rows, read anew"
+    declare(project, '[columns.age]\ndescription = "in full years"\nunit = "years"\n')
+    version = ingest(project, "people").version
+    assert version.number == 2
+    assert version.schema.column("age").description == "in full years"
+
+
 def test_values_of_another_kind_are_counted_and_kept(project: Project) -> None:
     declare(project, '[columns.age]\nkind = "integer"\n\n[columns.came]\nkind = "date"\n')
     rows = people().with_columns(pl.col("age", "came").cast(pl.String)).rows(named=True)

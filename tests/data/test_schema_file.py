@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.data import schema_file
-from modelyard.data.schema_file import LINE, Declaration, declare, read, told_kind, write
+from modelyard.data.declaration import Declaration, declare, told_kind
+from modelyard.data.schema_file import LINE, read, write
 from modelyard.errors import SettingsError
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import infer

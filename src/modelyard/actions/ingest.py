@@ -18,8 +18,8 @@ from modelyard.settings import DataSettings
 
 if TYPE_CHECKING:
     from modelyard.data import Base, Novelty, Prepared
+    from modelyard.data.declaration import Declaration
     from modelyard.data.enforcement import Enforced
-    from modelyard.data.schema_file import Declaration
 
 
 class Ingested(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +103,7 @@ def write_schema(project: Project, dataset: str) -> Path:
     What the file declares refuses nothing here, so that it can be mended by what is seen.
     """
     from modelyard.data import prepare, schema_file
+    from modelyard.data.declaration import declare
 
     path = schema_path(project, dataset)
     declaration = schema_file.read(path)
@@ -114,7 +115,7 @@ def write_schema(project: Project, dataset: str) -> Path:
         scratch=project.tables / ".scratch",
         tell=project.tell,
     )
-    schema = schema_file.declare(prepared.schema, declaration, path)
+    schema = declare(prepared.schema, declaration, path)
     schema_file.write(path, dataset, schema, prepared.rows)
     return path
 
@@ -217,15 +218,21 @@ class _Taking:
 
 def _take(taking: _Taking, operation: str) -> Ingested:
     from modelyard.data import store, whole
+    from modelyard.data.declaration import binding
 
     project, dataset, latest = taking.project, taking.dataset, taking.latest
     project.tell(f"reading {dataset}")
     prepared = taking.prepare()
     intake = taking.counted(prepared.intake, files=len(prepared.sources))
     declared = taking.declaration.digest
-    same = latest is not None and (latest.digest, latest.schema, latest.split, latest.declared) == (
+    same = latest is not None and (
+        latest.digest,
+        binding(latest.schema),
+        latest.split,
+        latest.declared,
+    ) == (
         prepared.digest,
-        prepared.schema,
+        binding(prepared.schema),
         prepared.split,
         declared,
     )

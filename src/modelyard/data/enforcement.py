@@ -13,9 +13,9 @@ import msgspec
 import polars as pl
 
 from modelyard.data import quarantine
+from modelyard.data.declaration import Declaration, declare, told_kind
 from modelyard.data.extraction import Kinds, Place
 from modelyard.data.piecework import Piece
-from modelyard.data.schema_file import Declaration, declare, told_kind
 from modelyard.data.unread import Unread, refusal
 from modelyard.errors import DataRefused
 from modelyard.records.schema import Column, Schema
