@@ -88,6 +88,10 @@ class Project:
         """Where a package is materialised on this machine."""
         return self.home / "packages" / digest
 
+    def run_folder(self, run: str) -> Path:
+        """Where a training works, until what it leaves is stored."""
+        return self.home / "runs" / run
+
     def report_folder(self, model: str, digest: str) -> Path:
         """Where the report on a package is written for people."""
         return self.home / "reports" / model / digest[:12]

@@ -13,7 +13,7 @@ import pytest
 from modelyard import scaffold
 from modelyard.errors import Misuse, ModelyardError
 from modelyard.settings import read
-from modelyard.training import closure, fit, identify, load, payloads, run_tests
+from modelyard.training import closure, identify, payloads, run_tests
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,10 @@ def test_ruff_has_nothing_to_say(project: Path) -> None:
 def test_its_model_trains_and_answers_its_own_payloads(project: Path) -> None:
     from modelyard.predictor.native import answer
     from modelyard.records.schema import Column, Schema
-    from modelyard.tables.gather import gather
+    from modelyard.tables.gather import gather, target
+    from modelyard.training.fit import fit
+    from modelyard.training.model_code import load
+    from modelyard.training.rows import Rows
 
     folder = project / "models" / "screening"
     frame = pl.read_csv(project / "data" / "patients.csv")
@@ -102,15 +105,16 @@ def test_its_model_trains_and_answers_its_own_payloads(project: Path) -> None:
         Column(name=n, kind="string" if n in ("patient_id", "diagnosis") else "float") for n in frame.columns
     )
     schema = Schema(columns=columns, target="diagnosis", key=("patient_id",))
+    rows = Rows(gather(frame, schema), target(frame, schema))
     trained = fit(
-        load(folder), frame, schema, params={}, seed=0, task="binary", classes=("benign", "malignant")
+        load(folder), rows, schema, params={}, seed=0, task="binary", classes=("benign", "malignant")
     )
     assert trained.params == {"C": 1.0}
     good = [payload for payload in payloads(folder) if payload.status == 200]
     assert good
     for payload in good:
-        rows = gather(pl.DataFrame(list(payload.rows)), schema)
-        answers = answer(trained.fitted, rows, schema)
+        asked = gather(pl.DataFrame(list(payload.rows)), schema)
+        answers = answer(trained.fitted, asked, schema)
         assert tuple(answers.prediction.tolist()) == payload.prediction
         assert answers.probability is not None
         assert answers.probability.max(axis=1).min() > 0.95

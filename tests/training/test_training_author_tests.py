@@ -134,3 +134,9 @@ def test_a_test_file_without_payloads_has_none(folder) -> None:  # type: ignore[
 def test_a_bad_payload_is_blamed_in_one_sentence(folder, source: str, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(AuthorError, match=says):
         payloads(folder(model="def train(data, params): return 1\n", test_model=source))
+
+
+def test_what_tests_print_when_their_payloads_are_read_is_not_shown(folder, capfd) -> None:  # type: ignore[no-untyped-def]
+    where = folder(test_model="import warnings\nprint('hello')\nwarnings.warn('old')\nPAYLOADS = []\n")
+    assert payloads(where) == []
+    assert capfd.readouterr() == ("", "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelyard.errors import AuthorError
-from modelyard.training import load
+from modelyard.training.model_code import load
 
 TRAIN = "def train(data, params):\n    return 1\n"
 
@@ -101,13 +101,6 @@ def test_an_installed_module_of_the_same_name_is_put_back(folder, monkeypatch: p
     with code.importable():
         assert sys.modules["helper"] is not other
     assert sys.modules["colorsys"] is colorsys
-
-
-def test_what_it_prints_when_imported_is_kept_and_not_printed(folder, capfd) -> None:  # type: ignore[no-untyped-def]
-    code = load(folder(model="import warnings\nprint('hello')\nwarnings.warn('old')\n" + TRAIN))
-    assert "hello" in code.said
-    assert "old" in code.said
-    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from modelyard.actions.look import runs
 from modelyard.errors import DatabaseDown
 from modelyard.project import Project, now
 from modelyard.storage.doctor import Problem, examine
@@ -24,7 +25,7 @@ def doctor(project: Project) -> list[Problem]:
     except DatabaseDown:
         if not problems:
             raise
-    return [*problems, *(_left(folder) for folder in project.left_over())]
+    return [*problems, *(_left(folder) for folder in project.left_over()), *_lost(project)]
 
 
 def _datasets(project: Project) -> list[Problem]:
@@ -62,3 +63,14 @@ def _left(folder: Path) -> Problem:
         fix="run 'modelyard gc'",
         waste=True,
     )
+
+
+def _lost(project: Project) -> Iterator[Problem]:
+    for run in runs(project):
+        if run.status == "lost":
+            yield Problem(
+                where=f"{run.model}@run/{run.id}",
+                sentence=f"Run {run.id} of {run.model} was begun at {run.started:%Y-%m-%d %H:%M}, and its process is gone.",
+                fix="run 'modelyard gc', which records it as failed with what it left",
+                waste=True,
+            )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard.actions.outcome import settle
 from modelyard.errors import ModelyardError, StoreDown
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
@@ -59,8 +60,11 @@ def gc(
 
     Whatever any fact names is needed, and the parts of every dataset version. With ``unused`` the rows of
     versions go too that are not the latest, and on which no registered version, release, report or newest run
-    stands; their schema and profile stay. What killed commands left goes at once. No other command works on the yard meanwhile.
+    stands; their schema and profile stay. What killed commands left goes at once, and a run whose process is
+    gone is recorded as failed first. No other command works on the yard meanwhile.
     """
+    if not dry_run:
+        settle(project)
     with project.alone():
         with project.yard.read() as facts:
             named = _named(facts)

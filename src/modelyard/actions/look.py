@@ -6,6 +6,7 @@ from collections import Counter
 
 import msgspec
 
+from modelyard.actions.outcome import seen
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.registry import Release, Version
@@ -13,9 +14,9 @@ from modelyard.records.run import Run
 
 
 def runs(project: Project, model: str | None = None) -> list[Run]:
-    """Trainings, newest first."""
+    """Trainings, newest first; a running one whose process is gone is ``lost``."""
     with project.yard.read() as facts:
-        return facts.runs.list(model)
+        return [seen(run) for run in facts.runs.list(model)]
 
 
 def versions(project: Project, model: str | None = None) -> list[Version]:

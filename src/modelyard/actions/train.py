@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from modelyard.errors import ModelyardError, UnknownName
+from modelyard.actions.outcome import fail, kept, put, settle
+from modelyard.errors import AuthorError, StoreDown, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.package import Package
 from modelyard.records.run import Run, Scalar
-from modelyard.storage.scratch import scratch
+
+if TYPE_CHECKING:
+    from modelyard.training.messages import Begin
 
 
 def train(
     project: Project, model: str, *, params: Mapping[str, Scalar] | None = None, operation: str | None = None
 ) -> Run:
-    """Train the model on the latest version of its dataset and seal what came out.
+    """Train the model on the latest version of its dataset, in a process of its own, and seal what came out.
 
-    A training that fails is recorded as a failed run; nothing else changes.
+    The run is on record from its start. A training that fails is recorded as a failed run with what it
+    printed; nothing else changes.
     """
-    from modelyard.training import closure, identify
+    from modelyard.training import closure, identify, myself
 
     settings = project.model(model)
     folder = project.root / settings.code
     version = latest_data(project, settings.data)
+    settle(project, model)
     environment = closure(folder)
     run = Run(
         id=uuid.uuid4().hex[:12],
@@ -43,21 +50,20 @@ def train(
         code=identify(folder, project.root),
         environment={**environment, "python": platform.python_version(), "platform": platform.platform()},
         started=now(),
+        process=myself(),
     )
+    project.yard.once(fresh("train"), project.actor, lambda facts: put(facts, run), Run)
     began = time.perf_counter()
     try:
         done, package = _fit_and_seal(project, run, version, folder, tuple(environment.items()))
-    except (ModelyardError, KeyboardInterrupt) as error:
-        reason = str(error) or "interrupted"
-        failed = msgspec.structs.replace(
-            run, status="failed", error=reason, seconds=time.perf_counter() - began
-        )
-        project.yard.once(fresh("train"), project.actor, lambda facts: _save_failed(facts, failed), Run)
+    except (Exception, KeyboardInterrupt) as error:
+        reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
+        fail(project, run, reason, seconds=time.perf_counter() - began)
         raise
     done = msgspec.structs.replace(done, seconds=time.perf_counter() - began)
 
     def save(facts: Facts) -> Run:
-        facts.runs.put(done)
+        put(facts, done)
         if facts.packages.get(package.digest) is None:
             facts.packages.put(package)
         facts.events.append(
@@ -65,7 +71,11 @@ def train(
         )
         return done
 
-    return project.yard.once(operation or fresh("train"), project.actor, save, Run)
+    saved = project.yard.once(operation or fresh("train"), project.actor, save, Run)
+    if saved.id != run.id:
+        fail(project, run, f"the same step was finished by run {saved.id}")
+    shutil.rmtree(project.run_folder(run.id), ignore_errors=True)
+    return saved
 
 
 def latest_data(project: Project, dataset: str) -> DatasetVersion:
@@ -78,12 +88,6 @@ def latest_data(project: Project, dataset: str) -> DatasetVersion:
     return version
 
 
-def _save_failed(facts: Facts, run: Run) -> Run:
-    facts.runs.put(run)
-    facts.events.append("run.failed", f"{run.model}@run/{run.id}", error=(run.error or "")[:500])
-    return run
-
-
 def _fit_and_seal(
     project: Project,
     run: Run,
@@ -91,49 +95,81 @@ def _fit_and_seal(
     folder: Path,
     environment: tuple[tuple[str, str], ...],
 ) -> tuple[Run, Package]:
-    from modelyard import packaging, training
+    from modelyard import packaging
+    from modelyard.training import Limits, Worker, identify
+    from modelyard.training.messages import Seal
+
+    settings = project.model(run.model)
+    place = _made(project.run_folder(run.id))
+    limits = Limits.of(settings.timeout, settings.memory_gb)
+    project.tell(f"training {run.model} on {version.ref}")
+    with Worker(folder, place, cwd=project.root, limits=limits) as worker:
+        worker.prepare()
+        begin, test = _rows(project, run, version, place)  # read here while the code is imported there
+        worker.begin(begin)
+        fitted = worker.fit(run.params)
+        if identify(folder, project.root).digest != run.code.digest:
+            raise AuthorError(f"{settings.code} was edited while {run.model} was trained; train it again.")
+        project.tell(f"packaging {run.model}")
+        worker.seal(
+            Seal(
+                test=str(test),
+                folder=str(place / "package"),
+                model=run.model,
+                requirements=tuple(sorted(f"{name}=={version}" for name, version in environment)),
+                form=settings.form,
+                tolerance=settings.proof_tolerance,
+                python=platform.python_version(),
+            )
+        )
+    digest = packaging.store(place / "package", project.artifacts)
+    package = Package(digest=digest, model=run.model, run=run.id, created=now())
+    done = msgspec.structs.replace(
+        kept(project, run),
+        status="finished",
+        params=fitted.params,
+        candidate=digest,
+        environment={**run.environment, "PYTHONHASHSEED": fitted.hash_seed},
+        process=None,
+    )
+    return done, package
+
+
+def _rows(project: Project, run: Run, version: DatasetVersion, place: Path) -> tuple[Begin, Path]:
+    """The rows to learn from, and where those to prove the package on are."""
+    import polars as pl
+
     from modelyard.data import load
     from modelyard.metrics import require
     from modelyard.tables.gather import gather, target
+    from modelyard.tables.split import FOLD
+    from modelyard.training import tell
+    from modelyard.training.messages import Begin
+    from modelyard.training.rows import Rows, write
+
+    def rows(frame: pl.DataFrame) -> Rows:
+        folds = frame[FOLD].cast(pl.Int64).to_numpy() if FOLD in frame.columns else None
+        return Rows(gather(frame, version.schema), target(frame, version.schema), folds)
 
     settings = project.model(run.model)
-    project.tell(f"training {run.model} on {version.ref}")
-    frame = load(version, project.tables, part="train", split=True)
-    held_back = load(version, project.tables, part="test")
-    task, classes = training.tell(target(frame, version.schema), settings.task)
+    learnt = rows(load(version, project.tables, part="train", split=True))
+    held = rows(load(version, project.tables, part="test", split=True))
+    task, classes = tell(learnt.target, settings.task)
     for metric in settings.gates:
         require(metric, task)
-    trained = training.fit(
-        training.load(folder),
-        frame,
-        version.schema,
-        params=run.params,
-        seed=run.seed,
+    begin = Begin(
+        rows=str(write(learnt, place / "rows")),
+        schema=version.schema,
         task=task,
         classes=classes,
+        seed=run.seed,
     )
-    project.tell(f"packaging {run.model}")
-    with scratch("modelyard-seal-") as place:
-        packaging.seal(
-            trained.fitted,
-            place / "package",
-            model=run.model,
-            schema=version.schema,
-            code=folder,
-            requirements=tuple(sorted(f"{name}=={version}" for name, version in environment)),
-            train=gather(frame, version.schema),
-            test=gather(held_back, version.schema),
-            form=settings.form,
-            tolerance=settings.proof_tolerance,
-            python=platform.python_version(),
-        )
-        digest = packaging.store(place / "package", project.artifacts)
-    package = Package(digest=digest, model=run.model, run=run.id, created=now())
-    done = msgspec.structs.replace(
-        run,
-        status="finished",
-        params=trained.params,
-        candidate=digest,
-        environment={**run.environment, "PYTHONHASHSEED": str(trained.hash_seed)},
-    )
-    return done, package
+    return begin, write(held, place / "held")
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StoreDown(f"{folder} cannot be made: {error.strerror}.") from None
+    return folder

@@ -18,7 +18,7 @@ def blame(what: str, error: BaseException, folder: Path) -> AuthorError:
     ``what`` is the sentence's beginning, such as ``train raised``.
     """
     place = _place(error, folder) or (_place(error.__cause__, folder) if error.__cause__ else "")
-    kind = "" if isinstance(error, AuthorError) else f"{type(error).__name__}: "
+    kind = "" if isinstance(error, AuthorError) else f"{type(error).__name__.lstrip('_')}: "
     message = f"{kind}{one_line(_message(error))}".rstrip(": .")
     if isinstance(error, ModuleNotFoundError):
         pinned = (folder / "requirements.model").is_file()
@@ -55,12 +55,19 @@ def _place(error: BaseException, folder: Path) -> str:
         code = f" ({one_line(error.text)!r})" if error.text and error.text.strip() else ""
         return f"{shown(Path(error.filename))}, line {error.lineno}{code}"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if _inside(frame.filename, folder):
-            linecache.checkcache(frame.filename)
-            code = (frame.line or "").strip()
-            at = f"{shown(Path(frame.filename))}, line {frame.lineno}"
-            return f"{at} ({one_line(code)!r})" if code else at
+        if found := at_line(frame.filename, frame.lineno or 0, folder):
+            return found
     return ""
+
+
+def at_line(filename: str, line: int, folder: Path) -> str:
+    """``FILE, line N ('code')``; nothing when the file is not in ``folder``."""
+    if not _inside(filename, folder):
+        return ""
+    linecache.checkcache(filename)
+    code = linecache.getline(filename, line).strip()
+    at = f"{shown(Path(filename))}, line {line}"
+    return f"{at} ({one_line(code)!r})" if code else at
 
 
 def _inside(filename: str, folder: Path) -> bool:

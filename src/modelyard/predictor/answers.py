@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.records.package import Label
+if TYPE_CHECKING:  # training in an environment of its own has no msgspec
+    from modelyard.records.package import Label
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modelyard.records.package import FrameKind, Label, Task
+if TYPE_CHECKING:  # training in an environment of its own has no msgspec
+    from modelyard.records.package import FrameKind, Label, Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)

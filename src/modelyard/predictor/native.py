@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from modelyard.errors import AuthorError
 from modelyard.predictor.answers import Answers, decide, label_array
 from modelyard.predictor.fitted import Fitted
-from modelyard.records.package import Label
-from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch, to_frame
+
+if TYPE_CHECKING:  # training in an environment of its own has no msgspec
+    from modelyard.records.package import Label
+    from modelyard.records.schema import Schema
 
 
 def answer(fitted: Fitted, batch: Batch, schema: Schema) -> Answers:

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 Scalar = bool | int | float | str
-RunStatus = Literal["running", "finished", "failed"]
+RunStatus = Literal["running", "finished", "failed", "lost"]
+"""``lost`` is never stored: a listing says so of a ``running`` one whose process is gone."""
 
 
 class Code(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,24 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     commit: str | None = None
     dirty: bool = False
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """Who does a running run; ids are given anew, so the moment that it was born belongs to it."""
+
+    host: str
+    pid: int
+    born: int
+    """Clock ticks since the machine started."""
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """What the training's process used, with the processes that it started and waited for."""
+
+    cpu_seconds: float
+    peak_bytes: int
+    """The largest memory at any one time, of the largest process."""
+    wall_seconds: float
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,3 +57,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     started: dt.datetime
     seconds: float = 0.0
+    process: Process | None = None
+    resources: Resources | None = None
+    log: str | None = None
+    """Digest of what the training printed: its beginning and its end."""

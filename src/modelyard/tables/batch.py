@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.records.package import FrameKind, Layout
-from modelyard.records.schema import Column, Schema
+if TYPE_CHECKING:  # training in an environment of its own has no msgspec
+    from modelyard.records.package import FrameKind, Layout
+    from modelyard.records.schema import Column, Schema
 
 DAY = 86_400_000_000
 """Microseconds."""
@@ -39,10 +40,10 @@ class Batch:
 
 def layout(schema: Schema) -> Layout:
     """Where each feature stands: string features in ``texts``, all others in ``numbers``, in schema order."""
-    return Layout(
-        numbers=tuple(c.name for c in schema.features if c.kind != "string"),
-        texts=tuple(c.name for c in schema.features if c.kind == "string"),
-    )
+    from modelyard.records.package import Layout
+
+    numbers, texts = _places(schema)
+    return Layout(numbers=numbers, texts=texts)
 
 
 def concat(batches: Sequence[Batch]) -> Batch:
@@ -64,14 +65,14 @@ def to_frame(batch: Batch, schema: Schema, kind: FrameKind) -> Any:
     """
     if kind == "numpy":
         return _array(batch, schema)
-    names = layout(schema)
-    places = {name: batch.numbers[:, at] for at, name in enumerate(names.numbers)}
-    texts = {name: batch.texts[:, at] for at, name in enumerate(names.texts)}
+    numbers, strings = _places(schema)
+    places = {name: batch.numbers[:, at] for at, name in enumerate(numbers)}
+    texts = {name: batch.texts[:, at] for at, name in enumerate(strings)}
     if kind == "pandas":
         # pandas arrives by name so that a container without it can still import this module
         pandas: Any = importlib.import_module("pandas")
         if all(c.kind == "float" for c in schema.features):  # one block instead of a series each
-            return pandas.DataFrame(batch.numbers, columns=list(names.numbers), copy=True)
+            return pandas.DataFrame(batch.numbers, columns=list(numbers), copy=True)
         columns = {
             c.name: pandas.Series(
                 texts[c.name] if c.kind == "string" else _typed(places[c.name], c),
@@ -83,6 +84,14 @@ def to_frame(batch: Batch, schema: Schema, kind: FrameKind) -> Any:
         return pandas.DataFrame(columns, index=pandas.RangeIndex(len(batch)))
     polars: Any = importlib.import_module("polars")
     return polars.DataFrame([_series(polars, c, places, texts) for c in schema.features])
+
+
+def _places(schema: Schema) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    features = schema.features
+    return (
+        tuple(c.name for c in features if c.kind != "string"),
+        tuple(c.name for c in features if c.kind == "string"),
+    )
 
 
 def _typed(values: NDArray[np.float64], column: Column) -> NDArray[Any]:
@@ -122,13 +131,13 @@ def _series(polars: Any, column: Column, numbers: dict[str, Any], texts: dict[st
 
 
 def _array(batch: Batch, schema: Schema) -> NDArray[Any]:
-    names = layout(schema)
-    if not names.texts:
+    numbers, texts = _places(schema)
+    if not texts:
         return batch.numbers.copy()
     rows = np.empty((len(batch), len(schema.features)), dtype=object)
     for at, column in enumerate(schema.features):
         if column.kind == "string":
-            rows[:, at] = batch.texts[:, names.texts.index(column.name)]
+            rows[:, at] = batch.texts[:, texts.index(column.name)]
         else:
-            rows[:, at] = batch.numbers[:, names.numbers.index(column.name)]
+            rows[:, at] = batch.numbers[:, numbers.index(column.name)]
     return rows

@@ -6,22 +6,25 @@ Importing it is cheap: NumPy, Polars and the author's libraries arrive when a mo
 from __future__ import annotations
 
 from modelyard.training.author_tests import TestsResult, payloads, run_tests
-from modelyard.training.fit import Trained, fit, resolve
 from modelyard.training.identity import identify
-from modelyard.training.model_code import ModelCode, load
+from modelyard.training.limits import Limits
+from modelyard.training.processes import gone, myself
 from modelyard.training.requirements import closure
 from modelyard.training.task import tell
+from modelyard.training.worker import LOG, RESOURCES, Worker, halt
 
 __all__ = [
-    "ModelCode",
+    "LOG",
+    "RESOURCES",
+    "Limits",
     "TestsResult",
-    "Trained",
+    "Worker",
     "closure",
-    "fit",
+    "gone",
+    "halt",
     "identify",
-    "load",
+    "myself",
     "payloads",
-    "resolve",
     "run_tests",
     "tell",
 ]

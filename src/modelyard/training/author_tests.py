@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import msgspec
 
 from modelyard.authors.blame import shown
-from modelyard.authors.capture import Tail
+from modelyard.authors.capture import Tail, captured
 from modelyard.errors import AuthorError, ExtraMissing
 from modelyard.records.payload import Payload
 from modelyard.storage.scratch import scratch
@@ -76,7 +76,8 @@ def payloads(folder: Path) -> list[Payload]:
     path = folder / "test_model.py"
     if not path.is_file():
         return []
-    module, _, _ = run(folder, "test_model")
+    with captured():
+        module, _ = run(folder, "test_model")
     listed = getattr(module, "PAYLOADS", [])
     if not isinstance(listed, list | tuple):
         raise AuthorError(f"PAYLOADS in {shown(path)} is a {type(listed).__name__}; write a list of dicts.")

@@ -6,87 +6,78 @@ import os
 import random
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from modelyard.authoring import FrameKind, Params, Space, TrainingData, Uniform
 from modelyard.authors.blame import blame, shown
-from modelyard.authors.capture import captured
 from modelyard.errors import AuthorError, DataRefused, SettingsError
-from modelyard.records.package import Label, Task
-from modelyard.records.run import Scalar
-from modelyard.records.schema import Schema
+from modelyard.predictor.fitted import Fitted
+from modelyard.tables.batch import Batch, to_frame
+from modelyard.training.limits import GIB, bounded
 from modelyard.training.model_code import ModelCode
+from modelyard.training.rows import Rows
 
-if TYPE_CHECKING:
-    import polars as pl
-
-    from modelyard.predictor.fitted import Fitted
-    from modelyard.tables.batch import Batch
+if TYPE_CHECKING:  # training in an environment of its own has no msgspec
+    from modelyard.records.package import Label, Task
+    from modelyard.records.run import Scalar
+    from modelyard.records.schema import Schema
 
 _TRIAL_ROWS = 50
-_NOTE = 2000
-"""Characters of what the code printed that an error carries as its note."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted model that has answered rows it was trained on."""
+    """A fitted model."""
 
     fitted: Fitted
     params: dict[str, Scalar]
     """Every parameter of ``SPACE``, defaults included."""
     seconds: float
     """Time that the author's ``train`` took."""
-    log: str
-    """What it printed, at most the last megabyte."""
     hash_seed: str
     """``PYTHONHASHSEED`` of this process, which orders sets of strings; ``random`` when unset."""
 
 
 def fit(
     code: ModelCode,
-    frame: pl.DataFrame,
+    rows: Rows,
     schema: Schema,
     *,
     params: Mapping[str, Scalar],
     seed: int,
     task: Task,
     classes: tuple[Label, ...],
+    tried: bool = True,
+    memory: int | None = None,
 ) -> Trained:
-    """Train on ``frame`` (training rows only) and try the model on the first of them.
+    """Train on ``rows``, taking at most ``memory`` bytes, and ask the model for the first of them unless it
+    is not to be ``tried``.
 
     Every generator is seeded before (``random``, NumPy, PyTorch where the code imports it), and
     ``data.seed`` tells the author. Raises ``SettingsError`` for a parameter that ``SPACE`` does not
     allow, ``DataRefused`` without rows, ``AuthorError`` with file and line when the code raises,
-    returns nothing, or returns a model that does not answer each row with a label or a number; what
-    it printed last is the error's note.
+    returns nothing, or returns a model that does not answer each row with a label or a number.
     """
-    import numpy as np
-
-    from modelyard.tables.gather import gather
-
     values = resolve(code.space, params)
-    if frame.height == 0:
+    if len(rows) == 0:
         raise DataRefused("There are no rows to train on; ingest a table with rows first.")
-    data = TrainingData.of(lambda kind: _rows(frame, schema, kind), seed=seed, folds=_folds(frame))
-    trial = gather(frame.head(_TRIAL_ROWS), schema)
-    with captured() as tail, code.importable(), np.errstate():
+    data = TrainingData.of(lambda kind: _framed(rows, schema, kind), seed=seed, folds=rows.folds)
+    with code.importable(), np.errstate(), warnings.catch_warnings():
+        warnings.simplefilter("default")
         _seed(seed)
         start = time.perf_counter()
-        try:
-            model = _train(code, data, values)
-            seconds = time.perf_counter() - start
-            fitted = _fitted(code, model, data.asked, task, classes)
-            _try(fitted, trial, schema, code.folder)
-        except AuthorError as error:
-            if printed := tail.text()[-_NOTE:].strip():
-                error.add_note(f"The code printed last:\n{printed}")
-            raise
-    hash_seed = os.environ.get("PYTHONHASHSEED") or "random"
-    return Trained(fitted, values, seconds, code.said + tail.text(), hash_seed)
+        model = _train(code, data, values, memory)
+        seconds = time.perf_counter() - start
+        fitted = _fitted(code, model, data.asked, task, classes)
+        if tried:
+            _try(fitted, rows.batch.take(slice(_TRIAL_ROWS)), schema, code.folder)
+    return Trained(fitted, values, seconds, os.environ.get("PYTHONHASHSEED") or "random")
 
 
 def resolve(space: Mapping[str, Space], params: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -105,42 +96,33 @@ def resolve(space: Mapping[str, Space], params: Mapping[str, Scalar]) -> dict[st
     return {n: float(v) if isinstance(space[n], Uniform) else v for n, v in values.items()}
 
 
-def _rows(frame: pl.DataFrame, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
+def _framed(rows: Rows, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
     """Features as a service will rebuild them, made anew: an author may change them in place."""
-    from modelyard.tables.batch import to_frame
-    from modelyard.tables.gather import gather, target
-
-    features = to_frame(gather(frame, schema), schema, kind)
-    name = schema.target or ""
-    if kind == "polars":
-        return features, frame[name]
-    answers = target(frame, schema).copy()
+    features, answers, name = to_frame(rows.batch, schema, kind), rows.target.copy(), schema.target or ""
     if kind == "numpy":
         return features, answers
+    if kind == "polars":
+        import polars as pl
+
+        return features, pl.Series(name, answers.tolist() if answers.dtype == object else answers)
     import pandas as pd
 
     return features, pd.Series(answers, index=features.index, name=name, dtype=answers.dtype)
 
 
-def _folds(frame: pl.DataFrame) -> Any:
-    """[n] integers, where the table has folds."""
-    import polars as pl
-
-    from modelyard.tables.split import FOLD
-
-    return frame[FOLD].cast(pl.Int64).to_numpy() if FOLD in frame.columns else None
-
-
-def _train(code: ModelCode, data: TrainingData, values: Mapping[str, Scalar]) -> object:
+def _train(code: ModelCode, data: TrainingData, values: Mapping[str, Scalar], memory: int | None) -> object:
     try:
-        return code.train(data, Params(values))
-    except (Exception, SystemExit) as error:
-        raise blame("'train' raised", error, code.folder) from error
+        with bounded(memory):
+            return code.train(data, Params(values))
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        blamed = blame("'train' raised", error, code.folder)
+        if memory is not None and isinstance(error, MemoryError):
+            at = str(blamed).rstrip(".")
+            blamed = AuthorError(f"{at}; the settings give it memory_gb = {memory / GIB:g}.")
+        raise blamed from error
 
 
 def _seed(seed: int) -> None:
-    import numpy as np
-
     random.seed(seed)
     np.random.seed(seed % 2**32)
     if (torch := sys.modules.get("torch")) is not None:
@@ -150,8 +132,6 @@ def _seed(seed: int) -> None:
 def _fitted(
     code: ModelCode, model: object, asked: tuple[FrameKind, ...], task: Task, classes: tuple[Label, ...]
 ) -> Fitted:
-    from modelyard.predictor.fitted import Fitted
-
     path = shown(code.folder / "model.py")
     if model is None:
         raise AuthorError(f"'train' in {path} returned nothing; end it with 'return model'.")

@@ -13,7 +13,6 @@ from typing import Any
 
 from modelyard import authoring
 from modelyard.authors.blame import shown
-from modelyard.authors.capture import captured
 from modelyard.authors.modules import execute, isolated
 from modelyard.errors import AuthorError
 
@@ -32,8 +31,6 @@ class ModelCode:
     save: Callable[..., object] | None
     load: Callable[..., object] | None
     space: Mapping[str, authoring.Space]
-    said: str
-    """What the code printed while it was imported."""
     _modules: dict[str, types.ModuleType] = field(repr=False)
 
     @contextmanager
@@ -53,7 +50,7 @@ def load(folder: Path) -> ModelCode:
     Its modules stay in no list of the interpreter, so a second load sees every edit and two
     models may have helper files of one name. Raises ``AuthorError`` with file, line and code.
     """
-    module, modules, said = run(folder, "model")
+    module, modules = run(folder, "model")
     train = getattr(module, "train", None)
     path = folder / "model.py"
     if not callable(train):
@@ -71,14 +68,11 @@ def load(folder: Path) -> ModelCode:
         raise AuthorError(f"{shown(path)} defines 'load' without 'save'; define both or neither.")
     if optional["save"] is not None and optional["load"] is None:
         raise AuthorError(f"{shown(path)} defines 'save' without 'load'; define both or neither.")
-    return ModelCode(folder, train, **optional, space=_space(module, path), said=said, _modules=modules)
+    return ModelCode(folder, train, **optional, space=_space(module, path), _modules=modules)
 
 
-def run(folder: Path, name: str) -> tuple[types.ModuleType, dict[str, types.ModuleType], str]:
-    """Run ``name.py`` of ``folder`` as a module.
-
-    Returns it, every module of the folder that it imported, and what was printed.
-    """
+def run(folder: Path, name: str) -> tuple[types.ModuleType, dict[str, types.ModuleType]]:
+    """Run ``name.py`` of ``folder`` as a module; returns it and every module of the folder that it imported."""
     path = folder / f"{name}.py"
     try:
         source = path.read_bytes()
@@ -87,9 +81,8 @@ def run(folder: Path, name: str) -> tuple[types.ModuleType, dict[str, types.Modu
     except OSError as error:
         raise AuthorError(f"{shown(path)} cannot be read: {error.strerror}.") from None
     modules: dict[str, types.ModuleType] = {}
-    with captured() as tail:
-        module = execute(path, source, modules, what="The code cannot be imported")
-    return module, modules, tail.text()
+    module = execute(path, source, modules, what="The code cannot be imported")
+    return module, modules
 
 
 def _inside(

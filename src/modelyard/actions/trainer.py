@@ -1,0 +1,107 @@
+"""The process that a model is trained and sealed in: ``python -m modelyard.actions.trainer FD TRACE``.
+
+A noun that ``train`` and tuning share. It is the author's code that runs here; whoever asks for it
+(``training.Worker``) reads what it leaves and runs nothing of it.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from modelyard.training import messages
+from modelyard.training.bench import Bench
+from modelyard.training.loop import Handler, serve
+from modelyard.training.trace import watch
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def main() -> None:
+    """Answer jobs on the socket that is file descriptor ``FD``."""
+    watch(Path(sys.argv[2]))
+    bench = Bench()
+
+    def opened(job: dict[str, Any]) -> dict[str, Any]:
+        return {"space": bench.open(Path(job["code"]))}
+
+    def begin(job: dict[str, Any]) -> None:
+        asked = _asked(job, messages.Begin)
+        folds = Path(asked.folds) if asked.folds else None
+        named: dict[str, Any] = {"task": asked.task, "classes": asked.classes, "seed": asked.seed}
+        bench.begin(Path(asked.rows), asked.schema, folds=folds, **named)
+
+    def fit(job: dict[str, Any]) -> dict[str, Any]:
+        asked = _asked(job, messages.Fit)
+        trained = bench.fit(asked.params, memory=asked.memory)
+        return {"params": trained.params, "seconds": trained.seconds, "hash_seed": trained.hash_seed}
+
+    def score(job: dict[str, Any]) -> dict[str, Any]:
+        return _score(bench, _asked(job, messages.Score))
+
+    def prepare(_: dict[str, Any]) -> None:
+        import modelyard.packaging  # noqa: F401
+
+    def seal(job: dict[str, Any]) -> None:
+        _seal(bench, _asked(job, messages.Seal))
+
+    handlers: dict[str, Handler] = {
+        "open": opened,
+        "begin": begin,
+        "fit": fit,
+        "score": score,
+        "prepare": prepare,
+        "seal": seal,
+    }
+    serve(socket.socket(fileno=int(sys.argv[1])), handlers)
+
+
+def _score(bench: Bench, asked: messages.Score) -> dict[str, Any]:
+    from modelyard import metrics
+
+    held, answers, trained = bench.answer(
+        asked.params, fold=asked.fold, learn=asked.learn, memory=asked.memory
+    )
+    fitted = trained.fitted
+    found = metrics.score(fitted.task, held.target, answers.prediction, answers.probability, fitted.classes)
+    value = found.get(asked.metric, math.nan)
+    return {
+        "value": value if math.isfinite(value) else None,
+        "rows": len(held),
+        "params": trained.params,
+        "seconds": trained.seconds,
+    }
+
+
+def _seal(bench: Bench, asked: messages.Seal) -> None:
+    from modelyard import packaging
+    from modelyard.training.rows import read
+
+    if bench.trained is None:
+        raise RuntimeError("there is no fitted model to seal")
+    packaging.seal(
+        bench.trained.fitted,
+        Path(asked.folder),
+        model=asked.model,
+        schema=bench.schema,
+        code=bench.code.folder,
+        requirements=asked.requirements,
+        train=bench.rows.batch,
+        test=read(Path(asked.test)).batch,
+        form=asked.form,
+        tolerance=asked.tolerance,
+        python=asked.python,
+    )
+
+
+def _asked(job: dict[str, Any], kind: type[T]) -> T:
+    return msgspec.convert(job, kind)
+
+
+if __name__ == "__main__":
+    main()

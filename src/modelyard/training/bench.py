@@ -1,0 +1,93 @@
+"""Where a model is trained, in a process of its own: its code and rows once, any number of fits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from modelyard.authors.blame import blame
+from modelyard.errors import DataRefused
+from modelyard.predictor.native import answer
+from modelyard.training.fit import Trained, fit
+from modelyard.training.model_code import ModelCode, load
+from modelyard.training.rows import Rows, read
+
+if TYPE_CHECKING:  # training in an environment of its own has no msgspec
+    from modelyard.predictor.answers import Answers
+    from modelyard.records.package import Label, Task
+    from modelyard.records.run import Scalar
+    from modelyard.records.schema import Schema
+
+
+class Bench:
+    """One model's code, the rows to learn from, and the last model that was fitted on all of them."""
+
+    code: ModelCode
+    rows: Rows
+    schema: Schema
+    trained: Trained | None = None
+
+    def open(self, code: Path) -> dict[str, Any]:
+        """Import the author's code; returns its ``SPACE`` as ``{name: {"type": ..., ...}}``."""
+        self.code = load(code)
+        return {
+            name: {"type": type(entry).__name__, **dataclasses.asdict(entry)}
+            for name, entry in self.code.space.items()
+        }
+
+    def begin(
+        self,
+        rows: Path,
+        schema: Schema,
+        *,
+        task: Task,
+        classes: tuple[Label, ...],
+        seed: int,
+        folds: Path | None = None,
+    ) -> None:
+        """Read the rows; ``folds`` is a file of integers [n] to score by instead of the table's own."""
+        self.rows, self.schema = read(rows), schema
+        self._task, self._classes, self._seed = task, classes, seed
+        self._folds = np.load(folds, allow_pickle=False) if folds else self.rows.folds
+        self._parts: dict[tuple[int, str], tuple[Rows, Rows]] = {}
+
+    def fit(self, params: Mapping[str, Scalar], *, memory: int | None = None) -> Trained:
+        """Train on all rows and keep the model."""
+        self.trained = None
+        self.trained = self._fit(self.rows, params, memory, tried=True)
+        return self.trained
+
+    def answer(
+        self,
+        params: Mapping[str, Scalar],
+        *,
+        fold: int,
+        learn: Literal["others", "before"] = "others",
+        memory: int | None = None,
+    ) -> tuple[Rows, Answers, Trained]:
+        """Train on the other folds, or on those before, and answer the rows of ``fold``."""
+        learnt, held = self._part(fold, learn)
+        trained = self._fit(learnt, params, memory, tried=False)
+        try:
+            return held, answer(trained.fitted, held.batch, self.schema), trained
+        except (Exception, SystemExit) as error:
+            raise blame("The trained model could not answer its fold", error, self.code.folder) from error
+
+    def _fit(self, rows: Rows, params: Mapping[str, Scalar], memory: int | None, *, tried: bool) -> Trained:
+        named: dict[str, Any] = {"task": self._task, "classes": self._classes, "memory": memory}
+        return fit(self.code, rows, self.schema, params=params, seed=self._seed, tried=tried, **named)
+
+    def _part(self, fold: int, learn: str) -> tuple[Rows, Rows]:
+        if (fold, learn) not in self._parts:
+            if self._folds is None:
+                raise DataRefused("The rows are in no folds; give some, or 'folds' in the dataset's split.")
+            held = self._folds == fold
+            learnt = self._folds < fold if learn == "before" else ~held
+            if not held.any() or not learnt.any():
+                raise DataRefused(f"Fold {fold} has no rows, or leaves none to learn from.")
+            self._parts[fold, learn] = self.rows.take(learnt), self.rows.take(held)
+        return self._parts[fold, learn]
