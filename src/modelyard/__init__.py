@@ -14,6 +14,10 @@ if TYPE_CHECKING:
         TrainingData,
         choice,
         integer,
+        log_artifact,
+        log_chart,
+        log_metric,
+        log_param,
         log_uniform,
         uniform,
     )
@@ -26,6 +30,10 @@ __all__ = [
     "__version__",
     "choice",
     "integer",
+    "log_artifact",
+    "log_chart",
+    "log_metric",
+    "log_param",
     "log_uniform",
     "uniform",
 ]

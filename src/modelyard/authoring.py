@@ -9,14 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     import numpy as np
     import pandas as pd
     import polars as pl
 
-__all__ = ["Params", "Space", "TrainingData", "choice", "integer", "log_uniform", "uniform"]
+__all__ = [
+    "Params",
+    "Space",
+    "TrainingData",
+    "choice",
+    "integer",
+    "log_artifact",
+    "log_chart",
+    "log_metric",
+    "log_param",
+    "log_uniform",
+    "uniform",
+]
 
 FrameKind = Literal["pandas", "polars", "numpy"]
 Scalar = bool | int | float | str
@@ -246,3 +260,49 @@ def _convert(features: pd.DataFrame, target: pd.Series[Any], kind: FrameKind) ->
 
         return pl.from_pandas(features), pl.from_pandas(target)
     return features, target
+
+
+class Recorder(Protocol):
+    """What a training logs to."""
+
+    def metric(self, name: str, value: float, step: int | None) -> None: ...
+    def param(self, name: str, value: object) -> None: ...
+    def artifact(self, path: str | PathLike[str], name: str | None) -> None: ...
+    def chart(self, name: str, chart: object) -> None: ...
+
+
+_recorder: Recorder | None = None
+"""Of the process: a training's threads log to it as well."""
+
+
+def record(recorder: Recorder | None) -> None:
+    """Log to ``recorder`` from now on; training calls it. Until then, logging does nothing."""
+    global _recorder
+    _recorder = recorder
+
+
+def log_metric(name: str, value: float, step: int | None = None) -> None:
+    """A point of the metric ``name``; without ``step`` they are counted from 0. NaN and infinity are allowed.
+
+    As the other ``log_`` functions it does nothing outside of a run, as in a model's own tests or in a service.
+    """
+    if _recorder is not None:
+        _recorder.metric(name, value, step)
+
+
+def log_param(name: str, value: object) -> None:
+    """Something that the training settled on; the last value of a name counts."""
+    if _recorder is not None:
+        _recorder.param(name, value)
+
+
+def log_artifact(path: str | PathLike[str], name: str | None = None) -> None:
+    """Keep a file, or every file of a folder, with the run; it is copied now. ``name`` is by default the file's."""
+    if _recorder is not None:
+        _recorder.artifact(path, name)
+
+
+def log_chart(name: str, chart: object) -> None:
+    """Keep a chart with the run: a Vega-Lite specification, an Altair chart or a Matplotlib figure."""
+    if _recorder is not None:
+        _recorder.chart(name, chart)

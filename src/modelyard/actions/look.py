@@ -16,7 +16,8 @@ from modelyard.records.run import Run
 def runs(project: Project, model: str | None = None) -> list[Run]:
     """Trainings, newest first; a running one whose process is gone is ``lost``."""
     with project.yard.read() as facts:
-        return [seen(run) for run in facts.runs.list(model)]
+        found = facts.runs.list(model)
+    return seen(project, found)
 
 
 def versions(project: Project, model: str | None = None) -> list[Version]:

@@ -10,7 +10,7 @@ import msgspec
 from modelyard.errors import StoreDown
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh
-from modelyard.records.run import Resources, Run
+from modelyard.records.run import Artifact, Resources, Run
 
 
 def put(facts: Facts, run: Run) -> Run:
@@ -26,6 +26,9 @@ def fail(project: Project, run: Run, reason: str, *, seconds: float = 0.0) -> Ru
     )
 
     def save(facts: Facts) -> Run:
+        on_record = facts.runs.get(run.id)
+        if on_record is not None and on_record.status != "running":
+            return on_record  # it ended after whoever calls it lost had looked
         facts.events.append("run.failed", f"{run.model}@run/{run.id}", error=reason[:500])
         return put(facts, failed)
 
@@ -37,30 +40,58 @@ def fail(project: Project, run: Run, reason: str, *, seconds: float = 0.0) -> Ru
 def kept(project: Project, run: Run) -> Run:
     """The run with what its folder holds put into the artifact store."""
     from modelyard.training import LOG, RESOURCES
+    from modelyard.training.points import parquet, summaries
+    from modelyard.training.recorded import facts, points
 
     place = project.run_folder(run.id)
-    log = place / LOG
+    log, logged, series = place / LOG, facts(place), points(place)
     try:
-        digest = project.artifacts.put_file(log) if log.exists() and log.stat().st_size else None
+        return msgspec.structs.replace(
+            run,
+            log=project.artifacts.put_file(log) if log.exists() and log.stat().st_size else None,
+            resources=_resources(place / RESOURCES),
+            metrics={s.name: s.last for s in summaries(series, logged.metrics)},
+            logged=logged.params,
+            points=project.artifacts.put(parquet(series, logged.metrics)) if len(series) else None,
+            artifacts=tuple(
+                Artifact(
+                    name=file.name,
+                    kind=file.kind,
+                    digest=project.artifacts.put_file(file.path),
+                    size=file.path.stat().st_size,
+                )
+                for file in logged.files.values()
+            ),
+        )
     except StoreDown:
+        if run.status == "finished":
+            raise
         return run  # the reason why it failed matters more
-    return msgspec.structs.replace(run, log=digest, resources=_resources(place / RESOURCES))
 
 
 def settle(project: Project, model: str | None = None) -> list[Run]:
     """Record runs, of one model or of all, whose process is gone as failed."""
     with project.yard.read() as facts:
-        lost = [run for run in facts.runs.list(model) if seen(run).status == "lost"]
+        running = [run for run in facts.runs.list(model) if run.status == "running"]
+    lost = [run for run in seen(project, running) if run.status == "lost"]
     return [fail(project, run, "its process was ended from outside") for run in lost]
 
 
-def seen(run: Run) -> Run:
-    """The run as it is: ``lost`` when it is on record as running and its process is gone."""
+def seen(project: Project, runs: list[Run]) -> list[Run]:
+    """The runs as they are: ``lost`` where one is on record as running and its process is gone."""
     from modelyard.training import gone
 
-    if run.status == "running" and run.process is not None and gone(run.process):
-        return msgspec.structs.replace(run, status="lost")
-    return run
+    ended = {run.id for run in runs if run.status == "running" and run.process and gone(run.process)}
+    if not ended:
+        return runs
+    with project.yard.read() as facts:  # one may have ended as it should since it was read
+        again = {run: facts.runs.get(run) for run in ended}
+    now = {
+        k: msgspec.structs.replace(r, status="lost") if r.status == "running" else r
+        for k, r in again.items()
+        if r
+    }
+    return [now.get(run.id, run) for run in runs]
 
 
 def _resources(path: Path) -> Resources | None:

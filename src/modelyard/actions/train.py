@@ -107,7 +107,7 @@ def _fit_and_seal(
         worker.prepare()
         begin, test = _rows(project, run, version, place)  # read here while the code is imported there
         worker.begin(begin)
-        fitted = worker.fit(run.params)
+        fitted = worker.fit(run.params, record=place)
         if identify(folder, project.root).digest != run.code.digest:
             raise AuthorError(f"{settings.code} was edited while {run.model} was trained; train it again.")
         project.tell(f"packaging {run.model}")
@@ -125,14 +125,14 @@ def _fit_and_seal(
     digest = packaging.store(place / "package", project.artifacts)
     package = Package(digest=digest, model=run.model, run=run.id, created=now())
     done = msgspec.structs.replace(
-        kept(project, run),
+        run,
         status="finished",
         params=fitted.params,
         candidate=digest,
         environment={**run.environment, "PYTHONHASHSEED": fitted.hash_seed},
         process=None,
     )
-    return done, package
+    return kept(project, done), package
 
 
 def _rows(project: Project, run: Run, version: DatasetVersion, place: Path) -> tuple[Begin, Path]:

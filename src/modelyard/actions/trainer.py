@@ -32,13 +32,12 @@ def main() -> None:
 
     def begin(job: dict[str, Any]) -> None:
         asked = _asked(job, messages.Begin)
-        folds = Path(asked.folds) if asked.folds else None
         named: dict[str, Any] = {"task": asked.task, "classes": asked.classes, "seed": asked.seed}
-        bench.begin(Path(asked.rows), asked.schema, folds=folds, **named)
+        bench.begin(Path(asked.rows), asked.schema, folds=_path(asked.folds), **named)
 
     def fit(job: dict[str, Any]) -> dict[str, Any]:
         asked = _asked(job, messages.Fit)
-        trained = bench.fit(asked.params, memory=asked.memory)
+        trained = bench.fit(asked.params, memory=asked.memory, record=_path(asked.record))
         return {"params": trained.params, "seconds": trained.seconds, "hash_seed": trained.hash_seed}
 
     def score(job: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def _score(bench: Bench, asked: messages.Score) -> dict[str, Any]:
     from modelyard import metrics
 
     held, answers, trained = bench.answer(
-        asked.params, fold=asked.fold, learn=asked.learn, memory=asked.memory
+        asked.params, fold=asked.fold, learn=asked.learn, memory=asked.memory, record=_path(asked.record)
     )
     fitted = trained.fitted
     found = metrics.score(fitted.task, held.target, answers.prediction, answers.probability, fitted.classes)
@@ -97,6 +96,10 @@ def _seal(bench: Bench, asked: messages.Seal) -> None:
         tolerance=asked.tolerance,
         python=asked.python,
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _asked(job: dict[str, Any], kind: type[T]) -> T:

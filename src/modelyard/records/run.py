@@ -38,6 +38,20 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     wall_seconds: float
 
 
+Number = float | Literal["nan", "inf", "-inf"]
+"""As JSON can hold it."""
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A file or chart that a training logged."""
+
+    name: str
+    kind: Literal["file", "svg", "vega-lite"]
+    digest: str
+    size: int
+    """Bytes."""
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     model: str
@@ -51,7 +65,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str]
     """Installed distributions (name to version) that the model's requirements lead to,
     with ``python`` and ``platform``."""
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Number] = {}
+    """The last value of each metric that the training logged."""
     candidate: str | None = None
     """Digest of the sealed package."""
     error: str | None = None
@@ -61,3 +76,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     resources: Resources | None = None
     log: str | None = None
     """Digest of what the training printed: its beginning and its end."""
+    logged: dict[str, Scalar] = {}
+    """What the training logged with ``my.log_param``."""
+    points: str | None = None
+    """Digest of every point of its metrics: Parquet with ``metric``, ``step``, ``time``, ``value``."""
+    artifacts: tuple[Artifact, ...] = ()

@@ -14,6 +14,7 @@ from modelyard.errors import DataRefused
 from modelyard.predictor.native import answer
 from modelyard.training.fit import Trained, fit
 from modelyard.training.model_code import ModelCode, load
+from modelyard.training.recorder import recording
 from modelyard.training.rows import Rows, read
 
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
@@ -55,10 +56,13 @@ class Bench:
         self._folds = np.load(folds, allow_pickle=False) if folds else self.rows.folds
         self._parts: dict[tuple[int, str], tuple[Rows, Rows]] = {}
 
-    def fit(self, params: Mapping[str, Scalar], *, memory: int | None = None) -> Trained:
-        """Train on all rows and keep the model."""
+    def fit(
+        self, params: Mapping[str, Scalar], *, memory: int | None = None, record: Path | None = None
+    ) -> Trained:
+        """Train on all rows and keep the model; ``my.log_...`` write into ``record``."""
         self.trained = None
-        self.trained = self._fit(self.rows, params, memory, tried=True)
+        with recording(record):
+            self.trained = self._fit(self.rows, params, memory, tried=True)
         return self.trained
 
     def answer(
@@ -68,10 +72,12 @@ class Bench:
         fold: int,
         learn: Literal["others", "before"] = "others",
         memory: int | None = None,
+        record: Path | None = None,
     ) -> tuple[Rows, Answers, Trained]:
         """Train on the other folds, or on those before, and answer the rows of ``fold``."""
         learnt, held = self._part(fold, learn)
-        trained = self._fit(learnt, params, memory, tried=False)
+        with recording(record):
+            trained = self._fit(learnt, params, memory, tried=False)
         try:
             return held, answer(trained.fitted, held.batch, self.schema), trained
         except (Exception, SystemExit) as error:

@@ -38,6 +38,8 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True, tag="fit", tag_field="do"):
 
     params: dict[str, Scalar]
     memory: int | None = None
+    record: str | None = None
+    """The folder that ``my.log_...`` write into."""
 
 
 class Fitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score", tag_field="d
     learn: Literal["others", "before"] = "others"
     """``before``: from folds of a smaller number only, for rows in the order of time."""
     memory: int | None = None
+    record: str | None = None
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):

@@ -117,13 +117,21 @@ class Worker:
         """Give it the rows."""
         self._ask(job, messages.Nothing)
 
-    def fit(self, params: Mapping[str, Scalar]) -> messages.Fitted:
-        """Train on all rows, try the model and keep it."""
-        job = messages.Fit(params=dict(params), memory=self.limits.memory)
+    def fit(self, params: Mapping[str, Scalar], *, record: Path | None = None) -> messages.Fitted:
+        """Train on all rows, try the model and keep it; ``my.log_...`` write into ``record``."""
+        job = messages.Fit(
+            params=dict(params), memory=self.limits.memory, record=str(record) if record else None
+        )
         return self._ask(job, messages.Fitted)
 
     def score(
-        self, params: Mapping[str, Scalar], *, fold: int, metric: str, forward: bool = False
+        self,
+        params: Mapping[str, Scalar],
+        *,
+        fold: int,
+        metric: str,
+        forward: bool = False,
+        record: Path | None = None,
     ) -> messages.Scored:
         """Train on the other folds (``forward``: on those before) and measure the answers for this one."""
         return self._ask(
@@ -133,6 +141,7 @@ class Worker:
                 fold=fold,
                 learn="before" if forward else "others",
                 memory=self.limits.memory,
+                record=str(record) if record else None,
             ),
             messages.Scored,
         )
