@@ -14,6 +14,7 @@ import pytest
 
 from modelyard.records.comparison import Comparison, Decisions, PairedMetric
 from modelyard.records.decision import Calibration, Costs, Estimate
+from modelyard.records.explanation import Baseline, Dependence, FeatureImportance, Importance
 from modelyard.records.fairness import Fairness, Group, GroupGap, Rate
 from modelyard.records.gate import GateOutcome
 from modelyard.records.report import Curve, Metric, Report
@@ -164,6 +165,34 @@ def decided() -> Report:
     )
 
 
+def explained() -> Report:
+    """With baselines and importance."""
+    ridge = PairedMetric(
+        name="r2", value=0.5, champion=0.6, difference=-0.1, error=0.1, low=-0.3, high=0.1, method="bootstrap"
+    )
+    return msgspec.structs.replace(
+        regression(),
+        baselines=(
+            Baseline(name="mean", rows=900, metrics=(ridge,)),
+            Baseline(name="ridge", rows=900, metrics=(ridge,)),
+        ),
+        importance=Importance(
+            loss="absolute_error",
+            base=0.4,
+            rows=500,
+            repeats=5,
+            features=tuple(
+                FeatureImportance(column=f"{HOSTILE}{at}", increase=0.3 - at, low=0.2 - at, high=0.4 - at)
+                for at in range(25)
+            ),
+            dependence=(
+                Dependence(column=HOSTILE, answers=(1.0, 2.0, 2.5), values=(0.0, 1.0, 5.0)),
+                Dependence(column="ward", answers=(1.0, 2.0), labels=("a", HOSTILE)),
+            ),
+        ),
+    )
+
+
 class Page(HTMLParser):
     """Collects what a browser would act on."""
 
@@ -189,8 +218,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-ALL = [binary(comparisons=(compared(),)), multiclass(3), multiclass(14), regression(), decided()]
-NAMES = ["binary", "three", "many", "regression", "decided"]
+ALL = [binary(comparisons=(compared(),)), multiclass(3), multiclass(14), regression(), decided(), explained()]
+NAMES = ["binary", "three", "many", "regression", "decided", "explained"]
 
 
 @pytest.mark.parametrize("report", ALL, ids=NAMES)
@@ -278,6 +307,16 @@ def test_prices_calibration_and_groups_say_what_they_mean():
     assert HOSTILE in page
 
 
+def test_baselines_and_importance_say_what_they_mean():
+    page, text = Page(html.report(explained())).text, markdown.report(explained())
+    for shown in (page, text):
+        assert "do not show that it is better than the ridge regression" in shown
+        assert "grows when a feature is shuffled among the rows: 500 test rows, 5 times" in shown
+        assert "+0.3000" in shown
+    assert "5 further features" in page
+    assert HOSTILE + "0" in page
+
+
 def test_a_champion_that_does_not_fit_is_named_with_the_reason():
     unfit = compared(metrics=(), decisions=None, unfit="it needs the column '<b>age</b>'")
     report = binary(comparisons=(unfit,))
@@ -346,8 +385,12 @@ def test_altair_is_imported_only_to_draw():
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed; apt-get install chromium")
 def test_a_browser_shows_it_without_a_complaint_or_request(tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
-    pages = {name: tmp_path / f"{name}.html" for name in ("binary", "many", "regression", "decided")}
-    for name, report in zip(pages, (ALL[0], multiclass(14), regression(), decided()), strict=True):
+    pages = {
+        name: tmp_path / f"{name}.html" for name in ("binary", "many", "regression", "decided", "explained")
+    }
+    for name, report in zip(
+        pages, (ALL[0], multiclass(14), regression(), decided(), explained()), strict=True
+    ):
         pages[name].write_text(html.report(report), encoding="utf-8")
     with playwright.sync_playwright() as player:
         browser = player.chromium.launch(

@@ -34,12 +34,15 @@ def rules(settings: ModelSettings) -> tuple[Gate, ...]:
     )
 
 
-def wanted(project: Project, model: str, schema: Schema, frame: pl.DataFrame, *, whole: bool) -> Wanted:
-    """What is looked at beside metrics; without ``whole`` what gates read and no more.
+def wanted(
+    project: Project, model: str, schema: Schema, frame: pl.DataFrame, train: pl.DataFrame | None
+) -> Wanted:
+    """What is looked at beside metrics; without training rows what gates read and no more.
 
     Raises ``SettingsError`` for a column that is not there or cannot be cut so.
     """
     from modelyard.evaluation import Prices, Wanted
+    from modelyard.tables.gather import gather, target
 
     settings = project.model(model)
     asked = settings.evaluation
@@ -54,7 +57,11 @@ def wanted(project: Project, model: str, schema: Schema, frame: pl.DataFrame, *,
             for name, f in settings.fairness.items()
         ),
         prices=Prices(asked.costs.false_positive, asked.costs.false_negative) if asked.costs else None,
-        search=whole and asked.search,
+        train=(gather(train, schema), target(train, schema))
+        if train is not None and asked.baselines
+        else None,
+        importance=train is not None and asked.importance,
+        search=train is not None and asked.search,
     )
 
 

@@ -65,6 +65,7 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
     version = latest_data(project, settings.data)
     project.tell(f"testing {package.model} on {version.ref}")
     frame = load(version, project.tables, part="test")
+    train = load(version, project.tables, part="train") if whole else None
     bounds = rules(settings)
     champions = {rule.no_worse_than for rule in bounds} | {settings.evaluation.champion}
     with project.yard.read() as facts:
@@ -81,7 +82,7 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
         gates=bounds,
         live={name: opened(project, release.package) for name, release in releases.items()},
         champions={name: f"{package.model}@{release.version}" for name, release in releases.items()},
-        wanted=wanted(project, package.model, version.schema, frame, whole=whole),
+        wanted=wanted(project, package.model, version.schema, frame, train),
         now=now(),
     )
 

@@ -54,7 +54,7 @@ def compare(
             return Comparison(
                 environment=environment,
                 champion=champion,
-                metrics=tuple(_paired(name, gap) for name, gap in gaps.items()),
+                metrics=tuple(paired(name, gap) for name, gap in gaps.items()),
                 decisions=None if task == "regression" else _decisions(truth, answers, theirs, classes),
                 slices=tuple(_sliced(task, truth, answers, theirs, classes, part, seed)),
             )
@@ -74,7 +74,7 @@ def _sliced(
     for column in part.cells:
         for cell, label in enumerate(column.labels):
             rows = column.rows(cell)
-            paired: tuple[PairedMetric, ...] = ()
+            measured: tuple[PairedMetric, ...] = ()
             if len(rows) >= part.min_rows:
                 gaps = metrics.differences(
                     task,
@@ -85,8 +85,8 @@ def _sliced(
                     seed=seed,
                     resamples=RESAMPLES,
                 )
-                paired = tuple(_paired(name, gap) for name, gap in gaps.items())
-            yield PairedSlice(column=column.column, label=label, rows=len(rows), metrics=paired)
+                measured = tuple(paired(name, gap) for name, gap in gaps.items())
+            yield PairedSlice(column=column.column, label=label, rows=len(rows), metrics=measured)
 
 
 def _misfit(candidate: Predictor, live: Predictor) -> str | None:
@@ -120,7 +120,8 @@ def _asked(candidate: Predictor, live: Predictor, features: Batch) -> Answered:
     return Answered(answers.prediction, probability)
 
 
-def _paired(name: str, gap: metrics.Gap) -> PairedMetric:
+def paired(name: str, gap: metrics.Gap) -> PairedMetric:
+    """A gap as the record has it, with its interval."""
     low, high = metrics.interval(gap.difference, gap.error)
     known = math.isfinite(gap.error)
     return PairedMetric(

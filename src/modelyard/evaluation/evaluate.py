@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 from modelyard import metrics
 from modelyard.errors import DataRefused
 from modelyard.evaluation.answers import require_answers
+from modelyard.evaluation.baselines import baselines
 from modelyard.evaluation.cells import cut
 from modelyard.evaluation.compare import compare
 from modelyard.evaluation.curves import confusion, curves
 from modelyard.evaluation.decision import calibrated, priced
 from modelyard.evaluation.fairness import treated
+from modelyard.evaluation.importance import important
 from modelyard.evaluation.losses import losses
 from modelyard.evaluation.search import search
 from modelyard.evaluation.slices import Part, metric, sample, sliced
 from modelyard.evaluation.wanted import Wanted
 from modelyard.gates import decide, fair
 from modelyard.predictor import Predictor
+from modelyard.records.explanation import Baseline
 from modelyard.records.gate import Gate
 from modelyard.records.report import Report
 from modelyard.records.slices import Search
@@ -113,6 +116,8 @@ def evaluate(
         calibration=calibrated(manifest.task, truth, given, classes),
         costs=priced(manifest.task, truth, given, classes, wanted.prices) if wanted.prices else None,
         fairness=groups,
+        baselines=_simpler(predictor, given, features, truth, part, wanted, seed),
+        importance=important(predictor, features, truth, seed=seed) if wanted.importance else None,
         search=_searched(predictor, features, truth, given, part, seed) if wanted.search else None,
         sampled=len(part.rows) if len(part.rows) < len(truth) else 0,
         passed=all(outcome.passed for outcome in outcomes),
@@ -140,6 +145,21 @@ def _part(truth: NDArray[Any], wanted: Wanted, seed: int) -> Part:
     rows = sample(len(truth), wanted.most_rows, seed)
     cells = tuple(cut(c.column.name, c.column.kind, c.values[rows], c.edges) for c in wanted.slices)
     return Part(rows, cells, wanted.min_rows)
+
+
+def _simpler(
+    predictor: Predictor,
+    answers: metrics.Answered,
+    features: Batch,
+    truth: NDArray[Any],
+    part: Part,
+    wanted: Wanted,
+    seed: int,
+) -> tuple[Baseline, ...]:
+    if wanted.train is None:
+        return ()
+    rows = part.rows
+    return baselines(predictor, answers.take(rows), features.take(rows), truth[rows], wanted.train, seed=seed)
 
 
 def _searched(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from modelyard.records.gate import FairnessRule
 from modelyard.records.schema import Column
+from modelyard.tables.batch import Batch
 
 SAMPLE = 100_000
 
@@ -43,6 +44,10 @@ class Wanted:
     fairness: tuple[FairnessRule, ...] = ()
     """Gates on these columns."""
     prices: Prices | None = None
+    train: tuple[Batch, NDArray[Any]] | None = None
+    """Features and target of training rows, for baselines to learn from."""
+    importance: bool = False
+    """Shuffle features."""
     search: bool = False
     """Look for weak slices."""
     most_rows: int = SAMPLE

@@ -8,6 +8,7 @@ import msgspec
 
 from modelyard.records.comparison import Comparison
 from modelyard.records.decision import Calibration, Costs
+from modelyard.records.explanation import Baseline, Importance
 from modelyard.records.fairness import Fairness
 from modelyard.records.gate import GateOutcome
 from modelyard.records.metric import Metric
@@ -50,6 +51,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs | None = None
     """Where the settings price errors."""
     fairness: tuple[Fairness, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+    importance: Importance | None = None
     sampled: int = 0
     """How many rows, drawn at random, slices and what follows them look at; 0 for all."""
     passed: bool

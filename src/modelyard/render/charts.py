@@ -15,6 +15,7 @@ import altair as alt
 import vl_convert
 
 from modelyard.records.decision import Costs
+from modelyard.records.explanation import Dependence
 from modelyard.records.report import Curve
 
 _INK, _MUTED, _LINE, _ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
@@ -90,6 +91,31 @@ def costs(found: Costs) -> str:
     line = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE).mark_line().encode(x=across, y=up)
     rule = _rule([{"x": found.threshold, "y": 0}, {"x": found.threshold, "y": top}])
     return _svg(rule + line, "costs", f"Mean cost by threshold, from {found.costs[0]:.3g} at 0.")
+
+
+def dependence(found: Dependence, at: int, outcome: str, ends: tuple[float, float]) -> str:
+    """The mean answer by a feature's value; ``ends`` are those of all drawings beside it."""
+    up = alt.Y(
+        "y:Q",
+        title=outcome,
+        scale=alt.Scale(domain=list(ends), nice=True, zero=False),
+        axis=alt.Axis(tickCount=4, format=".3~g"),
+    )
+    if found.labels:
+        named = {str(i): label[:18] for i, label in enumerate(found.labels)}
+        rows: list[dict[str, Any]] = [{"x": str(i), "y": y} for i, y in enumerate(found.answers)]
+        text = "{" + ",".join(f"{_js(k)}:{_js(v)}" for k, v in named.items()) + "}[datum.value]"
+        across = alt.X(
+            "x:N", title=None, sort=list(named), axis=alt.Axis(labelExpr=text, labelAngle=-35, grid=False)
+        )
+        plot = alt.Chart(alt.Data(values=rows), width=_SIDE, height=200)
+        chart = plot.mark_circle(color=_ACCENT, size=90, opacity=1).encode(x=across, y=up)
+    else:
+        rows = [{"x": x, "y": y} for x, y in zip(found.values, found.answers, strict=True)]
+        scale = alt.Scale(zero=False, nice=False)
+        across = alt.X("x:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5, format="~s"))
+        chart = alt.Chart(alt.Data(values=rows), width=_SIDE, height=200).mark_line().encode(x=across, y=up)
+    return _svg(chart, f"dependence{at}", f"{outcome} by {found.column}.")
 
 
 def predicted_and_true(residuals: Curve) -> str:

@@ -27,8 +27,27 @@ def report(record: Report) -> str:
     shown = view(record)
     many = len(record.classes) > _MATRIX_LIMIT
     return _PAGES.get_template("report.html").render(
-        view=shown, report=record, charts=_charts(shown), matrix=bool(shown.cells) and not many
+        view=shown,
+        report=record,
+        charts=_charts(shown),
+        dependence=_dependence(record),
+        matrix=bool(shown.cells) and not many,
     )
+
+
+def _dependence(record: Report) -> list[tuple[str, Markup]]:
+    """Column and drawing, on one scale of answers."""
+    drawn = record.importance.dependence if record.importance else ()
+    if not drawn:
+        return []
+    from modelyard.render import charts
+
+    means = [answer for d in drawn for answer in d.answers]
+    outcome = "Mean answer" if record.task == "regression" else "Mean probability"
+    return [
+        (d.column, Markup(charts.dependence(d, at, outcome, (min(means), max(means)))))
+        for at, d in enumerate(drawn)
+    ]
 
 
 def breakable(name: str) -> Markup:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from modelyard.records.report import Metric, Report
 from modelyard.render.compared import ComparisonView, compared
 from modelyard.render.decided import CostsView, FairnessView, Line, calibration_lines, priced, treated
+from modelyard.render.explained import BaselineView, ImportanceView, ranked, simpler, verdict
 from modelyard.render.sliced import PairedTable, SearchView, SliceTable, paired_tables, searched, tables
 from modelyard.render.wording import HEADLINES, UNIT_RANGE, number, words
 
@@ -72,6 +73,10 @@ class ReportView:
     calibration: tuple[Line, ...]
     costs: CostsView | None
     fairness: tuple[FairnessView, ...]
+    baselines: tuple[BaselineView, ...]
+    simpler: str
+    """What the simpler model says of this one."""
+    importance: ImportanceView | None
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
     reading: str
@@ -85,6 +90,7 @@ def view(report: Report) -> ReportView:
     metrics = tuple(_metric(metric, positive) for metric in report.metrics)
     by_name = {row.name: row for row in metrics}
     cells = _cells(report.confusion)
+    baselines = simpler(report.baselines, report.task)
     return ReportView(
         report=report,
         verdict=_verdict(report),
@@ -110,6 +116,9 @@ def view(report: Report) -> ReportView:
         calibration=calibration_lines(report.calibration) if report.calibration else (),
         costs=priced(report.costs) if report.costs else None,
         fairness=tuple(map(treated, report.fairness)),
+        baselines=baselines,
+        simpler=verdict(baselines),
+        importance=ranked(report.importance) if report.importance else None,
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",

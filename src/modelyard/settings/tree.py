@@ -276,6 +276,10 @@ class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """A slice of fewer rows is counted and not judged."""
     costs: CostSettings | None = None
     """What wrong answers cost: the report prices decisions, and says what another threshold would cost."""
+    baselines: bool = True
+    """Compare with the class shares (or the mean) and with a linear model, both learned from training rows."""
+    importance: bool = True
+    """Shuffle each feature to see how much the answers rest on it, and draw what the most important do."""
     search: bool = True
     """Look for weak slices among all features."""
 
