@@ -57,7 +57,7 @@ _ATTEMPTS = 8
 
 
 def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Ingested:
-    from modelyard.data import NothingNew, agrees, declared, fingerprint, novelty, schema_file
+    from modelyard.data import NothingNew, agrees, declared, differs, novelty, origins, schema_file
 
     settings = project.data(dataset)
     declaration = schema_file.read(schema_path(project, dataset))
@@ -77,8 +77,13 @@ def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Inges
         same = False
     elif settings.growth.mode == "full":
         whole = latest.intake is None or latest.intake.mode == "append"
-        same = latest.sources == fingerprint(settings.source, project.root) and whole
+        same = latest.sources == origins(settings, project.root) and whole
     else:
+        if differs(settings, project.root, latest.sources):
+            raise DataRefused(
+                f"The rows of {latest.ref} were made by another transform, and 'incremental' would keep them; "
+                f"make all anew with 'modelyard ingest {dataset} --full'."
+            )
         found = novelty(settings, project.root, latest.sources)
         same = not found.source
     if same and settled:
@@ -165,7 +170,7 @@ class _Taking:
 
     def prepare(self) -> Prepared:
         """Raises ``NothingNew`` when no row is new."""
-        from modelyard.data import prepare
+        from modelyard.data import differs, prepare
 
         settings = self.settings
         if self.novelty:
@@ -178,6 +183,8 @@ class _Taking:
             scratch=self.project.tables / ".scratch",
             tell=self.project.tell,
             dealt=self.latest.split if self.latest else None,
+            reshaped=self.latest is not None
+            and differs(self.settings, self.project.root, self.latest.sources),
             base=self._base(),
         )
 

@@ -1,6 +1,6 @@
 """From sources to a dataset version (floor 4).
 
-``fingerprint`` and ``novelty`` need the standard library only, so that a build in which nothing changed stays
+``fingerprint``, ``novelty`` and ``origins`` need the standard library only, so that a build in which nothing changed stays
 quick; the others arrive with Polars at their first use.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from modelyard.data.definition import differs
 from modelyard.data.fingerprint import fingerprint
 from modelyard.data.novelty import NothingNew, Novelty, novelty, refuse_again, together
+from modelyard.data.origins import origins
 from modelyard.data.splitting import agrees, declared
 
 if TYPE_CHECKING:
@@ -33,11 +35,13 @@ __all__ = [
     "declared",
     "describe",
     "differ",
+    "differs",
     "extract",
     "fingerprint",
     "inspect",
     "load",
     "novelty",
+    "origins",
     "parts",
     "prepare",
     "refuse_again",

@@ -46,7 +46,7 @@ def novelty(settings: DataSettings, root: Path, taken: tuple[SourceFile, ...]) -
     wanted: list[SourceSettings] = []
     count = known = 0
     again: list[str] = []
-    for one in listing.listed(settings.source):
+    for one in listing.listed(settings.source or ()):
         found = fingerprint(one, root)
         if found is None:
             wanted.append(one)

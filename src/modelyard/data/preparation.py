@@ -20,17 +20,17 @@ from modelyard.data.csv import BLOCK
 from modelyard.data.dealing import Dealer, dealer
 from modelyard.data.enforcement import Enforced
 from modelyard.data.extraction import Kinds, in_order, read_through
-from modelyard.data.fingerprint import fingerprint, locate
 from modelyard.data.growth import Base, grow
 from modelyard.data.leakage import Glance, Watch
 from modelyard.data.mixture import mixed
 from modelyard.data.mixture import widened as widen
 from modelyard.data.names import check_columns, check_kinds, check_names
+from modelyard.data.origins import origins, stamps
 from modelyard.data.piecework import Piecework
 from modelyard.data.roles import check_key, check_sides, check_target
-from modelyard.data.sources.listing import Setting, kind, listed
-from modelyard.data.staging import Staged, recorded, stage
-from modelyard.data.succession import carry, marks_of
+from modelyard.data.shaping.shape import shape
+from modelyard.data.staging import Staged, all_recorded, stage
+from modelyard.data.succession import carry, follow, marks_of
 from modelyard.errors import DataRefused
 from modelyard.records.dataset import DataFinding, Intake, SourceFile, Split, Watermark, Whole
 from modelyard.records.profile import Profile
@@ -88,6 +88,7 @@ def prepare(
     previous: Schema | None,
     enforced: Enforced | None = None,
     dealt: Split | None = None,
+    reshaped: bool = False,
     scratch: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
     block: int = BLOCK,
@@ -97,7 +98,8 @@ def prepare(
 
     A column keeps its kind from version to version; integers may become floats, a column that never
     had a value may become anything. Nulls, ranges and categories are inferred anew; what is declared (in
-    ``enforced``, or else in the version before) refuses. ``dealt`` is the split of the version before. With ``base`` the
+    ``enforced``, or else in the version before) refuses. ``dealt`` is the split of the version before, and
+    ``reshaped`` says that its transform was another, so that columns may come, go and change. With ``base`` the
     rows of that version stay, and those of the sources are added or replace some. What is read is kept in a folder of
     its own under ``scratch``, on the disk of the tables at best, until the result is let go of. ``tell`` hears of
     rows and bytes. Raises ``NothingNew`` with ``base``, ``SourceMissing``, ``StoreDown``, or ``DataRefused`` naming file, row and column.
@@ -108,7 +110,9 @@ def prepare(
             sweep(left)
     folder = Scratch("rows-", scratch)
     try:
-        prepared = _prepare(settings, root, previous, enforced, dealt, folder.path, tell, block, base)
+        prepared = _prepare(
+            settings, root, previous, enforced, dealt, reshaped, folder.path, tell, block, base
+        )
     except BaseException:
         folder.close()
         raise
@@ -122,23 +126,31 @@ def _prepare(
     previous: Schema | None,
     enforced: Enforced | None,
     dealt: Split | None,
+    reshaped: bool,
     folder: Path,
     tell: Callable[[str], None],
     block: int,
     base: Base | None,
 ) -> Prepared:
-    hints = enforced.hints(previous) if enforced else previous
-    previous = enforced.before(previous) if enforced else previous
+    then = None if reshaped else previous
+    hints = enforced.hints(then) if enforced else then
+    latest = previous = enforced.before(previous) if enforced else previous
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
-    asked = settings.source
-    before = _stamps(asked, root) if asked else []
-    sources = fingerprint(asked, root) if asked else ()
+    before = stamps(settings, root)
+    sources = origins(settings, root)
     readings: list[Piecework] = []
-    read = stage(asked, root, folder / "staged", since=base.since if base else None) if asked else ()
+    since = base.since if base and settings.transform is None else None
+    inputs = {
+        name: stage(one, root, folder / "staged" / name, since=since) for name, one in settings.inputs.items()
+    }
+    read = shape(inputs, settings, root, folder / "shaped", tell=tell, block=block)
     staged, grown = read, None
 
     def fits(kinds: Kinds) -> Kinds:
+        nonlocal previous
         check_names(list(kinds), settings.target, key)
+        if reshaped and latest is not None:
+            previous = follow(latest, kinds)
         if previous is not None:
             check_columns(list(kinds), previous)
             check_kinds(kinds, previous)
@@ -194,10 +206,10 @@ def _prepare(
         block=block,
         refuse=(enforced or Enforced()).unread,
     )
-    if asked and _stamps(asked, root) != before:
+    if stamps(settings, root) != before:
         raise DataRefused("The sources changed while they were read; run it again when they are complete.")
-    made_of = recorded(asked, root, read) if sources is None else sources
-    for done_with in ("staged", "grown"):
+    made_of = all_recorded(settings, root, inputs) if sources is None else sources
+    for done_with in ("staged", "shaped", "grown"):
         shutil.rmtree(folder / done_with, ignore_errors=True)
     reading = grown.traced(reading) if grown else reading
     pieces, done = reading.done, readings[-1]
@@ -321,9 +333,3 @@ def _refuse(findings: tuple[DataFinding, ...], settings: DataSettings) -> None:
     for found in findings:
         if found.kind in settings.refuse:
             raise DataRefused(f"{found.sentence} ('refuse' names {found.kind}.)")
-
-
-def _stamps(source: Setting, root: Path) -> list[object]:
-    local: list[object] = [(p, p.stat().st_size, p.stat().st_mtime_ns) for p in locate(source, root)]
-    elsewhere = tuple(one for one in listed(source) if kind(one, root) != "files")
-    return [*local, fingerprint(elsewhere, root)] if elsewhere else local

@@ -5,18 +5,19 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from modelyard.data.definition import definition
 from modelyard.data.fingerprint import fingerprint
 from modelyard.data.sources import database, delta, http, listing, local, objects, python
 from modelyard.data.sources.since import Since
 from modelyard.data.sources.staged import Place, Staged
 from modelyard.errors import DataRefused, StoreDown
 from modelyard.records.dataset import SourceFile
-from modelyard.settings import SourceSettings
+from modelyard.settings import DataSettings, SourceSettings
 
-__all__ = ["Staged", "recorded", "stage"]
+__all__ = ["Staged", "all_recorded", "recorded", "stage"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -60,6 +61,14 @@ def recorded(source: listing.Setting, root: Path, staged: tuple[Staged, ...]) ->
             known = tuple(_staged_file(s) for s in staged if s.origin.startswith(name))
         found += known
     return tuple(dict.fromkeys(found))
+
+
+def all_recorded(
+    settings: DataSettings, root: Path, staged: Mapping[str, tuple[Staged, ...]]
+) -> tuple[SourceFile, ...]:
+    """``recorded`` of every source, and the transform's definition after them."""
+    found = [file for name, one in settings.inputs.items() for file in recorded(one, root, staged[name])]
+    return (*dict.fromkeys(found), *definition(settings, root))
 
 
 def _stage(source: SourceSettings, place: Place) -> Iterator[Staged]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from modelyard.data.extraction import Kinds
 from modelyard.data.piecework import Piece
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.infer import Seen, is_blank
@@ -23,6 +24,19 @@ def carry(inferred: Schema, previous: Schema) -> tuple[Schema, tuple[str, ...]]:
             widened.append(now.name)
         columns.append(_declared(now, then))
     return msgspec.structs.replace(inferred, columns=tuple(columns)), tuple(widened)
+
+
+def follow(previous: Schema, kinds: Kinds) -> Schema:
+    """What is left of the version before when its transform was another: the columns that are still there
+    and of the same kind; nothing is known of the others."""
+    known = {c.name: c for c in previous.columns}
+    columns = []
+    for name, kind in kinds.items():
+        then = known.get(name, Column(name=name, kind="float", nullable=True))
+        if kind not in (None, then.kind) and {kind, then.kind} != {"integer", "float"}:
+            then = Column(name=name, kind="float", nullable=True)
+        columns.append(then)
+    return msgspec.structs.replace(previous, columns=tuple(columns))
 
 
 def _declared(now: Column, then: Column) -> Column:

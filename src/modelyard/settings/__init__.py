@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from modelyard.settings.read import find, read
 from modelyard.settings.tree import (
+    AsOfSettings,
     DataSettings,
+    DeduplicateSettings,
     EnvironmentSettings,
     GateSettings,
     IncrementalSettings,
@@ -14,11 +16,14 @@ from modelyard.settings.tree import (
     Settings,
     SourceSettings,
     SplitSettings,
+    TransformSettings,
     YardSettings,
 )
 
 __all__ = [
+    "AsOfSettings",
     "DataSettings",
+    "DeduplicateSettings",
     "EnvironmentSettings",
     "GateSettings",
     "IncrementalSettings",
@@ -28,6 +33,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "SplitSettings",
+    "TransformSettings",
     "YardSettings",
     "find",
     "read",

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+TableName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -169,12 +170,87 @@ class IncrementalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
             raise ValueError("'lateness' is no number below 0")
 
 
+class DeduplicateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``deduplicate``: which of the rows of one key stays."""
+
+    keep: Literal["first", "last"] = "last"
+    by: str
+    """The column that orders them, such as ``updated``; a row without a value loses. Rows equal in it are
+    ordered as they were read, or where ``sql`` or ``python`` left them no order, by their values."""
+
+
+class AsOfSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[data.NAME.transform.asof]]``: what a feature table knew at each row's time, and nothing later."""
+
+    source: TableName
+    """The feature table, one of ``sources``."""
+    on: str
+    """Its column of times at which a row of it was known: dates, times or integers."""
+    at: str
+    """The rows' own column of times, of the label or the decision."""
+    by: str | tuple[str, ...] | dict[str, str] = ()
+    """Whose features: columns that both have, or ``{ patient_id = "pid" }`` where the feature table's is called
+    otherwise. Without it the feature table is of all rows alike, and is held in memory whole."""
+    columns: tuple[str, ...] = ()
+    """What is taken of the feature table; by default all but ``on`` and ``by``."""
+    prefix: str = ""
+    """Put before the name of each column taken."""
+    tolerance: Annotated[str, Meta(pattern=r"^[0-9]+[smhdw]?$")] | None = None
+    """The oldest that a feature may be, such as ``30d`` (``s m h d w``; a plain number where times are
+    integers); by default any age."""
+    strict: bool = False
+    """Only what was known before the row's time, not at it."""
+
+
+class TransformSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[data.NAME.transform]``: what is made of the sources, in this order.
+
+    ``parse``, ``cast`` and ``rename`` are of a source's columns, named as they are there: ``COLUMN`` of
+    ``source``, ``SOURCE.COLUMN`` of ``sources``. All below them is of what ``sql``, ``python`` or ``base`` gives.
+    """
+
+    parse: dict[str, str] = {}
+    """How texts say dates and times (``"%d/%m/%Y"``, ``"%d.%m.%Y %H:%M"``) or numbers (``"1.234,5"``, ``"1,234.5"``)."""
+    cast: dict[str, Literal["integer", "float", "boolean", "string", "date", "datetime"]] = {}
+    """What a column is to be; a value that would be lost is refused."""
+    rename: dict[str, str] = {}
+    """Old name to new."""
+    sql: str | None = None
+    """A query over the sources, or a ``.sql`` file of the project; a single source is called ``source``."""
+    python: str | None = None
+    """A function of the project from lazy frames, named as the sources are, to one: ``data/clean.py:clean``."""
+    base: TableName | None = None
+    """Which of ``sources`` the rows are, where there is neither ``sql`` nor ``python``."""
+    where: str | None = None
+    """An SQL expression of the rows that stay, such as ``age >= 18``."""
+    deduplicate: Literal["first", "last"] | DeduplicateSettings | None = None
+    """Of rows with the same key (without ``key``, of equal rows) only the first or the last stays."""
+    asof: tuple[AsOfSettings, ...] = ()
+    """Point-in-time joins."""
+    drop: tuple[str, ...] = ()
+    """Columns that go, last of all."""
+
+    def __post_init__(self) -> None:
+        chosen = [n for n in ("sql", "python", "base") if getattr(self, n) is not None]
+        if len(chosen) > 1:
+            raise ValueError(f"'{chosen[0]}' and '{chosen[1]}' exclude each other")
+        if isinstance(self.deduplicate, str) and (self.sql or self.python):
+            raise ValueError(
+                f"the rows of '{chosen[0]}' have no order: name the column that orders them, "
+                "deduplicate = { keep = 'last', by = 'updated' }"
+            )
+
+
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[data.NAME]``: a dataset and where its rows come from."""
 
-    source: str | SourceSettings | tuple[str | SourceSettings, ...]
+    source: str | SourceSettings | tuple[str | SourceSettings, ...] | None = None
     """A file, glob, folder or address, or a table that says more (``[data.NAME.source]``); or a list of
     such, whose rows are taken one after the other."""
+    sources: dict[TableName, str | SourceSettings | tuple[str | SourceSettings, ...]] = {}
+    """Instead of ``source``: several by name, of which ``transform`` makes one table."""
+    transform: TransformSettings | None = None
+    """What is made of the rows before they are checked."""
     target: str | None = None
     """The column to predict."""
     key: str | tuple[str, ...] = ()
@@ -189,18 +265,38 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whether the sources are the whole table or what is new of it: ``append``, ``upsert`` or
     ``{ mode = "watermark", on = "COLUMN" }``."""
 
+    @property
+    def growth(self) -> IncrementalSettings:
+        """``incremental`` in its long form."""
+        how = self.incremental
+        return how if isinstance(how, IncrementalSettings) else IncrementalSettings(mode=how)
+
+    @property
+    def inputs(self) -> dict[str, str | SourceSettings | tuple[str | SourceSettings, ...]]:
+        """The sources by their names in a transform."""
+        return dict(self.sources) or ({"source": self.source} if self.source else {})
+
     def __post_init__(self) -> None:
         growth = self.growth
         if growth.mode == "upsert" and not self.key:
             raise ValueError("'upsert' replaces rows by their key; set 'key' too")
         if growth.lateness and not self.key:
             raise ValueError("'lateness' takes rows again, which only a key can tell; set 'key' too")
-
-    @property
-    def growth(self) -> IncrementalSettings:
-        """``incremental`` in its long form."""
-        how = self.incremental
-        return how if isinstance(how, IncrementalSettings) else IncrementalSettings(mode=how)
+        if growth.mode != "full" and self.sources:
+            raise ValueError(
+                "'incremental' takes rows from one 'source': what is new of several is not told by one"
+            )
+        if bool(self.sources) == (self.source is not None):
+            raise ValueError("a dataset has either 'source' or 'sources'")
+        transform = self.transform or TransformSettings()
+        if self.sources and not (transform.sql or transform.python or transform.base):
+            raise ValueError("'sources' need a 'transform' with 'sql', 'python' or 'base'")
+        named = [("base", transform.base), *(("asof", one.source) for one in transform.asof)]
+        for setting, name in named:
+            if name is not None and name not in self.inputs:
+                raise ValueError(f"'{setting}' names '{name}', which is none of 'sources'")
+        if isinstance(transform.deduplicate, DeduplicateSettings) and not self.key:
+            raise ValueError("'deduplicate' by a column needs a 'key'")
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -76,5 +76,5 @@ def test_an_example_of_this_machine_is_ingested(
     (name,) = read(project(tmp_path, block), {}).data
     assert run(["-C", str(tmp_path), "ingest", name]) == 0, capfd.readouterr().err
     assert f"{name}@1" in capfd.readouterr().out
-    found = extract(read(tmp_path, {}).data[name].source, tmp_path)
-    assert found.height > 20
+    for source in read(tmp_path, {}).data[name].inputs.values():
+        assert extract(source, tmp_path).height > 20

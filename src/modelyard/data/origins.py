@@ -1,0 +1,32 @@
+"""All that a dataset version is made of: what its sources hold, and what its transform says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelyard.data.definition import definition
+from modelyard.data.fingerprint import fingerprint, locate
+from modelyard.data.sources.listing import kind, listed
+from modelyard.records.dataset import SourceFile
+from modelyard.settings import DataSettings
+
+
+def origins(settings: DataSettings, root: Path) -> tuple[SourceFile, ...] | None:
+    """As ``fingerprint``, over every source, and the transform's definition after them."""
+    found: list[SourceFile] = []
+    for source in settings.inputs.values():
+        known = fingerprint(source, root)
+        if known is None:
+            return None
+        found += known
+    return (*dict.fromkeys(found), *definition(settings, root))
+
+
+def stamps(settings: DataSettings, root: Path) -> list[object]:
+    """What changes when a source or the transform does, told more cheaply where files are local."""
+    found: list[object] = [*definition(settings, root)]
+    for source in settings.inputs.values():
+        found += [(p, p.stat().st_size, p.stat().st_mtime_ns) for p in locate(source, root)]
+        elsewhere = tuple(one for one in listed(source) if kind(one, root) != "files")
+        found += [fingerprint(elsewhere, root)] if elsewhere else []
+    return found
