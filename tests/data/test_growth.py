@@ -516,3 +516,84 @@ def test_a_large_table_is_not_read_again_for_a_few_rows(
     again = taken(folders[0]).version
     assert (again.whole, len(again.parts)) == (None, 1)
     assert rows_of(folders[0], last).height == 1080
+
+
+def test_what_held_nothing_new_is_not_read_again(tmp_path: Path) -> None:
+    project(tmp_path, '{ mode = "watermark", on = "day" }')
+    visits(range(100)).write_csv(tmp_path / "in" / "a.csv")
+    taken(tmp_path)
+    visits(range(30)).write_csv(tmp_path / "in" / "b.csv")
+    visits(range(95, 100)).write_csv(tmp_path / "in" / "c.csv")
+    assert figures(taken(tmp_path)) == (35, 0, 0, 5, 0, 30)
+    assert taken(tmp_path).intake is None, "nothing was read"
+    visits(range(95, 101)).write_csv(tmp_path / "in" / "c.csv")
+    assert figures(taken(tmp_path)) == (6, 1, 0, 5, 0, 0)
+    done = taken(tmp_path)
+    assert done.intake is None
+    assert [f.path for f in done.version.sources] == ["in/a.csv", "in/b.csv", "in/c.csv"]
+    (tmp_path / "in" / "d.csv").write_text("id,age,day,ill\n")
+    assert figures(taken(tmp_path)) == (0,) * 6
+    assert taken(tmp_path).intake is None
+    (tmp_path / ".modelyard" / "idle" / "visits.json").write_text("{")
+    assert figures(taken(tmp_path)) == (0,) * 6
+    # Settings that decide otherwise read it again.
+    visits(range(40, 50)).write_csv(tmp_path / "in" / "d.csv")
+    assert figures(taken(tmp_path)) == (10, 0, 0, 0, 0, 10)
+    project(tmp_path, '"upsert"')
+    assert figures(taken(tmp_path)) == (10, 0, 0, 10, 0, 0)
+
+
+def test_a_file_that_held_nothing_new_does_not_undo_a_correction(tmp_path: Path) -> None:
+    project(tmp_path, '"upsert"')
+    visits(range(100)).write_csv(tmp_path / "in" / "a.csv")
+    taken(tmp_path)
+    visits(range(30)).write_csv(tmp_path / "in" / "z.csv")
+    assert figures(taken(tmp_path)) == (30, 0, 0, 30, 0, 0)
+    visits(range(5), age=1).write_csv(tmp_path / "in" / "b.csv")
+    assert figures(taken(tmp_path)) == (5, 0, 5, 0, 0, 0)
+    done = taken(tmp_path)
+    assert (done.new, done.version.number) == (False, 2)
+
+
+def test_a_file_that_held_no_row_may_be_filled_later(tmp_path: Path) -> None:
+    project(tmp_path, '"append"', key="")
+    visits(range(50)).drop("id").write_csv(tmp_path / "in" / "a.csv")
+    taken(tmp_path)
+    (tmp_path / "in" / "b.csv").write_text("age,day,ill\n")
+    assert figures(taken(tmp_path)) == (0,) * 6
+    visits(range(50, 60)).drop("id").write_csv(tmp_path / "in" / "c.csv")
+    assert figures(taken(tmp_path)) == (10, 10, 0, 0, 0, 0)
+    visits(range(60, 65)).drop("id").write_csv(tmp_path / "in" / "b.csv")
+    assert figures(taken(tmp_path)) == (5, 5, 0, 0, 0, 0)
+
+
+def test_rules_that_change_form_the_version_anew_from_its_rows(tmp_path: Path, modelyard: Command) -> None:
+    project(tmp_path, '"append"')
+    visits(range(200)).write_csv(tmp_path / "in" / "a.csv")
+    visits(range(200, 250)).write_csv(tmp_path / "in" / "b.csv")
+    taken(tmp_path)
+    (tmp_path / "in" / "a.csv").unlink()
+    project(tmp_path, '"append"', split="{ seed = 3 }")
+    done = taken(tmp_path)
+    assert (done.new, done.version.rows, figures(done)) == (True, 250, (0,) * 6)
+    assert not taken(tmp_path).new
+    schema = tmp_path / "data" / "visits.schema.toml"
+    text = schema.read_text()
+    schema.write_text("[columns.age]\nmaximum = 65\n\n" + text)
+    code, _, complaint = modelyard("-C", tmp_path, "ingest")
+    assert code == 1
+    assert "visits@2, row 47: 'age' is 66, outside of the declared range to 65" in complaint
+    schema.write_text("[columns.age]\nmaximum = 120\n\n" + text)
+    done = taken(tmp_path)
+    assert (done.new, done.version.number, done.version.rows) == (True, 3, 250)
+
+
+def test_a_transform_is_applied_to_what_is_new(tmp_path: Path) -> None:
+    project(tmp_path, '"append"', transform='{ rename = { age = "years" } }')
+    visits(range(100)).write_csv(tmp_path / "in" / "a.csv")
+    taken(tmp_path)
+    visits(range(100, 110)).write_csv(tmp_path / "in" / "b.csv")
+    done = taken(tmp_path)
+    assert (done.version.rows, figures(done)) == (110, (10, 10, 0, 0, 0, 0))
+    assert "years" in rows_of(tmp_path, done.version).columns
+    assert not taken(tmp_path).new

@@ -57,7 +57,17 @@ _ATTEMPTS = 8
 
 
 def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Ingested:
-    from modelyard.data import NothingNew, agrees, declared, differs, novelty, origins, schema_file
+    from modelyard.data import (
+        NothingNew,
+        agrees,
+        declared,
+        differs,
+        idle,
+        novelty,
+        origins,
+        remember,
+        schema_file,
+    )
 
     settings = project.data(dataset)
     declaration = schema_file.read(schema_path(project, dataset))
@@ -72,7 +82,7 @@ def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Inges
         and not any(found.kind in settings.refuse for found in latest.findings)
         and all((project.tables / latest.table / part).exists() for part in latest.parts)
     )
-    found = None
+    found, note = None, _note(project, dataset)
     if full:
         same = False
     elif settings.growth.mode == "full":
@@ -84,7 +94,7 @@ def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Inges
                 f"The rows of {latest.ref} were made by another transform, and 'incremental' would keep them; "
                 f"make all anew with 'modelyard ingest {dataset} --full'."
             )
-        found = novelty(settings, project.root, latest.sources)
+        found = novelty(settings, project.root, latest.sources, idle(note, latest, settings))
         same = not found.source
     if same and settled:
         return _unchanged(project, declaration, latest)
@@ -92,6 +102,8 @@ def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Inges
     try:
         return _take(taking, operation)
     except NothingNew as nothing:
+        if found:
+            remember(note, latest, settings, found.files)
         return msgspec.structs.replace(
             _unchanged(project, declaration, latest), intake=taking.counted(nothing.intake)
         )
@@ -209,10 +221,13 @@ class _Taking:
         )
 
     def sources(self, prepared: Prepared) -> tuple[SourceFile, ...]:
-        from modelyard.data import together
+        from modelyard.data import idle, together
 
         if self.novelty and self.latest:
-            return together(self.latest.sources, prepared.sources)
+            # Read again after this version, they would undo what is newer in it.
+            counts = _key(self.settings) or self.settings.growth.mode == "watermark"
+            noted = idle(_note(self.project, self.dataset), self.latest, self.settings) if counts else ()
+            return together(together(self.latest.sources, noted), prepared.sources)
         return prepared.sources
 
     def counted(self, intake: Intake | None, *, files: int = 0) -> Intake | None:
@@ -298,6 +313,10 @@ def _unchanged(project: Project, declaration: Declaration, latest: DatasetVersio
         _still_fresh(_enforced(project, latest.dataset, declaration), latest)
     written = _written(project, schema_path(project, latest.dataset), latest, again=False)
     return Ingested(version=latest, new=False, schema_file=written)
+
+
+def _note(project: Project, dataset: str) -> Path:
+    return project.home / "idle" / f"{dataset}.json"
 
 
 def _profile(project: Project, version: DatasetVersion) -> Profile:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.data.definition import differs
 from modelyard.data.fingerprint import fingerprint
+from modelyard.data.idle import idle, remember
 from modelyard.data.novelty import NothingNew, Novelty, novelty, refuse_again, together
 from modelyard.data.origins import origins
 from modelyard.data.splitting import agrees, declared
@@ -38,6 +39,7 @@ __all__ = [
     "differs",
     "extract",
     "fingerprint",
+    "idle",
     "inspect",
     "load",
     "novelty",
@@ -45,6 +47,7 @@ __all__ = [
     "parts",
     "prepare",
     "refuse_again",
+    "remember",
     "scan",
     "store",
     "strays",

@@ -31,21 +31,26 @@ class Novelty:
     """Files and addresses of ``source``."""
     known: int
     """Those that are not read again."""
+    files: tuple[SourceFile, ...]
+    """What is to be read, where that can be told."""
     again: tuple[str, ...]
     """What was taken in and changed, or cannot tell whether it did."""
 
 
-def novelty(settings: DataSettings, root: Path, taken: tuple[SourceFile, ...]) -> Novelty:
+def novelty(
+    settings: DataSettings, root: Path, taken: tuple[SourceFile, ...], idle: tuple[SourceFile, ...] = ()
+) -> Novelty:
     """Files and objects are told one by one, all others as a whole.
 
-    What holds, byte for byte, what was taken in is known, whatever its name now. Raises as ``fingerprint``.
+    ``idle`` are files that held nothing new when they were read. What holds, byte for byte, what was taken in is known, whatever its name now. Raises as ``fingerprint``.
     """
-    contents = {(f.size, f.sha256, f.mark) for f in taken if f.sha256}
+    contents = {(f.size, f.sha256, f.mark) for f in (*taken, *idle) if f.sha256}
     names = {f.path for f in taken}
-    held = set(taken)
+    held = {*taken, *idle}
     wanted: list[SourceSettings] = []
     count = known = 0
     again: list[str] = []
+    files: list[SourceFile] = []
     for one in listing.listed(settings.source or ()):
         found = fingerprint(one, root)
         if found is None:
@@ -58,10 +63,11 @@ def novelty(settings: DataSettings, root: Path, taken: tuple[SourceFile, ...]) -
             narrowed = _narrowed(one, found, new, root)
             wanted += narrowed
             new = list(found) if narrowed == [one] else new
+        files += new
         count += len(new)
         known += len(found) - len(new)
         again += [f.path for f in new if f.path in names]
-    return Novelty(source=tuple(wanted), new=count, known=known, again=tuple(again))
+    return Novelty(source=tuple(wanted), new=count, known=known, files=tuple(files), again=tuple(again))
 
 
 def refuse_again(found: Novelty, version: DatasetVersion) -> None:
