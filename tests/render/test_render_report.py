@@ -18,6 +18,7 @@ from modelyard.records.explanation import Baseline, Dependence, FeatureImportanc
 from modelyard.records.fairness import Fairness, Group, GroupGap, Rate
 from modelyard.records.gate import GateOutcome
 from modelyard.records.report import Curve, Metric, Report
+from modelyard.records.stability import Shake, Stability
 from modelyard.render import html, markdown
 from modelyard.render.view import view
 from modelyard.render.wording import number
@@ -305,6 +306,30 @@ def test_prices_calibration_and_groups_say_what_they_mean():
         assert "too few rows" in shown
     assert "What if: cost by threshold" in page
     assert HOSTILE in page
+
+
+def test_a_champion_that_answers_alike_needs_no_table():
+    same = PairedMetric(name="roc_auc", value=0.9, champion=0.9, difference=0.0, error=0.0, low=0.0, high=0.0)
+    report = binary(comparisons=(compared(metrics=(same,)),))
+    for shown in (html.report(report), markdown.report(report)):
+        assert "Both answer alike" in shown
+        assert "Champion</th>" not in shown
+        assert "| Champion |" not in shown
+
+
+def test_disturbances_say_what_they_did():
+    shakes = (
+        Shake(kind="noise", level=0.1, columns=7, loss=0.35, growth=0.15, low=0.1, high=0.2, moved=0.04),
+        Shake(kind="missing", level=0.05, columns=2, loss=0.2, growth=0.0, low=-0.1, high=0.1, moved=0.0),
+    )
+    stability = Stability(loss="brier", base=0.2, rows=500, shakes=shakes, note="The model fails.")
+    report = binary(stability=stability)
+    for text in (Page(html.report(report)).text, markdown.report(report)):
+        shown = text.replace("\u202f", " ")
+        assert "Noise of 10 % of a standard deviation on 7 columns" in shown
+        assert "5 % of the values of 2 columns missing" in shown
+        assert "4.0 %" in shown
+        assert "The model fails." in shown
 
 
 def test_baselines_and_importance_say_what_they_mean():

@@ -61,6 +61,7 @@ def wanted(
         if train is not None and asked.baselines
         else None,
         importance=train is not None and asked.importance,
+        stability=train is not None and asked.stability,
         search=train is not None and asked.search,
     )
 

@@ -23,6 +23,7 @@ from modelyard.evaluation.importance import important
 from modelyard.evaluation.losses import losses
 from modelyard.evaluation.search import search
 from modelyard.evaluation.slices import Part, metric, sample, sliced
+from modelyard.evaluation.stability import shaken
 from modelyard.evaluation.wanted import Wanted
 from modelyard.gates import decide, fair
 from modelyard.predictor import Predictor
@@ -118,6 +119,7 @@ def evaluate(
         fairness=groups,
         baselines=_simpler(predictor, given, features, truth, part, wanted, seed),
         importance=important(predictor, features, truth, seed=seed) if wanted.importance else None,
+        stability=shaken(predictor, features, truth, seed=seed) if wanted.stability else None,
         search=_searched(predictor, features, truth, given, part, seed) if wanted.search else None,
         sampled=len(part.rows) if len(part.rows) < len(truth) else 0,
         passed=all(outcome.passed for outcome in outcomes),

@@ -48,6 +48,8 @@ class Wanted:
     """Features and target of training rows, for baselines to learn from."""
     importance: bool = False
     """Shuffle features."""
+    stability: bool = False
+    """Disturb rows."""
     search: bool = False
     """Look for weak slices."""
     most_rows: int = SAMPLE

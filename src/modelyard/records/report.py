@@ -14,6 +14,7 @@ from modelyard.records.gate import GateOutcome
 from modelyard.records.metric import Metric
 from modelyard.records.package import Label, Task
 from modelyard.records.slices import Search, Slice
+from modelyard.records.stability import Stability
 
 __all__ = ["Curve", "Metric", "Report"]
 
@@ -53,6 +54,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     fairness: tuple[Fairness, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     importance: Importance | None = None
+    stability: Stability | None = None
     sampled: int = 0
     """How many rows, drawn at random, slices and what follows them look at; 0 for all."""
     passed: bool

@@ -29,6 +29,7 @@ class ComparisonView:
     champion: str
     summary: str
     rows: tuple[PairedRow, ...]
+    """None where both answer alike."""
     decisions: str
 
 
@@ -39,7 +40,7 @@ def compared(comparison: Comparison) -> ComparisonView:
         environment=comparison.environment,
         champion=comparison.champion or f"the live version of {comparison.environment}",
         summary=_summary(comparison, rows),
-        rows=rows,
+        rows=() if _alike(comparison) else rows,
         decisions=_decisions(comparison.decisions) if comparison.decisions else "",
     )
 
@@ -60,7 +61,7 @@ def paired_row(metric: PairedMetric) -> PairedRow:
     finding, place, between = "undecided", None, "\u2013"
     if metric.low is not None and metric.high is not None:
         between = f"{signed(metric.low)} to {signed(metric.high)}"
-        if metric.difference == 0 and not metric.error:
+        if metric.difference == 0 and metric.error == 0:
             finding = "same"
         elif metric.low > 0 or metric.high < 0:
             finding = "better" if (metric.low > 0) == metric.higher_is_better else "worse"
@@ -85,7 +86,7 @@ def _place(value: float, low: float, high: float, *, higher: bool) -> tuple[floa
 def _summary(comparison: Comparison, rows: tuple[PairedRow, ...]) -> str:
     if comparison.unfit:
         return f"It cannot be scored on these rows: {comparison.unfit}."
-    if all(metric.difference == 0 and not metric.error for metric in comparison.metrics):
+    if _alike(comparison):
         return "Both answer alike wherever a metric looks: no difference at all on these rows."
     better, worse, undecided, same = (
         sum(row.finding == kind for row in rows) for kind in ("better", "worse", "undecided", "same")
@@ -95,6 +96,10 @@ def _summary(comparison: Comparison, rows: tuple[PairedRow, ...]) -> str:
         f"Of {len(rows)} metrics this version is better on {better or 'none'} and worse on {worse or 'none'}; "
         f"{undecided or 'none'} undecided{alike}."
     )
+
+
+def _alike(comparison: Comparison) -> bool:
+    return all(metric.difference == 0 and metric.error == 0 for metric in comparison.metrics)
 
 
 def _decisions(decisions: Decisions) -> str:

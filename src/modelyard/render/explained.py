@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from modelyard.records.explanation import Baseline, Importance
 from modelyard.records.package import Task
+from modelyard.records.stability import Stability
 from modelyard.render.compared import PairedRow, paired_row, signed
 from modelyard.render.wording import HEADLINES, number
 
@@ -96,5 +97,47 @@ def ranked(importance: Importance) -> ImportanceView:
     return ImportanceView(summary, rows, max(0, len(importance.features) - SHOWN))
 
 
+def _columns(count: int) -> str:
+    return "one column" if count == 1 else f"{count:,} columns"
+
+
 def _share(value: float, reach: float) -> float:
     return 100 * min(1.0, max(0.0, value / reach))
+
+
+@dataclass(frozen=True)
+class ShakeRow:
+    what: str
+    loss: str
+    growth: str
+    between: str
+    moved: str
+    felt: bool
+    """Whether the growth's interval is above 0."""
+
+
+@dataclass(frozen=True)
+class StabilityView:
+    summary: str
+    loss: str
+    labelled: bool
+    rows: tuple[ShakeRow, ...]
+    note: str
+
+
+def steady(found: Stability, task: Task) -> StabilityView:
+    """Each disturbance with what it did."""
+    loss = _LOSSES.get(found.loss, found.loss)
+    rows = []
+    for shake in found.shakes:
+        if shake.kind == "noise":
+            what = (
+                f"Noise of {100 * shake.level:g}\u202f% of a standard deviation on {_columns(shake.columns)}"
+            )
+        else:
+            what = f"{100 * shake.level:g}\u202f% of the values of {_columns(shake.columns)} missing"
+        moved = number(shake.moved) if task == "regression" else f"{100 * shake.moved:.1f}\u202f%"
+        between = f"{signed(shake.low)} to {signed(shake.high)}"
+        rows.append(ShakeRow(what, number(shake.loss), signed(shake.growth), between, moved, shake.low > 0))
+    summary = f"The {loss} is {number(found.base)} on {found.rows:,} test rows as they are."
+    return StabilityView(summary, loss, task != "regression", tuple(rows), found.note)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from modelyard.records.report import Metric, Report
 from modelyard.render.compared import ComparisonView, compared
 from modelyard.render.decided import CostsView, FairnessView, Line, calibration_lines, priced, treated
-from modelyard.render.explained import BaselineView, ImportanceView, ranked, simpler, verdict
+from modelyard.render.explained import (
+    BaselineView,
+    ImportanceView,
+    StabilityView,
+    ranked,
+    simpler,
+    steady,
+    verdict,
+)
 from modelyard.render.sliced import PairedTable, SearchView, SliceTable, paired_tables, searched, tables
 from modelyard.render.wording import HEADLINES, UNIT_RANGE, number, words
 
@@ -77,6 +85,7 @@ class ReportView:
     simpler: str
     """What the simpler model says of this one."""
     importance: ImportanceView | None
+    stability: StabilityView | None
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
     reading: str
@@ -119,6 +128,7 @@ def view(report: Report) -> ReportView:
         baselines=baselines,
         simpler=verdict(baselines),
         importance=ranked(report.importance) if report.importance else None,
+        stability=steady(report.stability, report.task) if report.stability else None,
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",

@@ -376,6 +376,8 @@ class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Compare with the class shares (or the mean) and with a linear model, both learned from training rows."""
     importance: bool = True
     """Shuffle each feature to see how much the answers rest on it, and draw what the most important do."""
+    stability: bool = True
+    """Disturb rows by a little noise and missing values to see how the answers hold."""
     search: bool = True
     """Look for weak slices among all features."""
 
