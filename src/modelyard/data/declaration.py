@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import hashlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ import msgspec
 
 from modelyard.errors import SettingsError
 from modelyard.records.schema import Column, Kind, RowRule, Rule, Schema, Severity
-from modelyard.tables import expressions, rules
+from modelyard.tables import expressions, patterns, rules
 
 Bound = Any
 """A number, or for dates and times one of TOML's own; msgspec has no union of them."""
@@ -249,8 +248,8 @@ def _check_column(path: Path, name: str, column: ColumnDeclared) -> None:
     if column.pattern is not None:
         try:
             rules.matcher(column.pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise SettingsError(f"{where}.pattern': is no regular expression: {error}.") from None
+        except patterns.BadPattern as error:
+            raise SettingsError(f"{where}.pattern': {error}.") from None
     if column.categories is not None and not column.categories:
         raise SettingsError(f"{where}.categories': is empty; list what may be, or leave it out.")
     if isinstance(column.severity, dict) and column.severity.get("kind") == "warn":

@@ -180,7 +180,7 @@ def _outside(series: pl.Series, column: Column) -> dict[str, pl.Series]:
 
 
 def _unlike(texts: pl.Series, pattern: str) -> pl.Series:
-    """Python's own matcher, once a distinct text: another engine would not always say the same."""
+    """The requests' own matcher, once a distinct text: another engine would not always say the same."""
     matches = matcher(pattern)
     distinct = texts.drop_nulls().unique()
     unlike = distinct.filter(pl.Series([not matches(text) for text in distinct.to_list()], dtype=pl.Boolean))

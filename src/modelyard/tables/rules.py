@@ -34,7 +34,7 @@ from typing import Any, Literal
 import msgspec
 
 from modelyard.records.schema import Column, Kind, RowRule, Rule, Schema
-from modelyard.tables import expressions
+from modelyard.tables import expressions, patterns
 from modelyard.tables.expressions import COMPARED, COMPUTED, Expression, Operator, Sort
 
 EXACT = 2**53
@@ -109,10 +109,9 @@ def of_features(schema: Schema) -> Schema:
     return msgspec.structs.replace(schema, columns=schema.features, target=None, key=(), rules=rules)
 
 
-@functools.lru_cache(maxsize=256)
 def matcher(pattern: str) -> Callable[[str], object]:
-    """Truthy for a text that matches as a whole."""
-    return re.compile(pattern).fullmatch
+    """Truthy for a text that matches as a whole, in time linear in it. Raises ``patterns.BadPattern``."""
+    return patterns.pattern(pattern)
 
 
 def faults(schema: Schema, row: Mapping[str, object], *, at: int | None = None) -> list[Fault]:
