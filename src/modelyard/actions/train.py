@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelyard.actions.outcome import fail, kept, put, settle
+from modelyard.actions.workbench import Locked, requirements, workbench
 from modelyard.errors import AuthorError, StoreDown, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
@@ -21,6 +22,7 @@ from modelyard.records.package import Package
 from modelyard.records.run import Run, Scalar
 
 if TYPE_CHECKING:
+    from modelyard.training import Worker
     from modelyard.training.messages import Begin
 
 
@@ -32,13 +34,13 @@ def train(
     The run is on record from its start. A training that fails is recorded as a failed run with what it
     printed; nothing else changes.
     """
-    from modelyard.training import closure, identify, myself
+    from modelyard.training import identify, myself
 
     settings = project.model(model)
     folder = project.root / settings.code
     version = latest_data(project, settings.data)
     settle(project, model)
-    environment = closure(folder)
+    locked = requirements(project, model)
     run = Run(
         id=uuid.uuid4().hex[:12],
         model=model,
@@ -48,14 +50,14 @@ def train(
         params={**settings.params, **(params or {})},
         seed=settings.seed,
         code=identify(folder, project.root),
-        environment={**environment, "python": platform.python_version(), "platform": platform.platform()},
+        environment={**locked.versions, "python": platform.python_version(), "platform": platform.platform()},
         started=now(),
         process=myself(),
     )
     project.yard.once(fresh("train"), project.actor, lambda facts: put(facts, run), Run)
     began = time.perf_counter()
     try:
-        done, package = _fit_and_seal(project, run, version, folder, tuple(environment.items()))
+        done, package = _fit_and_seal(project, run, version, folder, locked)
     except (Exception, KeyboardInterrupt) as error:
         reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
         fail(project, run, reason, seconds=time.perf_counter() - began)
@@ -89,25 +91,17 @@ def latest_data(project: Project, dataset: str) -> DatasetVersion:
 
 
 def _fit_and_seal(
-    project: Project,
-    run: Run,
-    version: DatasetVersion,
-    folder: Path,
-    environment: tuple[tuple[str, str], ...],
+    project: Project, run: Run, version: DatasetVersion, folder: Path, locked: Locked
 ) -> tuple[Run, Package]:
     from modelyard import packaging
-    from modelyard.training import Limits, Worker, identify
+    from modelyard.training import identify
     from modelyard.training.messages import Seal
 
     settings = project.model(run.model)
     place = _made(project.run_folder(run.id))
-    limits = Limits.of(settings.timeout, settings.memory_gb)
-    project.tell(f"training {run.model} on {version.ref}")
-    with Worker(folder, place, cwd=project.root, limits=limits) as worker:
-        worker.prepare()
-        begin, test = _rows(project, run, version, place)  # read here while the code is imported there
-        worker.begin(begin)
-        fitted = worker.fit(run.params, record=place)
+    bench = workbench(project, run.model, place, locked.content)
+
+    def seal(worker: Worker, test: Path) -> None:
         if identify(folder, project.root).digest != run.code.digest:
             raise AuthorError(f"{settings.code} was edited while {run.model} was trained; train it again.")
         project.tell(f"packaging {run.model}")
@@ -116,12 +110,27 @@ def _fit_and_seal(
                 test=str(test),
                 folder=str(place / "package"),
                 model=run.model,
-                requirements=tuple(sorted(f"{name}=={version}" for name, version in environment)),
+                requirements=tuple(f"{name}=={version}" for name, version in locked.versions.items()),
                 form=settings.form,
                 tolerance=settings.proof_tolerance,
                 python=platform.python_version(),
             )
         )
+
+    project.tell(f"training {run.model} on {version.ref}")
+    with bench.trainer() as worker:
+        begin, test = _rows(project, run, version, place)  # read here while the code is imported there
+        worker.begin(begin)
+        fitted = worker.fit(run.params, record=place)
+        if bench.sealer is None:
+            seal(worker, test)
+        else:
+            left = worker.leave(place / "left")
+    if bench.sealer is not None:
+        with bench.sealer() as worker:
+            worker.begin(begin)
+            worker.adopt(place / "left", left)
+            seal(worker, test)
     digest = packaging.store(place / "package", project.artifacts)
     package = Package(digest=digest, model=run.model, run=run.id, created=now())
     done = msgspec.structs.replace(

@@ -7,6 +7,7 @@ A noun that ``train`` and tuning share. It is the author's code that runs here; 
 from __future__ import annotations
 
 import math
+import pickle
 import socket
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from modelyard.errors import AuthorError
 from modelyard.training import messages
+from modelyard.training.bare import NATIVE, PICKLE
 from modelyard.training.bench import Bench
 from modelyard.training.loop import Handler, serve
 from modelyard.training.trace import watch
@@ -46,6 +49,9 @@ def main() -> None:
     def prepare(_: dict[str, Any]) -> None:
         import modelyard.packaging  # noqa: F401
 
+    def adopt(job: dict[str, Any]) -> None:
+        _adopt(bench, _asked(job, messages.Adopt))
+
     def seal(job: dict[str, Any]) -> None:
         _seal(bench, _asked(job, messages.Seal))
 
@@ -55,6 +61,7 @@ def main() -> None:
         "fit": fit,
         "score": score,
         "prepare": prepare,
+        "adopt": adopt,
         "seal": seal,
     }
     serve(socket.socket(fileno=int(sys.argv[1])), handlers)
@@ -75,6 +82,22 @@ def _score(bench: Bench, asked: messages.Score) -> dict[str, Any]:
         "params": trained.params,
         "seconds": trained.seconds,
     }
+
+
+def _adopt(bench: Bench, asked: messages.Adopt) -> None:
+    folder, load = Path(asked.folder), bench.code.load
+    try:
+        if load is not None:
+            model = load(folder / NATIVE)
+        else:  # written a moment ago by the process that trained it, which runs no code less trusted than this one
+            with bench.code.importable(), (folder / PICKLE).open("rb") as file:
+                model = pickle.load(file)
+    except Exception as error:
+        raise AuthorError(
+            f"The trained model cannot be loaded again: {type(error).__name__}: {error}; "
+            "write 'save(model, folder)' and 'load(folder)' in model.py."
+        ) from error
+    bench.adopt(model, asked.frame)
 
 
 def _seal(bench: Bench, asked: messages.Seal) -> None:

@@ -82,9 +82,11 @@ class _Line:
 
     def _train(self, data: DatasetVersion) -> str:
         """The digest of the candidate."""
-        from modelyard.training import closure, identify
+        from modelyard.actions.workbench import requirements
+        from modelyard.training import identify
 
         settings = self._project.model(self._model)
+        locked = requirements(self._project, self._model)  # first: it may write the lock into the folder
         folder = self._project.root / settings.code
         identity = _identity(
             "train",
@@ -93,7 +95,7 @@ class _Line:
             msgspec.json.encode(data.split),
             msgspec.json.encode(data.schema),
             identify(folder, self._project.root).digest,
-            msgspec.json.encode(closure(folder), order="sorted"),
+            msgspec.json.encode(locked.versions, order="sorted"),
             msgspec.json.encode(_shaping(settings), order="sorted"),
         )
         return self._once("train", identity, lambda: self._trained(identity))

@@ -405,6 +405,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Largest difference of probabilities (or of numbers, relative) at which ONNX may serve."""
     form: Literal["auto", "onnx", "native"] = "auto"
     """``auto`` serves ONNX where it is proven equal; ``onnx`` refuses anything else."""
+    isolation: Literal["process", "venv"] = "process"
+    """``venv`` trains in a virtual environment of its own that holds exactly what ``requirements.model`` leads to."""
     timeout: Annotated[str, Meta(pattern=r"^[1-9][0-9]*[smhd]$")] | None = None
     """The longest that a training may take, such as ``90s``, ``30m`` or ``2h``; by default there is no limit."""
     memory_gb: Annotated[float, Meta(gt=0)] | None = None

@@ -11,6 +11,7 @@ import numpy as np
 
 from modelyard.authors.blame import blame
 from modelyard.errors import DataRefused
+from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
 from modelyard.training.fit import Trained, fit
 from modelyard.training.model_code import ModelCode, load
@@ -19,7 +20,7 @@ from modelyard.training.rows import Rows, read
 
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.predictor.answers import Answers
-    from modelyard.records.package import Label, Task
+    from modelyard.records.package import FrameKind, Label, Task
     from modelyard.records.run import Scalar
     from modelyard.records.schema import Schema
 
@@ -64,6 +65,12 @@ class Bench:
         with recording(record):
             self.trained = self._fit(self.rows, params, memory, tried=True)
         return self.trained
+
+    def adopt(self, model: object, frame: FrameKind) -> None:
+        """Take a model that was fitted elsewhere as the trained one."""
+        code = self.code
+        fitted = Fitted(model, self._task, self._classes, frame, code.predict, code.save, code.load)
+        self.trained = Trained(fitted, {}, 0.0, "")
 
     def answer(
         self,

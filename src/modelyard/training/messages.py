@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from modelyard.records.package import Label, Task
+from modelyard.records.package import FrameKind, Label, Task
 from modelyard.records.run import Scalar
 from modelyard.records.schema import Schema
 
@@ -86,6 +86,23 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True, tag="seal", tag_field="do"
     python: str
 
 
+class Leave(msgspec.Struct, frozen=True, kw_only=True, tag="leave", tag_field="do"):
+    """Write the fitted model into ``folder`` for the process that seals it."""
+
+    folder: str
+
+
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    frame: FrameKind
+
+
+class Adopt(msgspec.Struct, frozen=True, kw_only=True, tag="adopt", tag_field="do"):
+    """Take the model that another process left in ``folder`` as the fitted one."""
+
+    folder: str
+    frame: FrameKind
+
+
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="do"):
     """No more jobs."""
 
@@ -94,4 +111,4 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """A reply that only says that it was done."""
 
 
-Job = Open | Begin | Fit | Score | Prepare | Seal | End
+Job = Open | Begin | Fit | Score | Prepare | Seal | Leave | Adopt | End

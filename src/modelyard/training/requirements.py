@@ -22,7 +22,7 @@ def closure(folder: Path) -> dict[str, str]:
     Raises ``AuthorError`` with the line to run when one is missing or of another version.
     """
     path = folder / FILE
-    wanted = _pins(path)
+    wanted = pins(path)
     _agree(wanted, path)
     found: dict[str, str] = {}
     asked: set[tuple[str, str]] = set()
@@ -40,7 +40,8 @@ def closure(folder: Path) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def _pins(path: Path) -> list[Requirement]:
+def pins(path: Path) -> list[Requirement]:
+    """The requirements in the file; ``AuthorError`` for a line that pins no version."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:

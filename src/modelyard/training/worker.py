@@ -38,6 +38,8 @@ _DOING = {
     "fit": "'train'",
     "score": "'train'",
     "seal": "The packaging of the trained model",
+    "leave": "The saving of the trained model",
+    "adopt": "The loading of the trained model",
 }
 _living: weakref.WeakSet[Worker] = weakref.WeakSet()
 
@@ -149,6 +151,14 @@ class Worker:
     def seal(self, job: messages.Seal) -> None:
         """Write the fitted model as a package."""
         self._ask(job, messages.Nothing)
+
+    def leave(self, folder: Path) -> messages.Left:
+        """Write the fitted model for another process, which is told to ``adopt`` it."""
+        return self._ask(messages.Leave(folder=str(folder)), messages.Left)
+
+    def adopt(self, folder: Path, left: messages.Left) -> None:
+        """Take the model that another process left as the fitted one."""
+        self._ask(messages.Adopt(folder=str(folder), frame=left.frame), messages.Nothing)
 
     def printed(self) -> str:
         """The last of what was printed."""

@@ -1,0 +1,84 @@
+"""Which processes a model is trained and sealed in, and with which libraries, as its ``isolation`` says."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import modelyard
+from modelyard.errors import StoreDown
+from modelyard.project import Project
+from modelyard.training import Limits, Worker, closure
+
+
+class Locked(NamedTuple):
+    """What a model needs: name to version, sorted by name."""
+
+    versions: dict[str, str]
+    content: str | None
+    """Of ``requirements.model.lock``, where training has an environment of its own."""
+
+
+class Workbench(NamedTuple):
+    trainer: Callable[[], Worker]
+    """Starts the process that trains."""
+    sealer: Callable[[], Worker] | None
+    """Starts the one that seals, where the first lacks what that needs."""
+
+
+def requirements(project: Project, model: str) -> Locked:
+    """The versions that the model is trained with; with ``venv`` its lock is written beside it when need be."""
+    settings = project.model(model)
+    folder = project.root / settings.code
+    if settings.isolation == "process":
+        return Locked(closure(folder), None)
+    from modelyard.training.environment import lock, versions
+
+    project.tell(f"locking the requirements of {model}")
+    content = lock(folder)
+    return Locked(versions(content), content)
+
+
+def workbench(project: Project, model: str, place: Path, locked: str | None) -> Workbench:
+    """The processes, which work in the project and in ``place``; environments that they need are made now."""
+    settings = project.model(model)
+    limits = Limits.of(settings.timeout, settings.memory_gb)
+    start = functools.partial(Worker, project.root / settings.code, cwd=project.root, limits=limits)
+    if locked is None:
+        return Workbench(lambda: _prepared(start(place)), None)
+    from modelyard.training.bare import kit
+    from modelyard.training.environment import extended, made, sealing
+
+    project.tell(f"making the environment of {model}")
+    home = project.home / "envs"
+    bare, full = made(locked, home), made(extended(locked, sealing(), home), home)
+    source, apart = place / "source", place / "sealing"
+    try:
+        for folder in (source, apart):
+            folder.mkdir()
+        (source / "modelyard").symlink_to(Path(modelyard.__file__).parent)
+        parts = kit(place / "kit")
+    except OSError as error:
+        raise StoreDown(f"{place} cannot be written: {error.strerror}.") from None
+    return Workbench(
+        lambda: start(place, entry=_module(bare, "modelyard.training.bare"), environ=_environ(parts)),
+        lambda: start(apart, entry=_module(full, "modelyard.actions.trainer"), environ=_environ(source)),
+    )
+
+
+def _prepared(worker: Worker) -> Worker:
+    worker.prepare()
+    return worker
+
+
+def _module(python: Path, name: str) -> tuple[str, ...]:
+    return (str(python), "-s", "-P", "-m", name)
+
+
+def _environ(path: Path) -> dict[str, str]:
+    """Nothing of this process' own libraries is found there."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    return kept | {"PYTHONPATH": str(path)}

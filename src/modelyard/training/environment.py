@@ -1,0 +1,137 @@
+"""A model's requirements locked with hashes, and virtual environments made of locks (by uv)."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from modelyard.authors.blame import one_line, shown
+from modelyard.errors import AuthorError, ExtraMissing, StoreDown
+from modelyard.training.requirements import FILE, pins
+
+LOCK = f"{FILE}.lock"
+_OF = "# Locked by modelyard from requirements.model, sha256 "
+_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+_SEALING = ("msgspec", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx", "skops")
+_COMPILE = (
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--no-annotate",
+    "--no-header",
+)
+
+
+def lock(folder: Path) -> str:
+    """The content of ``requirements.model.lock``, made anew when ``requirements.model`` has changed since.
+
+    Every distribution with its version and the hashes of its files, and no address of an index. Raises
+    ``AuthorError`` naming what cannot be resolved.
+    """
+    path, source = folder / LOCK, folder / FILE
+    pins(source)
+    wanted = source.read_bytes()
+    heading = f"{_OF}{hashlib.sha256(wanted).hexdigest()}\n"
+    try:
+        kept = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        kept = ""
+    if kept.startswith(heading):
+        return kept
+    resolved = heading + _compiled([str(source)], f"{shown(source)} cannot be locked")
+    draft = path.with_suffix(".draft")
+    try:
+        draft.write_text(resolved, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise StoreDown(f"{path} cannot be written: {error.strerror}.") from None
+    return resolved
+
+
+def versions(locked: str) -> dict[str, str]:
+    """Name to version of everything in a lock, sorted by name."""
+    return dict(
+        sorted((re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in _PIN.findall(locked))
+    )
+
+
+def extended(locked: str, others: Sequence[str], home: Path) -> str:
+    """A lock of the same versions and of what ``others`` need beside them."""
+    home.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256("\n".join([locked, *others]).encode()).hexdigest()[:16]
+    path = home / f"{name}.lock"
+    if not path.exists():
+        wanted = home / f"{name}.in"
+        wanted.write_text(
+            "".join(f"{n}=={v}\n" for n, v in versions(locked).items()) + "\n".join(others) + "\n"
+        )
+        what = "The model's requirements do not go together with what packaging needs"
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(_compiled([str(wanted)], what))
+        draft.replace(path)
+    return path.read_text()
+
+
+def sealing() -> list[str]:
+    """What packaging needs beside the model's own requirements, as Modelyard asks for it."""
+    from packaging.requirements import Requirement
+
+    asked = (Requirement(line) for line in metadata.requires("modelyard") or ())
+    return sorted({f"{r.name}{r.specifier}" for r in asked if r.name in _SEALING})
+
+
+def made(locked: str, home: Path) -> Path:
+    """The Python of the virtual environment that holds exactly the lock, made in ``home`` at its first use.
+
+    Two that ask at once make one; one whose making was killed is made anew. Raises ``AuthorError`` with
+    uv's reason: no network, a hash that does not match, a distribution that does not build.
+    """
+    identity = f"{platform.python_version()} {platform.platform()}\n{locked}"
+    place = home / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    python = place / "bin" / "python"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / f"{place.name}.making").open("ab") as making:
+        fcntl.flock(making, fcntl.LOCK_EX)
+        if (place / "ready").exists() and python.exists():
+            return python
+        wanted = home / f"{place.name}.txt"
+        wanted.write_text(locked, encoding="utf-8")
+        what = "The model's environment cannot be made"
+        _uv(["venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(place)], what)
+        _uv(
+            ["pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(wanted)],
+            what,
+        )
+        (place / "ready").touch()
+    return python
+
+
+def _compiled(sources: list[str], what: str) -> str:
+    return _uv(["pip", "compile", "--quiet", "--python", sys.executable, *_COMPILE, *sources], what)
+
+
+def _uv(words: list[str], what: str) -> str:
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    environ = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
+    try:
+        done = subprocess.run([uv, *words], capture_output=True, text=True, env=environ, check=False)
+    except FileNotFoundError:
+        raise ExtraMissing('isolation = "venv" needs uv; run \'pip install "modelyard[venv]"\'.') from None
+    if done.returncode:
+        raise AuthorError(f"{what}: {_reason(done.stderr)}.")
+    return done.stdout
+
+
+def _reason(said: str) -> str:
+    """uv's words without its drawings, in one line; addresses of an index are nobody's business."""
+    text = one_line(re.sub(r"[×│├╰─▶]+|https?://\S+", " ", said))
+    return text.removeprefix("error: ").rstrip(".: ") or "uv gave no reason"
