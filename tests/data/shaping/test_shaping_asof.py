@@ -38,12 +38,12 @@ def table(frame: pl.DataFrame, folder: Path) -> Table:
     return Table(parts, tuple(frame.columns), frame.height)
 
 
-def joined(rows: pl.DataFrame, features: pl.DataFrame, values: int = 2**24, **asked: Any) -> pl.DataFrame:
+def joined(rows: pl.DataFrame, features: pl.DataFrame, room: int = 2**27, **asked: Any) -> pl.DataFrame:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         settings = AsOfSettings(**{"source": "labs", "on": "known", "at": "at", "by": "who", **asked})
         out = join_all(
-            settled(rows, folder), [settings], {"labs": table(features, folder)}, folder / "w", values=values
+            settled(rows, folder), [settings], {"labs": table(features, folder)}, folder / "w", room=room
         )
         return pl.read_parquet(out.path)
 
@@ -84,7 +84,7 @@ def naive(
     kind=st.sampled_from(["integer", "date", "datetime"]),
     tolerance=st.one_of(st.none(), st.integers(0, 6)),
     strict=st.booleans(),
-    values=st.sampled_from([8, 40, 2**24]),
+    room=st.sampled_from([64, 400, 2**27]),
 )
 def test_each_row_gets_the_latest_that_was_known_and_nothing_later(
     rows: list[tuple[str | None, int | None]],
@@ -92,7 +92,7 @@ def test_each_row_gets_the_latest_that_was_known_and_nothing_later(
     kind: str,
     tolerance: int | None,
     strict: bool,
-    values: int,
+    room: int,
 ) -> None:
     left = pl.DataFrame(
         {
@@ -110,7 +110,7 @@ def test_each_row_gets_the_latest_that_was_known_and_nothing_later(
     )
     unit = {"integer": "", "date": "d", "datetime": "h"}[kind]
     asked = {} if tolerance is None else {"tolerance": f"{tolerance}{unit}"}
-    found = joined(left, right, values, strict=strict, columns=("number", "known"), **asked)
+    found = joined(left, right, room, strict=strict, columns=("number", "known"), **asked)
     assert found["n"].to_list() == list(range(len(rows)))
     assert found["number"].to_list() == naive(rows, features, tolerance, strict)
     later = found.filter(pl.col("known") > pl.col("at"))
@@ -122,10 +122,10 @@ def test_each_row_gets_the_latest_that_was_known_and_nothing_later(
     keep=st.sampled_from(["first", "last"]),
     by=st.booleans(),
     ordered=st.booleans(),
-    values=st.sampled_from([8, 2**24]),
+    room=st.sampled_from([64, 2**27]),
 )
 def test_one_row_of_each_key_stays_whatever_the_buckets(
-    rows: list[tuple[str | None, int | None]], keep: Any, by: bool, ordered: bool, values: int
+    rows: list[tuple[str | None, int | None]], keep: Any, by: bool, ordered: bool, room: int
 ) -> None:
     frame = pl.DataFrame(
         {
@@ -142,7 +142,7 @@ def test_one_row_of_each_key_stays_whatever_the_buckets(
             setting,
             Path(made) / "w",
             ordered=ordered or not by,
-            values=values,
+            room=room,
         )
         kept = pl.read_parquet(out.path)["n"].to_list()
     wanted = []
@@ -164,7 +164,7 @@ def test_one_row_of_each_key_stays_whatever_the_buckets(
 
 def test_without_a_key_rows_are_the_same_when_all_their_values_are(tmp_path: Path) -> None:
     frame = pl.DataFrame({"x": [1, None, 1, None, 2], "y": ["a", None, "a", None, "a"]})
-    out = deduplicate(settled(frame, tmp_path), [], "first", tmp_path / "w", ordered=True, values=4)
+    out = deduplicate(settled(frame, tmp_path), [], "first", tmp_path / "w", ordered=True, room=32)
     assert pl.read_parquet(out.path).rows() == [(1, "a"), (None, None), (2, "a")]
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from modelyard.data.shaping.buckets import (
+    ROOM,
     ROW,
-    VALUES,
     Windows,
     buckets_for,
     deal,
@@ -147,7 +147,7 @@ def join_all(
     tables: dict[str, Table],
     folder: Path,
     *,
-    values: int = VALUES,
+    room: int = ROOM,
 ) -> Settled:
     """The rows, in their order, with what each feature table knew.
 
@@ -155,7 +155,7 @@ def join_all(
     twice.
     """
     schema = rows.scan().collect_schema()
-    size = window_size(rows.rows, len(schema), values=values)
+    size = window_size(rows, room=room)
     made: list[tuple[AsOf, Windows]] = []
     types = dict(schema)
     for number, settings in enumerate(joins):
@@ -168,7 +168,7 @@ def join_all(
                     "set 'prefix', or name others in 'columns'."
                 )
             types[new] = kind
-        made.append((one, _found(one, rows, table, size, folder / f"asof-{number}", values)))
+        made.append((one, _found(one, rows, table, size, folder / f"asof-{number}", room)))
 
     def make(frame: pl.DataFrame, window: int) -> pl.DataFrame:
         for one, windows in made:
@@ -183,8 +183,8 @@ def join_all(
     return gather(rows, size, make, folder / "asof.parquet")
 
 
-def _found(one: AsOf, rows: Settled, table: Table, size: int, folder: Path, values: int) -> Windows:
-    count = buckets_for(max(table.rows, rows.rows), len(one.taken) + len(one.by) + 2, values=values)
+def _found(one: AsOf, rows: Settled, table: Table, size: int, folder: Path, room: int) -> Windows:
+    count = buckets_for(table.size, room=room)
     keys = [f"by{n}" for n in range(len(one.by))]
     left = deal(one.left(rows.scan()), keys, folder / "rows", count=count)
     right = deal(one.right(table.scan()), keys, folder / "features", count=count)

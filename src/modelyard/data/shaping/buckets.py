@@ -3,7 +3,7 @@
 Joins and the search for repeated keys need all rows of one key at once, which a stream of rows does not
 have. Rows are dealt by their key's hash into files, each file is worked on alone, and what it finds, by
 row number, is dealt again into windows of the rows' order. A bucket and a window are each about
-``VALUES`` values; only the rows of a single key, which always share a bucket, can make one larger.
+``ROOM`` bytes; only the rows of a single key, which always share a bucket, can make one larger.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from modelyard.data.shaping.settled import GROUP, Settled
+from modelyard.data.shaping.settled import Settled, group_rows
 
 ROW = "__row__"
 """The column that numbers rows from 0."""
-VALUES = 2**24
+ROOM = 2**26
+"""Bytes."""
 _MOST = 128
 _SEED = 20_260
 """Of the hash; any number does, as long as both sides of a join have the same."""
 
 
-def buckets_for(rows: int, columns: int, *, values: int = VALUES) -> int:
-    """How many, so that one holds about that many values."""
-    return max(1, min(_MOST, -(-rows // _rows_of(columns, values))))
+def buckets_for(size: int, *, room: int = ROOM) -> int:
+    """How many for so many bytes."""
+    return max(1, min(_MOST, -(-size // room)))
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ class Windows:
         return pl.read_parquet(files, glob=False) if files else None
 
 
-def window_size(rows: int, columns: int, *, values: int = VALUES) -> int:
-    return max(_rows_of(columns, values), -(-rows // (2 * _MOST)))
+def window_size(rows: Settled, *, room: int = ROOM) -> int:
+    """Rows of a window."""
+    return max(room * rows.rows // max(rows.size, 1), -(-rows.rows // (2 * _MOST)), 1)
 
 
 def gather(
@@ -104,7 +106,7 @@ def gather(
             frame = numbered(rows.scan()).slice(first, size).collect(engine="streaming")
             table = make(frame, window).to_arrow()
             writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4")
-            writer.write_table(table, row_group_size=GROUP)
+            writer.write_table(table, row_group_size=group_rows(table.nbytes, table.num_rows))
     finally:
         if writer is not None:
             writer.close()
@@ -113,7 +115,3 @@ def gather(
 
 def numbered(frame: pl.LazyFrame) -> pl.LazyFrame:
     return frame.with_row_index(ROW).with_columns(pl.col(ROW).cast(pl.Int64))
-
-
-def _rows_of(columns: int, values: int) -> int:
-    return max(1, values // max(columns, 1))

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from modelyard.data.shaping.buckets import (
+    ROOM,
     ROW,
-    VALUES,
     Windows,
     buckets_for,
     deal,
@@ -30,7 +30,7 @@ def deduplicate(
     folder: Path,
     *,
     ordered: bool,
-    values: int = VALUES,
+    room: int = ROOM,
 ) -> Settled:
     """The rows, in their order, without those that another of the same key outdoes.
 
@@ -50,9 +50,9 @@ def deduplicate(
     ties = [ROW] if ordered else [*rest, ROW]
     columns = list(dict.fromkeys([ROW, *alike, *([by] if by else []), *ties]))
     thin = numbered(rows.scan()).select(columns)
-    count = buckets_for(rows.rows, len(columns), values=values)
+    count = buckets_for(rows.size * len(columns) // len(names), room=room)
     dealt = deal(thin.drop_nulls(list(key)) if key else thin, alike, folder / "keys", count=count)
-    size = window_size(rows.rows, len(names), values=values)
+    size = window_size(rows, room=room)
     windows = Windows(folder / "gone", size)
     for bucket in range(count):
         frame = dealt.bucket(bucket)

@@ -14,7 +14,7 @@ from modelyard.authors.blame import blame
 from modelyard.authors.modules import execute, isolated
 from modelyard.data.definition import function_of
 from modelyard.data.shaping.cleaning import nearest
-from modelyard.data.shaping.reading import Table
+from modelyard.data.shaping.reading import Table, joined_group
 from modelyard.data.shaping.settled import Settled, settle
 from modelyard.errors import AuthorError, DataRefused, ModelyardError
 
@@ -44,7 +44,7 @@ def run(python: str, tables: Mapping[str, Table], root: Path, path: Path) -> Set
                 raise AuthorError(
                     f"{python} returned a {type(frame).__name__}; return a lazy frame of Polars{hint}."
                 )
-            return settle(frame, path)
+            return settle(frame, path, group=joined_group(tables))
         except ModelyardError:
             raise
         except (Exception, SystemExit, pl.exceptions.PanicException) as error:

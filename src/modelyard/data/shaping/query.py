@@ -11,7 +11,7 @@ import polars as pl
 
 from modelyard.data.definition import is_file, query_of
 from modelyard.data.shaping.cleaning import nearest
-from modelyard.data.shaping.reading import Table
+from modelyard.data.shaping.reading import Table, joined_group
 from modelyard.data.shaping.settled import Settled, reason, settle
 from modelyard.errors import DataRefused, SettingsError
 
@@ -44,7 +44,7 @@ def run(sql: str, tables: Mapping[str, Table], root: Path, path: Path) -> Settle
         schema = frame.collect_schema()
     _refuse_twice(schema.names(), what)
     with explained(what, tables, rows=True):
-        return settle(frame, path)
+        return settle(frame, path, group=joined_group(tables))
 
 
 def chosen(frame: pl.LazyFrame, where: str) -> pl.LazyFrame:

@@ -11,6 +11,7 @@ import polars as pl
 
 from modelyard.data.extraction import Kinds, read_through
 from modelyard.data.shaping.cleaning import Cleaning, Lost
+from modelyard.data.shaping.settled import group_rows, size_of
 from modelyard.data.sources.staged import Staged
 
 Progress = Callable[[int, int], None]
@@ -23,6 +24,10 @@ class Table:
     parts: tuple[Path, ...]
     columns: tuple[str, ...]
     rows: int
+
+    @property
+    def size(self) -> int:
+        return size_of(self.parts)
 
     def scan(self) -> pl.LazyFrame:
         return pl.scan_parquet(list(self.parts), glob=False)
@@ -57,3 +62,8 @@ def read(
     reading = read_through(staged, write, schema=cleaning.hints(), begin=begin, tell=tell, block=block)
     cleaning.refuse([p.rows for p in reading.done], [p.lost for p in reading.done], reading.place)
     return Table(tuple(piece.path for piece in reading.done), tuple(order), reading.rows)
+
+
+def joined_group(tables: Mapping[str, Table]) -> int:
+    """Rows of a row group of what has the columns of all tables."""
+    return min(group_rows(table.size * len(tables), table.rows) for table in tables.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from modelyard.tables.kinds import kind_of
 
 _FULL = re.compile(r"os error (?:27|28|122)\b|Errno (?:27|28|122)\b")
 """A file too large, no space left, a quota reached."""
-GROUP = 2**17
-"""Rows of a Parquet row group, which is what is read at once."""
+_GROUP = 2**24
+"""Bytes of a row group, which is what is written and read at once; Polars' own 100,000 wide rows are too many."""
+_MOST_ROWS = 2**17
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,33 @@ class Settled:
     def rows(self) -> int:
         return int(pq.read_metadata(self.path).num_rows)
 
+    @property
+    def size(self) -> int:
+        return size_of([self.path])
+
     def scan(self) -> pl.LazyFrame:
         return pl.scan_parquet(self.path, glob=False)
 
 
-def settle(frame: pl.LazyFrame, path: Path) -> Settled:
+def size_of(paths: Sequence[Path]) -> int:
+    """About how many bytes the rows take in memory; labels that repeat are counted short."""
+    total = 0
+    for path in paths:
+        found = pq.read_metadata(path)
+        stored = sum(found.row_group(at).total_byte_size for at in range(found.num_row_groups))
+        total += max(stored, 8 * found.num_rows * found.num_columns)
+    return total
+
+
+def group_rows(size: int, rows: int) -> int:
+    """Rows of a row group, where that many take so many bytes."""
+    return max(2**10, min(_MOST_ROWS, _GROUP * rows // max(size, 1)))
+
+
+def settle(frame: pl.LazyFrame, path: Path, *, group: int) -> Settled:
     """Write the frame's rows, in order, by the streaming engine; decimals become floats or integers.
 
+    ``group`` are the rows of a row group; several are held while they are written.
     What Polars raises is the caller's to explain; a disk that is full is ``StoreDown``.
     """
     casts = []
@@ -46,7 +68,7 @@ def settle(frame: pl.LazyFrame, path: Path) -> Settled:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         frame.with_columns(casts).sink_parquet(
-            path, compression="lz4", row_group_size=GROUP, maintain_order=True, engine="streaming"
+            path, compression="lz4", row_group_size=group, maintain_order=True, engine="streaming"
         )
     except (OSError, pl.exceptions.PolarsError) as error:
         if not _FULL.search(str(error)):

@@ -12,7 +12,7 @@ from modelyard.data.shaping.asof import join_all
 from modelyard.data.shaping.cleaning import cleanings, nearest
 from modelyard.data.shaping.duplicates import deduplicate
 from modelyard.data.shaping.reading import Table, read
-from modelyard.data.shaping.settled import Settled, refuse_types, settle
+from modelyard.data.shaping.settled import Settled, group_rows, refuse_types, settle
 from modelyard.data.sources.staged import Staged
 from modelyard.errors import DataRefused, SettingsError
 from modelyard.settings import DataSettings, TransformSettings
@@ -49,6 +49,8 @@ def shape(
         tables[name] = read(name, files, cleaning[name], work / name, tell=progress, block=block)
     tell("transforming")
     settled = _combined(transform, tables, root, work)
+    for name in set(tables) - {one.source for one in transform.asof}:
+        shutil.rmtree(work / name)
     settled = _narrowed(transform, settings, settled, work)
     if transform.asof:
         tell("joining")
@@ -58,7 +60,8 @@ def shape(
         if name not in names:
             raise SettingsError(f"'drop': there is no column '{name}'; {nearest(name, names)}")
     if transform.drop:
-        settled = settle(settled.scan().drop(transform.drop), work / "dropped.parquet")
+        rest = settled.scan().drop(transform.drop)
+        settled = settle(rest, work / "dropped.parquet", group=group_rows(settled.size, settled.rows))
     output = settled.path.rename(folder / "output.parquet")
     shutil.rmtree(work, ignore_errors=True)
     return (Staged(path=output, form="parquet", origin=ORIGIN),)
@@ -71,7 +74,8 @@ def _combined(transform: TransformSettings, tables: Mapping[str, Table], root: P
     elif transform.python is not None:
         settled = function.run(transform.python, tables, root, path)
     else:
-        settled = settle(tables[transform.base or "source"].scan(), path)
+        table = tables[transform.base or "source"]
+        settled = settle(table.scan(), path, group=group_rows(table.size, table.rows))
     refuse_types(settled.scan().collect_schema(), transform.drop)
     if not settled.rows:
         raise DataRefused(f"'{'sql' if transform.sql else 'python'}' gives no rows; mend it or the sources.")
@@ -82,17 +86,20 @@ def _narrowed(
     transform: TransformSettings, settings: DataSettings, settled: Settled, folder: Path
 ) -> Settled:
     if transform.where is not None:
-        before = settled.rows
+        count = settled.rows
         frame = query.chosen(settled.scan(), transform.where)
         names = {"": Table((), tuple(settled.scan().collect_schema().names()), 0)}
         with query.explained("'where'", names, rows=True):
-            settled = settle(frame, folder / "chosen.parquet")
+            group = group_rows(settled.size, settled.rows)
+            settled = settle(frame, folder / "chosen.parquet", group=group)
+        (folder / "combined.parquet").unlink()
         if not settled.rows:
-            raise DataRefused(f"'where' ({transform.where}) leaves none of {before} rows; change it.")
+            raise DataRefused(f"'where' ({transform.where}) leaves none of {count} rows; change it.")
     if transform.deduplicate is not None:
         key = (settings.key,) if isinstance(settings.key, str) else settings.key
-        ordered = transform.sql is None and transform.python is None
-        settled = deduplicate(settled, key, transform.deduplicate, folder / "same", ordered=ordered)
+        before, ordered = settled, transform.sql is None and transform.python is None
+        settled = deduplicate(before, key, transform.deduplicate, folder / "same", ordered=ordered)
+        before.path.unlink()
     return settled
 
 
