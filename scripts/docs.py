@@ -19,7 +19,7 @@ from modelyard import errors
 from modelyard.cli.commands import modelyard
 from modelyard.cli.contents import COMMANDS
 from modelyard.cli.run import exit_code
-from modelyard.settings import tree
+from modelyard.settings import data, tree
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"```text\nUsage: .*?```\n", re.DOTALL)
@@ -60,19 +60,19 @@ def help_text(name: str) -> str:
 def settings_page() -> str:
     lines = ["# Settings", "", "Everything that `modelyard.toml` may hold. An unknown key is an error.", ""]
     lines += ["A variable `MODELYARD_A__B=value` in the environment sets `a.b` over the file.", ""]
-    module = ast.parse(inspect.getsource(tree))
-    for node in module.body:
-        if isinstance(node, ast.ClassDef):
-            lines += _section(node)
+    for module in (tree, data):
+        for node in ast.parse(inspect.getsource(module)).body:
+            if isinstance(node, ast.ClassDef):
+                lines += _section(node, getattr(module, node.name))
     return "\n".join(lines) + "\n"
 
 
-def _section(node: ast.ClassDef) -> list[str]:
+def _section(node: ast.ClassDef, kind: type[msgspec.Struct]) -> list[str]:
     heading = ast.get_docstring(node) or ""
     if node.name == "Settings":
         return []
     rows = []
-    fields = {f.name: f for f in msgspec.structs.fields(getattr(tree, node.name))}
+    fields = {f.name: f for f in msgspec.structs.fields(kind)}
     for at, item in enumerate(node.body):
         if not (isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)):
             continue
@@ -81,8 +81,8 @@ def _section(node: ast.ClassDef) -> list[str]:
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             note = " ".join(str(after.value.value).split())
         default = "required" if fields[item.target.id].required else f"`{_value(item)}`"
-        kind = ast.unparse(item.annotation).replace("|", "\\|")
-        rows.append(f"| `{item.target.id}` | `{kind}` | {default} | {note} |")
+        said = ast.unparse(item.annotation).replace("|", "\\|")
+        rows.append(f"| `{item.target.id}` | `{said}` | {default} | {note} |")
     return [f"## {heading}", "", "| key | type | default | |", "|---|---|---|---|", *rows, ""]
 
 

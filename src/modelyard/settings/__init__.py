@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from modelyard.settings.read import find, read
-from modelyard.settings.tree import (
+from modelyard.settings.data import (
     AsOfSettings,
     DataSettings,
     DeduplicateSettings,
+    IncrementalSettings,
+    SourceSettings,
+    SplitSettings,
+    TransformSettings,
+)
+from modelyard.settings.read import find, read
+from modelyard.settings.tree import (
     EnvironmentSettings,
     GateSettings,
-    IncrementalSettings,
     ModelSettings,
     MonitorSettings,
     ProjectSettings,
     Settings,
-    SourceSettings,
-    SplitSettings,
-    TransformSettings,
     YardSettings,
 )
 
