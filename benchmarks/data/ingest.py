@@ -10,16 +10,15 @@ processes of their own, in turn. Prints medians: seconds of the wall clock, seco
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from peers import Cost, run
 
 SETTINGS = """
 [project]
@@ -65,18 +64,6 @@ def generate(path: Path, rows: int) -> None:
             visits(first, min(PIECE, rows - first)).write_csv(stream, include_header=first == 0)
 
 
-def run(command: list[str]) -> tuple[float, float, float]:
-    """Seconds of the wall clock and of the processors, and the largest resident memory in MB, of one process."""
-    began = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    took = time.perf_counter() - began
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{command} failed")
-    return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -88,7 +75,7 @@ def main() -> None:
         if not source.exists():
             generate(source, given.rows)
         print(f"{given.rows:,} rows, {source.stat().st_size / 1e6:,.0f} MB of CSV")
-        found: dict[str, list[tuple[float, float, float]]] = {}
+        found: dict[str, list[Cost]] = {}
         for at in range(given.rounds):
             folder = Path(scratch) / str(at)
             folder.mkdir()
@@ -107,9 +94,14 @@ def main() -> None:
             ):
                 found.setdefault(name, []).append(run(command))
             subprocess.run(["rm", "-rf", str(folder)], check=True)
-    for name, runs in found.items():
-        seconds, busy, memory = (statistics.median(column) for column in zip(*runs, strict=True))
-        print(f"{name:<30} {seconds:7.2f} s   {busy:7.2f} s busy   {memory:7.0f} MB")
+    middle = {
+        name: Cost(*(statistics.median(column) for column in zip(*runs, strict=True)))
+        for name, runs in found.items()
+    }
+    for name, cost in middle.items():
+        print(f"{name:<30} {cost.wall:7.2f} s   {cost.busy:7.2f} s busy   {cost.memory:7.0f} MB")
+    pandas, ours = middle["pandas read_csv + to_parquet"], middle["modelyard ingest"]
+    print(f"modelyard / pandas: {ours.wall / pandas.wall:.2f} (busy {ours.busy / pandas.busy:.2f})")
 
 
 if __name__ == "__main__":

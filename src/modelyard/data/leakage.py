@@ -20,6 +20,7 @@ from modelyard.records.dataset import DataFinding, FindingAtIngest, Split
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.infer import Seen
 from modelyard.tables.rowhash import Words, mix
+from modelyard.tables.sample import shortened
 from modelyard.tables.split import SPLIT
 
 ROWS = 100_000
@@ -102,7 +103,7 @@ class Watch:
         return Glance(
             _Sides.below(self._bound, batch.select(self._features).hash_rows(seed=11), test),
             groups,
-            batch[np.flatnonzero(places <= self._near)],
+            shortened(batch[np.flatnonzero(places <= self._near)]),
         )
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")

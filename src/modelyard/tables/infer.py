@@ -13,6 +13,8 @@ from modelyard.tables.kinds import kind_of
 
 MOST_CATEGORIES = 50
 MOST_DISTINCT = 256
+MOST_LETTERS = 2**16
+"""Of all distinct texts of a column together, while they are listed."""
 _GLANCE = 5000
 """Rows of a piece that mostly tell whether its values are too many."""
 
@@ -22,7 +24,8 @@ class Seen:
     """What some rows of a column hold; rows add up in any order.
 
     ``low`` and ``high`` are over finite numbers, and over days and times as their storage's numbers.
-    ``distinct`` are the texts or finite numbers while there are at most 256, None when there are more.
+    ``distinct`` are the texts or finite numbers while there are at most 256 (and 65,536 letters in them), None
+    when there are more.
     """
 
     rows: int = 0
@@ -38,8 +41,9 @@ class Seen:
         if self.distinct is not None and other.distinct is not None:
             if self.distinct >= other.distinct:
                 distinct = self.distinct
-            elif len(both := frozenset([*self.distinct, *other.distinct])) <= MOST_DISTINCT:
-                distinct = both
+            else:
+                both = frozenset([*self.distinct, *other.distinct])
+                distinct = both if _are_few(both) else None
         lows = [x for x in (self.low, other.low) if x is not None]
         highs = [x for x in (self.high, other.high) if x is not None]
         return Seen(
@@ -97,8 +101,16 @@ def _distinct(series: pl.Series, wanted: bool) -> frozenset[str] | frozenset[flo
             return None
         if part.len() == series.len():
             break
-    values = found.to_list()
-    return frozenset(values) if series.dtype == pl.String else frozenset(float(v) for v in values)
+    if series.dtype != pl.String:
+        return frozenset(float(v) for v in found.to_list())
+    texts = frozenset(found.to_list()) if int(found.str.len_bytes().sum()) <= 4 * MOST_LETTERS else None
+    return texts if texts is not None and _are_few(texts) else None
+
+
+def _are_few(values: frozenset[str] | frozenset[float]) -> bool:
+    if len(values) > MOST_DISTINCT:
+        return False
+    return sum(len(value) for value in values if isinstance(value, str)) <= MOST_LETTERS
 
 
 def infer(frame: pl.DataFrame, *, target: str | None, key: tuple[str, ...]) -> Schema:

@@ -51,7 +51,7 @@ class Sample:
         places = np.flatnonzero(hashes <= self._bound)
         found, first, counts = np.unique(hashes[places], return_index=True, return_counts=True)
         found, first, counts = found[: self._most], first[: self._most], counts[: self._most]
-        rows = frame[places[first]]
+        rows = shortened(frame[places[first]])
         with self._lock:
             self._found.append(_Rows(found, counts, rows))
             if sum(some.hashes.size for some in self._found) >= self._most:
@@ -73,6 +73,27 @@ class Sample:
         self._found = [_Rows(found[: self._most], counts[: self._most], rows)]
         if found.size >= self._most:
             self._bound = found[self._most - 1]
+
+
+def shortened(frame: pl.DataFrame) -> pl.DataFrame:
+    """Texts longer than a label by their beginning and a hash, which tell them apart in less memory."""
+    long = [s.name for s in frame if s.dtype == pl.String and (s.str.len_bytes() > LABEL).any()]
+    if not long:
+        return frame
+    return frame.with_columns(
+        [
+            pl.when(pl.col(name).str.len_chars() > LABEL)
+            .then(
+                pl.concat_str(
+                    pl.col(name).str.slice(0, LABEL),
+                    pl.col(name).hash(seed=11).cast(pl.String).str.pad_start(20, "0"),
+                )
+            )
+            .otherwise(pl.col(name))
+            .alias(name)
+            for name in long
+        ]
+    )
 
 
 class _Rows(NamedTuple):
