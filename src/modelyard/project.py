@@ -8,7 +8,6 @@ import datetime as dt
 import fcntl
 import getpass
 import os
-import tempfile
 import time
 import uuid
 import weakref
@@ -82,7 +81,7 @@ class Project:
     def target(self) -> LocalTarget:
         from modelyard.deployment import LocalTarget
 
-        return LocalTarget(self.home / "services")
+        return LocalTarget(self.home / "services", scratch=self.scratch)
 
     def package_folder(self, digest: str) -> Path:
         """Where a package is materialised on this machine."""
@@ -100,12 +99,16 @@ class Project:
         """Where an environment's services write the prediction log's segments."""
         return self.home / "predictions" / environment
 
+    @property
+    def scratch(self) -> Path:
+        """Where a command keeps what only it needs, as long as it runs."""
+        return self.home / "scratch"
+
     def left_over(self) -> list[Path]:
-        """Scratch folders of killed commands: in the tables, and this user's among the temporary files."""
+        """Scratch folders of this project's killed commands."""
         from modelyard.storage.scratch import left_over
 
-        temporary = Path(tempfile.gettempdir())
-        return [*left_over(self.tables / ".scratch", "rows-*"), *left_over(temporary, "modelyard-*")]
+        return [*left_over(self.tables / ".scratch", "rows-*"), *left_over(self.scratch, "*")]
 
     def data(self, name: str) -> DataSettings:
         return _named(self.settings.data, name, "dataset", "data")

@@ -181,23 +181,18 @@ def test_a_killed_deploy_is_completed_by_the_next(modelyard: Command, built: Pat
     assert modelyard("-C", built, "doctor")[0] == 0
 
 
-def test_a_killed_deploy_leaves_no_candidate_behind(built: Path, tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "modelyard", "-C", str(built), "deploy", "test"],
-        env={**os.environ, "TMPDIR": str(scratch)},
-    )
+def test_a_killed_deploy_leaves_no_candidate_behind(built: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-m", "modelyard", "-C", str(built), "deploy", "test"])
     until = time.monotonic() + 30
-    while not (told := list(scratch.glob("modelyard-candidate-*/state.json"))):
+    while not (told := list(built.glob(".modelyard/scratch/candidate-*/state.json"))):
         assert time.monotonic() < until
         assert process.poll() is None
         time.sleep(0.01)
     supervisor = Path("/proc", str(json.loads(told[0].read_bytes())["pid"]), "cmdline")
-    assert b"modelyard-candidate" in supervisor.read_bytes()
+    assert b"scratch/candidate-" in supervisor.read_bytes()
     process.kill()
     process.wait()
-    while supervisor.exists() and b"modelyard-candidate" in supervisor.read_bytes():
+    while supervisor.exists() and b"scratch/candidate-" in supervisor.read_bytes():
         assert time.monotonic() < until
         time.sleep(0.05)
 

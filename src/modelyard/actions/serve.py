@@ -39,7 +39,7 @@ def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
             ),
         ),
     )
-    folder = Scratch("modelyard-serve-", inherited=True).path
+    folder = Scratch("serve-", project.scratch, inherited=True).path
     (folder / "plan.json").write_bytes(msgspec.json.encode(plan))
     return folder
 

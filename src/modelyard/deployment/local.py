@@ -30,10 +30,11 @@ T = TypeVar("T")
 
 
 class LocalTarget:
-    """A ``Target`` that keeps each environment's service under ``folder/ENVIRONMENT``."""
+    """A ``Target`` that keeps each environment's service under ``folder/ENVIRONMENT``, and candidates in
+    ``scratch`` (by default among the temporary files)."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, scratch: Path | None = None) -> None:
+        self._folder, self._scratch = folder, scratch
 
     def apply(self, plan: ServicePlan, *, timeout: float) -> ServiceState:
         service = _Service(self._folder / plan.environment)
@@ -56,7 +57,7 @@ class LocalTarget:
         Yields its URL. Nothing is logged and nothing of the environment's service is touched. It ends
         with this process too, should that be killed.
         """
-        with scratch("modelyard-candidate-") as folder:
+        with scratch("candidate-", self._scratch) as folder:
             trial = msgspec.structs.replace(plan, host="127.0.0.1", port=_free_port(), workers=1, log=None)
             service = _Service(folder, parent=os.getpid())
             try:

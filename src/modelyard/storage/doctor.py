@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from modelyard.records.package import Manifest
 from modelyard.records.registry import Release
 from modelyard.storage.database import SqlYard
 from modelyard.storage.events import verify
-from modelyard.storage.scratch import scratch
 
 STUCK = dt.timedelta(minutes=10)
 """A release wanted for longer was begun by a process that is gone."""
@@ -95,8 +95,8 @@ def _wanted(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _content(wanted: dict[str, str], artifacts: ArtifactStore) -> Iterator[Problem]:
     fetched: set[str] = set()
-    with scratch("modelyard-doctor-") as folder:
-        place = folder / "content"
+    with tempfile.TemporaryDirectory(prefix="modelyard-") as folder:
+        place = Path(folder) / "content"
         for digest, what in wanted.items():
             yield from _checked(digest, what, artifacts, place)
             if not what.startswith("the manifest") or not place.exists():

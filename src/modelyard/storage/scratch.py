@@ -15,12 +15,14 @@ OWNER = ".owner"
 
 
 class Scratch:
-    """A new folder in ``parent`` (by default where the system keeps temporary files), until ``close``.
+    """A new folder in ``parent`` (made when missing; by default where temporary files are), until ``close``.
 
     With ``inherited`` the program that this process is replaced by owns it after. Raises ``OSError``.
     """
 
     def __init__(self, prefix: str, parent: Path | None = None, *, inherited: bool = False) -> None:
+        if parent is not None:
+            parent.mkdir(parents=True, exist_ok=True)
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             self._owner = os.open(self.path / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

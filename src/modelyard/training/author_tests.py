@@ -36,12 +36,14 @@ class TestsResult(msgspec.Struct, frozen=True, kw_only=True):
     """What pytest printed, at most the last megabyte."""
 
 
-def run_tests(folder: Path, *, cwd: Path | None = None, timeout: float = 600) -> TestsResult:
+def run_tests(
+    folder: Path, *, cwd: Path | None = None, place: Path | None = None, timeout: float = 600
+) -> TestsResult:
     """Run ``test_model.py`` of ``folder`` by pytest in a process of its own.
 
     Its working folder is ``cwd`` (the project; by default ``folder``); ``import model`` finds the
-    folder's. After ``timeout`` seconds everything it started is killed, which counts as one error.
-    Raises ``AuthorError`` when there is no such file.
+    folder's. What they print is kept in ``place`` for that long (by default among the temporary files).
+    After ``timeout`` seconds everything it started is killed, which counts as one error. Raises ``AuthorError`` when there is no such file.
     """
     path = folder / "test_model.py"
     if not path.is_file():
@@ -49,8 +51,8 @@ def run_tests(folder: Path, *, cwd: Path | None = None, timeout: float = 600) ->
     if importlib.util.find_spec("pytest") is None:
         raise ExtraMissing("The model's tests need pytest; run 'pip install \"modelyard[yard]\"'.")
     cwd = (cwd or folder).resolve()
-    with scratch("modelyard-tests-") as place:
-        results, printed = place / "results.xml", place / "output.txt"
+    with scratch("tests-", place) as kept:
+        results, printed = kept / "results.xml", kept / "output.txt"
         command = _command(path.resolve(), cwd, results)
         start = time.perf_counter()
         with printed.open("wb") as output:
