@@ -22,6 +22,7 @@
         ├── DatabaseDown       the yard's database is locked, unreachable or damaged
         ├── StoreDown          the artifact store or the disk under it failed
         ├── SourceDown         a database, web server or object store that rows come from failed
+        ├── StepDied           a process that did a step of a build was ended by force
         ├── PortTaken          another program listens on the port
         └── ServiceDown        a service did not start, answer or converge in time
 
@@ -129,6 +130,10 @@ class StoreDown(Outage):
 
 class SourceDown(Outage):
     code = "source_down"
+
+
+class StepDied(Outage):
+    code = "step_died"
 
 
 class PortTaken(Outage):

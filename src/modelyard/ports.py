@@ -16,6 +16,7 @@ from modelyard.records.package import Manifest, Package
 from modelyard.records.registry import Admission, Release, Review, Version
 from modelyard.records.run import Run
 from modelyard.records.service import ServedModel, ServicePlan, ServiceState
+from modelyard.records.step import StepRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,13 +151,13 @@ class Events(Protocol):
 
 
 class Steps(Protocol):
-    """Results of build steps by their identity."""
+    """Build steps that are done, by their identity; ``put`` inserts or replaces."""
 
-    def get(self, identity: str) -> str | None:
-        """The result's reference (``patients@3``, a run's id, ``screening@7``)."""
+    def put(self, record: StepRecord) -> None: ...
+    def get(self, identity: str) -> StepRecord | None: ...
+    def latest(self, step: str) -> StepRecord | None:
+        """Of all identities of one step the record made last."""
         ...
-
-    def put(self, identity: str, step: str, result: str) -> None: ...
 
 
 class Facts(Protocol):
@@ -180,6 +181,9 @@ class Facts(Protocol):
     def events(self) -> Events: ...
     @property
     def steps(self) -> Steps: ...
+    def done(self, operation: str, result: type[T]) -> T | None:
+        """What ``Yard.once`` stored for that operation; None when it was never done."""
+        ...
 
 
 class Yard(Protocol):

@@ -131,7 +131,7 @@ def test_an_edit_while_it_trains_is_refused(modelyard: Command, built: Path) -> 
     write(built, "open(__file__, 'a').write('# changed\\n')")
     code, _, complaint = modelyard("-C", built, "train", "screening")
     assert code == 1
-    assert "models/screening was edited while screening was trained" in complaint
+    assert "The code of screening was edited while it was trained" in complaint
 
 
 def test_code_and_paths_are_those_of_the_project_wherever_the_command_runs(

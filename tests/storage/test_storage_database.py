@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import sqlite3
@@ -99,6 +100,23 @@ def test_the_migrations_make_the_tables_of_the_schema(yard: Yard) -> None:
         assert context.get_current_revision() == upgrade.HEAD
 
 
+def test_steps_of_an_older_yard_are_kept_as_far_as_they_go(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "yard.db")) as old:
+        old.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        old.execute("INSERT INTO alembic_version VALUES ('0001')")
+        old.execute("CREATE TABLE operations (id TEXT PRIMARY KEY, actor TEXT, done TEXT, result TEXT)")
+        old.execute("CREATE TABLE events (seq INTEGER PRIMARY KEY)")
+        old.execute("CREATE TABLE steps (identity TEXT PRIMARY KEY, step TEXT, result TEXT)")
+        old.execute("INSERT INTO steps VALUES ('abc', 'screening/train', 'r1')")
+        old.commit()
+    yard = open_yard("sqlite:///yard.db", tmp_path)
+    with yard.read() as facts:
+        record = facts.steps.get("abc")
+        assert record is not None
+        assert (record.step, record.result, record.inputs) == ("screening/train", "r1", ())
+        assert facts.steps.latest("screening/train") == record
+
+
 def test_the_revisions_kept_by_hand_are_those_of_the_migrations() -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -194,7 +212,7 @@ def test_what_is_no_database_is_said(content: bytes, tmp_path: Path) -> None:
 
 def test_a_damaged_database_is_said(yard: Yard, tmp_path: Path) -> None:
     for n in range(300):
-        change(yard, lambda f, n=n: f.steps.put(f"{n}" * 50, "s" * 200, "r" * 200))
+        change(yard, lambda f, n=n: f.steps.put(samples.step(f"{n}" * 50, step="s" * 200, result="r" * 200)))
     with sqlite3.connect(path_of(yard)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -271,18 +289,19 @@ _FULL = """
     from pathlib import Path
     from modelyard.errors import DatabaseDown
     from modelyard.storage.database import open_yard
+    from modelyard.testing import samples
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     yard = open_yard("sqlite:///" + sys.argv[1], Path("/"))
-    yard.once("before", "ann", lambda f: f.steps.put("before", "s", "r"), type(None))
+    yard.once("before", "ann", lambda f: f.steps.put(samples.step("before")), type(None))
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
     try:
-        yard.once("big", "ann", lambda f: f.steps.put("big", "s", "r" * 2_000_000), type(None))
+        yard.once("big", "ann", lambda f: f.steps.put(samples.step("big", result="r" * 2_000_000)), type(None))
     except DatabaseDown as error:
         assert sys.argv[1] in str(error) and "disk" in str(error), error
     else:
         sys.exit("no error")
     with yard.read() as facts:
-        assert facts.steps.get("before") == "r"
+        assert facts.steps.get("before") == samples.step("before")
         assert facts.steps.get("big") is None
 """
 
@@ -290,19 +309,20 @@ _FULL = """
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     run(_FULL, tmp_path / "yard.db")
     yard = open_yard("sqlite:///yard.db", tmp_path)
-    yard.once("big", "ann", lambda f: f.steps.put("big", "s", "r" * 2_000_000), type(None))
+    yard.once("big", "ann", lambda f: f.steps.put(samples.step("big", result="r" * 2_000_000)), type(None))
     with yard.read() as facts:
-        assert len(facts.steps.get("big") or "") == 2_000_000
+        assert facts.steps.get("big") == samples.step("big", result="r" * 2_000_000)
 
 
 _KILLED = """
     import os, signal, sys
     from pathlib import Path
     from modelyard.storage.database import open_yard
+    from modelyard.testing import samples
     yard = open_yard("sqlite:///" + sys.argv[1], Path("/"))
     def work(facts):
         number = facts.versions.next_number("screening")
-        facts.steps.put("identity", "s", "r" * 3_000_000)
+        facts.steps.put(samples.step(result="r" * 3_000_000))
         facts.events.append("x.y", "z")
         facts.events.list()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -331,10 +351,11 @@ _KILLED_AT_RANDOM = """
     import os, random, signal, sys, time
     from pathlib import Path
     from modelyard.storage.database import open_yard
+    from modelyard.testing import samples
     yard = open_yard("sqlite:///" + sys.argv[1], Path("/"))
     def work(facts):
         number = facts.versions.next_number("screening")
-        facts.steps.put(f"step {number}", "s", "r" * 2000)
+        facts.steps.put(samples.step(f"step {number}", result="r" * 2000))
         facts.events.append("number.taken", "screening", number=number)
         return number
     chance = random.Random(1)
@@ -428,9 +449,10 @@ _NOBODY = """
     from modelyard.errors import DatabaseDown, StoreDown
     from modelyard.storage.artifacts import open_artifacts
     from modelyard.storage.database import open_yard
+    from modelyard.testing import samples
 
     folder = Path(sys.argv[1])
-    put = lambda f: f.steps.put("a", "s", "r")
+    put = lambda f: f.steps.put(samples.step("a"))
     open_yard("sqlite:///yard.db", folder).once("1", "ann", put, type(None))
     open_artifacts("artifacts", folder).put(b"x")
     (folder / "artifacts" / "zz").mkdir()

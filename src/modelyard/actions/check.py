@@ -28,7 +28,8 @@ def check(project: Project, model: str) -> Checked:
     """
     settings = project.model(model)
     project.tell(f"running the tests of {model}")
-    tests = run_tests(project.root / settings.code, cwd=project.root, place=project.scratch)
+    shared = [project.root / place for place in project.settings.project.code]
+    tests = run_tests(project.root / settings.code, cwd=project.root, shared=shared, place=project.scratch)
     if tests.failed or tests.errors:
         raise CheckFailed(
             f"The tests of {model} failed: {tests.failed} failed, {tests.errors} errors, "

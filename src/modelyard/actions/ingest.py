@@ -56,33 +56,46 @@ def ingest(project: Project, dataset: str, *, operation: str | None = None, full
 _ATTEMPTS = 8
 
 
-def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Ingested:
-    from modelyard.data import (
-        NothingNew,
-        agrees,
-        declared,
-        differs,
-        idle,
-        novelty,
-        origins,
-        remember,
-        schema_file,
-    )
+def settled(project: Project, dataset: str) -> DatasetVersion | None:
+    """The latest version, when no row has to be read to tell that the sources hold what it holds."""
+    looked = _look(project, dataset, full=False)
+    if looked.latest is None or not looked.same or not schema_path(project, dataset).exists():
+        return None
+    if looked.declaration.table.freshness is not None:
+        _still_fresh(_enforced(project, dataset, looked.declaration), looked.latest)
+    return looked.latest
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What can be told without reading a row."""
+
+    declaration: Declaration
+    latest: DatasetVersion | None
+    same: bool = False
+    """The latest version is what an ingest would make."""
+    novelty: Novelty | None = None
+    anew: bool = False
+    """The latest version was made by other rules."""
+
+
+def _look(project: Project, dataset: str, *, full: bool) -> _Looked:
+    from modelyard.data import agrees, declared, differs, idle, novelty, origins, schema_file
 
     settings = project.data(dataset)
     declaration = schema_file.read(schema_path(project, dataset))
     with project.yard.read() as facts:
         latest = facts.datasets.latest(dataset)
     if latest is None:
-        return _take(_Taking(project, dataset, settings, declaration, None), operation)
-    settled = (
+        return _Looked(declaration, None)
+    ruled = (
         latest.declared == declaration.digest
         and (latest.schema.target, latest.schema.key) == (settings.target, _key(settings))
         and agrees(latest.split, declared(settings.split, project.root))
         and not any(found.kind in settings.refuse for found in latest.findings)
         and all((project.tables / latest.table / part).exists() for part in latest.parts)
     )
-    found, note = None, _note(project, dataset)
+    found = None
     if full:
         same = False
     elif settings.growth.mode == "full":
@@ -94,16 +107,29 @@ def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Inges
                 f"The rows of {latest.ref} were made by another transform, and 'incremental' would keep them; "
                 f"make all anew with 'modelyard ingest {dataset} --full'."
             )
-        found = novelty(settings, project.root, latest.sources, idle(note, latest, settings))
+        found = novelty(
+            settings, project.root, latest.sources, idle(_note(project, dataset), latest, settings)
+        )
         same = not found.source
-    if same and settled:
+    return _Looked(declaration, latest, same and ruled, found, anew=not ruled)
+
+
+def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Ingested:
+    from modelyard.data import NothingNew, remember
+
+    settings = project.data(dataset)
+    looked = _look(project, dataset, full=full)
+    declaration, latest = looked.declaration, looked.latest
+    if latest is None:
+        return _take(_Taking(project, dataset, settings, declaration, None), operation)
+    if looked.same:
         return _unchanged(project, declaration, latest)
-    taking = _Taking(project, dataset, settings, declaration, latest, found, anew=not settled)
+    taking = _Taking(project, dataset, settings, declaration, latest, looked.novelty, anew=looked.anew)
     try:
         return _take(taking, operation)
     except NothingNew as nothing:
-        if found:
-            remember(note, latest, settings, found.files)
+        if looked.novelty:
+            remember(_note(project, dataset), latest, settings, looked.novelty.files)
         return msgspec.structs.replace(
             _unchanged(project, declaration, latest), intake=taking.counted(nothing.intake)
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelyard.actions.outcome import fail, kept, put, settle
+from modelyard.actions.staged import shared, staged
 from modelyard.actions.workbench import Locked, requirements, workbench
 from modelyard.errors import AuthorError, StoreDown, UnknownName
 from modelyard.ports import Facts
@@ -27,9 +28,15 @@ if TYPE_CHECKING:
 
 
 def train(
-    project: Project, model: str, *, params: Mapping[str, Scalar] | None = None, operation: str | None = None
+    project: Project,
+    model: str,
+    *,
+    params: Mapping[str, Scalar] | None = None,
+    data: DatasetVersion | None = None,
+    operation: str | None = None,
 ) -> Run:
-    """Train the model on the latest version of its dataset, in a process of its own, and seal what came out.
+    """Train the model on ``data`` (by default its dataset's latest version) in a process of its own, and seal
+    what came out.
 
     The run is on record from its start. A training that fails is recorded as a failed run with what it
     printed; nothing else changes.
@@ -38,7 +45,7 @@ def train(
 
     settings = project.model(model)
     folder = project.root / settings.code
-    version = latest_data(project, settings.data)
+    version = data or latest_data(project, settings.data)
     settle(project, model)
     locked = requirements(project, model)
     run = Run(
@@ -49,7 +56,7 @@ def train(
         dataset_digest=version.digest,
         params={**settings.params, **(params or {})},
         seed=settings.seed,
-        code=identify(folder, project.root),
+        code=identify(folder, project.root, shared(project, model)),
         environment={**locked.versions, "python": platform.python_version(), "platform": platform.platform()},
         started=now(),
         process=myself(),
@@ -57,7 +64,8 @@ def train(
     project.yard.once(fresh("train"), project.actor, lambda facts: put(facts, run), Run)
     began = time.perf_counter()
     try:
-        done, package = _fit_and_seal(project, run, version, folder, locked)
+        with staged(project, model) as code:
+            done, package = _fit_and_seal(project, run, version, code, locked)
     except (Exception, KeyboardInterrupt) as error:
         reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
         fail(project, run, reason, seconds=time.perf_counter() - began)
@@ -91,7 +99,7 @@ def latest_data(project: Project, dataset: str) -> DatasetVersion:
 
 
 def _fit_and_seal(
-    project: Project, run: Run, version: DatasetVersion, folder: Path, locked: Locked
+    project: Project, run: Run, version: DatasetVersion, code: Path, locked: Locked
 ) -> tuple[Run, Package]:
     from modelyard import packaging
     from modelyard.training import identify
@@ -99,11 +107,12 @@ def _fit_and_seal(
 
     settings = project.model(run.model)
     place = _made(project.run_folder(run.id))
-    bench = workbench(project, run.model, place, locked.content)
+    bench = workbench(project, run.model, place, locked.content, code=code)
 
     def seal(worker: Worker, test: Path) -> None:
-        if identify(folder, project.root).digest != run.code.digest:
-            raise AuthorError(f"{settings.code} was edited while {run.model} was trained; train it again.")
+        folder = project.root / settings.code
+        if identify(folder, project.root, shared(project, run.model)).digest != run.code.digest:
+            raise AuthorError(f"The code of {run.model} was edited while it was trained; train it again.")
         project.tell(f"packaging {run.model}")
         worker.seal(
             Seal(

@@ -42,11 +42,11 @@ def requirements(project: Project, model: str) -> Locked:
     return Locked(versions(content), content)
 
 
-def workbench(project: Project, model: str, place: Path, locked: str | None) -> Workbench:
-    """The processes, which work in the project and in ``place``; environments that they need are made now."""
+def workbench(project: Project, model: str, place: Path, locked: str | None, *, code: Path) -> Workbench:
+    """The processes, which run ``code`` in the project and in ``place``; environments that they need are made now."""
     settings = project.model(model)
     limits = Limits.of(settings.timeout, settings.memory_gb)
-    start = functools.partial(Worker, project.root / settings.code, cwd=project.root, limits=limits)
+    start = functools.partial(Worker, code, cwd=project.root, limits=limits)
     if locked is None:
         return Workbench(lambda: _prepared(start(place)), None)
     from modelyard.training.bare import kit

@@ -66,7 +66,7 @@ def isolated(folder: Path, modules: dict[str, types.ModuleType]) -> Iterator[Non
 def _names(folder: Path) -> set[str]:
     """Top-level modules that the folder can be asked for, and that nobody else imported."""
     files = {p.stem for p in folder.glob("*.py")}
-    packages = {p.name for p in folder.iterdir() if p.is_dir() and any(p.glob("*.py"))}
+    packages = {p.name for p in folder.iterdir() if p.is_dir() and any(p.rglob("*.py"))}
     # A package's folder carries a modelyard of its own; here the installed one is meant.
     return {n for n in files | packages if n.isidentifier() and n not in sys.stdlib_module_names} - {
         "modelyard"

@@ -1,41 +1,54 @@
 """``build``: ingest, train, evaluate, package, register; what is done is not done again.
 
-A step is known by its identity, the digest of all that it depends on. Its result is kept in the
+A step is known by its identity, the digest of all that it depends on. What it gave is kept in the
 yard, so a build that was killed goes on where it stopped and one in which nothing changed looks
 every step up. The identity is the operation id as well: a step is done once, whoever asks.
 """
 
 from __future__ import annotations
 
-import hashlib
+import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
-import modelyard
-from modelyard.actions.ingest import ingest
-from modelyard.errors import ModelyardError
+from modelyard.actions.ingest import settled
+from modelyard.pipelines.crew import Crew, Told
+from modelyard.pipelines.graph import Node, graph
+from modelyard.pipelines.inputs import identity, inputs
+from modelyard.pipelines.steps import Done, Job, perform, told
 from modelyard.project import Project
-from modelyard.records.dataset import DatasetVersion
-from modelyard.settings import ModelSettings
+
+State = Literal["running", "done", "unchanged", "failed", "skipped"]
+_TICK = 0.25
+"""Seconds between two looks at the clock while steps run."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a step is; ``report`` is told each time that this changes."""
+
+    name: str
+    subject: str
+    """The model, or the dataset of ``ingest``."""
     verb: str
-    model: str
-    result: str
+    state: State
+    result: str = ""
     """The reference that the step made or found."""
-    cached: bool
-    seconds: float
+    seconds: float = 0.0
     note: str = ""
+    """More about the result; what a running step is at; why one failed; what a skipped one needs."""
 
 
 class Built(msgspec.Struct, kw_only=True):
     """What a build did. One model's failure does not stop the others."""
 
     steps: list[Step] = []
-    failures: dict[str, ModelyardError] = {}
+    """As each ended."""
+    failures: dict[str, Exception] = {}
+    """By step."""
 
     def refuse(self) -> None:
         """Raise the first failure, if there was one."""
@@ -43,150 +56,152 @@ class Built(msgspec.Struct, kw_only=True):
             raise error
 
 
-def build(project: Project, models: Sequence[str], *, report: Callable[[Step], None] | None = None) -> Built:
-    """Build the models, one after the other; ``report`` is told each step as it ends."""
-    built = Built(steps=[], failures={})
-    for name in models:
-        project.model(name)
-    for name in models:
-        line = _Line(project, name, built, report or (lambda _: None))
+def build(
+    project: Project,
+    models: Sequence[str],
+    *,
+    jobs: int | None = None,
+    report: Callable[[Step], None] = lambda _: None,
+    tick: Callable[[], None] = lambda: None,
+) -> Built:
+    """Build the models, independent steps side by side: at most ``jobs``, by default as many as cores.
+
+    ``tick`` is called now and then while steps run. With one job, or one model, steps run in this process.
+    """
+    walk = _Walk(project, graph(project, models), report)
+    most = jobs or len(os.sched_getaffinity(0))
+    if most == 1 or len(set(models)) == 1:
+        for job in iter(walk.next, None):
+            walk.begin(job)
+            walk.end(job.node.name, _here(project, job))
+        return walk.built
+    crew = Crew(project, most)
+    try:
+        _side_by_side(walk, crew, tick)
+    finally:
+        crew.end()
+    return walk.built
+
+
+def _side_by_side(walk: _Walk, crew: Crew, tick: Callable[[], None]) -> None:
+    while True:
+        while crew.free and (job := walk.next()) is not None:
+            walk.begin(job)
+            crew.begin(job)
+        if not crew.busy:
+            return
+        for heard in crew.wait(_TICK):
+            if isinstance(heard, Told):
+                walk.note(heard.name, heard.sentence)
+            else:
+                walk.end(heard.name, heard.outcome)
+        tick()
+
+
+def _here(project: Project, job: Job) -> Done | Exception:
+    try:
+        return perform(project, job)
+    except Exception as error:
+        return error
+
+
+class _Walk:
+    """The graph as far as it is done."""
+
+    def __init__(self, project: Project, nodes: dict[str, Node], report: Callable[[Step], None]) -> None:
+        self._project, self._nodes, self._report = project, nodes, report
+        self._left = deque(nodes.values())
+        self._gave: dict[str, str] = {}
+        self._lost: dict[str, str] = {}
+        """Steps that cannot be done, and the failed one that each needs."""
+        self.built = Built(steps=[], failures={})
+
+    def next(self) -> Job | None:
+        """A step that must be done and can be, looking up those that need not; None when there is none now."""
+        waiting: list[Node] = []
+        found: Job | None = None
+        while self._left and found is None:
+            node = self._left.popleft()
+            lost = next((need for need in node.needs if need in self._lost), None)
+            if lost is not None:
+                self._skip(node, self._lost[lost])
+            elif all(need in self._gave for need in node.needs):
+                found = self._looked_up(node)
+            else:
+                waiting.append(node)
+        self._left.extendleft(reversed(waiting))
+        return found
+
+    def begin(self, job: Job) -> None:
+        self._report(_step(job.node, "running"))
+
+    def note(self, name: str, sentence: str) -> None:
+        self._report(_step(self._nodes[name], "running", note=sentence))
+
+    def end(self, name: str, outcome: Done | Exception) -> None:
+        """Take in what became of a step."""
+        node = self._nodes[name]
+        if isinstance(outcome, Exception):
+            self._lost[name] = name
+            self.built.failures[name] = outcome
+            self._ended(_step(node, "failed", note=str(outcome)))
+            return
+        self._gave[name] = outcome.result
+        state: State = "unchanged" if outcome.cached else "done"
+        self._ended(_step(node, state, result=outcome.result, seconds=outcome.seconds, note=outcome.note))
+
+    def _looked_up(self, node: Node) -> Job | None:
+        """The step as a job, unless it is done or cannot even be begun."""
+        began = time.perf_counter()
         try:
-            line.build()
-        except ModelyardError as error:
-            built.failures[name] = error
-    return built
+            found = look(self._project, node, given(node, self._gave))
+        except Exception as error:
+            self.end(node.name, error)
+            return None
+        if isinstance(found, Job):
+            return found
+        self.end(node.name, msgspec.structs.replace(found, seconds=time.perf_counter() - began))
+        return None
 
+    def _skip(self, node: Node, lost: str) -> None:
+        self._lost[node.name] = lost
+        self._ended(_step(node, "skipped", note=f"needs {lost}"))
 
-class _Line:
-    """One model's steps in order."""
-
-    def __init__(self, project: Project, model: str, built: Built, report: Callable[[Step], None]) -> None:
-        self._project, self._model = project, model
-        self._built, self._report = built, report
-
-    def build(self) -> None:
-        data = self._ingest()
-        candidate = self._train(data)
-        self._evaluate(candidate, data)
-        self._package(candidate)
-        self._register(candidate)
-
-    def _ingest(self) -> DatasetVersion:
-        began = time.perf_counter()
-        done = ingest(self._project, self._project.model(self._model).data)
-        rows = f"{done.version.rows} rows, {done.version.test_rows} held back"
-        if done.schema_file:
-            rows += f"; what was seen is written in {done.schema_file}"
-        self._note("ingest", done.version.ref, not done.new, began, rows)
-        return done.version
-
-    def _train(self, data: DatasetVersion) -> str:
-        """The digest of the candidate."""
-        from modelyard.actions.workbench import requirements
-        from modelyard.training import identify
-
-        settings = self._project.model(self._model)
-        locked = requirements(self._project, self._model)  # first: it may write the lock into the folder
-        folder = self._project.root / settings.code
-        identity = _identity(
-            "train",
-            self._model,
-            data.digest,
-            msgspec.json.encode(data.split),
-            msgspec.json.encode(data.schema),
-            identify(folder, self._project.root).digest,
-            msgspec.json.encode(locked.versions, order="sorted"),
-            msgspec.json.encode(_shaping(settings), order="sorted"),
-        )
-        return self._once("train", identity, lambda: self._trained(identity))
-
-    def _trained(self, identity: str) -> tuple[str, str]:
-        from modelyard.actions.train import train
-
-        run = train(self._project, self._model, operation=f"train/{identity}")
-        return run.candidate or "", f"run {run.id}"
-
-    def _evaluate(self, candidate: str, data: DatasetVersion) -> None:
-        settings = self._project.model(self._model)
-        with self._project.yard.read() as facts:
-            rivals = {
-                gate.no_worse_than: facts.releases.live(gate.no_worse_than, self._model)
-                for gate in settings.gates.values()
-                if gate.no_worse_than
-            }
-        live = {name: release.package if release else "" for name, release in rivals.items()}
-        gate_settings = msgspec.json.encode(settings.gates, order="sorted")
-        rivalry = msgspec.json.encode(live, order="sorted")
-        identity = _identity("evaluate", candidate, data.digest, gate_settings, rivalry)
-        self._once("evaluate", identity, lambda: self._evaluated(identity, candidate))
-
-    def _evaluated(self, identity: str, candidate: str) -> tuple[str, str]:
-        from modelyard import gates
-        from modelyard.actions.evaluate import evaluate
-
-        done = evaluate(self._project, f"{self._model}@{candidate}", operation=f"evaluate/{identity}")
-        gates.refuse(done.report.gates)
-        first = done.report.metrics[0]
-        return done.digest, f"{first.name} {first.value:.3f} [{first.low:.3f}, {first.high:.3f}]"
-
-    def _package(self, candidate: str) -> None:
-        self._once("package", _identity("package", candidate), lambda: self._packaged(candidate))
-
-    def _packaged(self, candidate: str) -> tuple[str, str]:
-        from modelyard.actions.package import package
-
-        found = package(self._project, f"{self._model}@{candidate}")
-        return found.digest, "verified"
-
-    def _register(self, candidate: str) -> None:
-        identity = _identity("register", self._model, candidate)
-        self._once("register", identity, lambda: self._registered(identity, candidate))
-
-    def _registered(self, identity: str, candidate: str) -> tuple[str, str]:
-        from modelyard.actions.register import register
-
-        version = register(self._project, f"{self._model}@{candidate}", operation=f"register/{identity}")
-        return version.ref, f"package {version.package[:12]}"
-
-    def _once(self, verb: str, identity: str, work: Callable[[], tuple[str, str]]) -> str:
-        began = time.perf_counter()
-        with self._project.yard.read() as facts:
-            result = facts.steps.get(identity)
-        if result is not None:
-            self._note(verb, _short(result), True, began, "")
-            return result
-        result, note = work()
-        kept = result
-
-        self._project.yard.once(
-            f"step/{identity}",
-            self._project.actor,
-            lambda facts: facts.steps.put(identity, f"{self._model}/{verb}", kept),
-            type(None),
-        )
-        self._note(verb, _short(result), False, began, note)
-        return result
-
-    def _note(self, verb: str, result: str, cached: bool, began: float, note: str) -> None:
-        seconds = time.perf_counter() - began
-        step = Step(verb=verb, model=self._model, result=result, cached=cached, seconds=seconds, note=note)
-        self._built.steps.append(step)
+    def _ended(self, step: Step) -> None:
+        self.built.steps.append(step)
         self._report(step)
 
 
-def _shaping(settings: ModelSettings) -> dict[str, object]:
-    """The settings that training and packaging read."""
-    names = ("task", "seed", "params", "proof_tolerance", "form")
-    return {name: getattr(settings, name) for name in names}
+def given(node: Node, gave: dict[str, str]) -> str:
+    """What the step is about: of ``train`` the dataset version, after that the candidate."""
+    if node.verb in ("ingest", "train"):
+        return next((gave[need] for need in node.needs), "")
+    return gave[f"{node.subject}/train"]
 
 
-def _identity(*parts: str | bytes) -> str:
-    digest = hashlib.sha256(modelyard.__version__.encode())
-    for part in parts:
-        content = part.encode() if isinstance(part, str) else part
-        digest.update(len(content).to_bytes(8, "big") + content)
-    return digest.hexdigest()
+def look(project: Project, node: Node, about: str) -> Done | Job:
+    """What the step gave, when it is done; else what there is to do.
+
+    Raises ``GateFailed`` for an evaluation that was done and was a no.
+    """
+    if node.verb == "ingest":
+        version = settled(project, node.subject)
+        if version is None:
+            return Job(node, "", ())
+        return Done(version.ref, f"{version.rows} rows, {version.test_rows} held back", cached=True)
+    with project.yard.read() as facts:
+        needed = inputs(project, facts, node, about)
+        record = facts.steps.get(identity(node.name, needed))
+    return Job(node, about, needed) if record is None else told(record)
 
 
-def _short(result: str) -> str:
-    return result if "@" in result else result[:12]
+def _step(node: Node, state: State, *, result: str = "", seconds: float = 0.0, note: str = "") -> Step:
+    return Step(
+        name=node.name,
+        subject=node.subject,
+        verb=node.verb,
+        state=state,
+        result=result if "@" in result else result[:12],
+        seconds=seconds,
+        note=note,
+    )

@@ -18,6 +18,9 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """``[project]``: what the project is."""
 
     name: Name
+    code: tuple[str, ...] = (".", "src")
+    """Folders of the project that models may import shared code from: with ``"."``, ``import common.features``
+    finds ``common/features.py``. What a model imports is part of its identity and of its package."""
 
 
 class YardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,6 +122,9 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The folder with ``model.py``, relative to the project."""
     data: Name
     """The dataset to learn from."""
+    include: tuple[str, ...] = ()
+    """Shared files that no ``import`` names, as globs from the project: data files, and modules whose name
+    is made up at run time."""
     metric: str | None = None
     """The metric that decides; by default ``roc_auc``, ``accuracy`` or ``r2`` by the task."""
     task: Literal["binary", "multiclass", "regression"] | None = None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import sqlalchemy as sa
+
 from modelyard.storage.admissions import SqlAdmissions
 from modelyard.storage.datasets import SqlDatasets
 from modelyard.storage.events import SqlEvents
@@ -9,13 +13,17 @@ from modelyard.storage.packages import SqlPackages
 from modelyard.storage.releases import SqlReleases
 from modelyard.storage.reviews import SqlReviews
 from modelyard.storage.runs import SqlRuns
+from modelyard.storage.schema import operations
 from modelyard.storage.steps import SqlSteps
 from modelyard.storage.transaction import Transaction
 from modelyard.storage.versions import SqlVersions
 
+T = TypeVar("T")
+
 
 class SqlFacts:
     def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
         self.datasets = SqlDatasets(transaction)
         self.runs = SqlRuns(transaction)
         self.packages = SqlPackages(transaction)
@@ -25,3 +33,7 @@ class SqlFacts:
         self.releases = SqlReleases(transaction)
         self.events = SqlEvents(transaction)
         self.steps = SqlSteps(transaction)
+
+    def done(self, operation: str, result: type[T]) -> T | None:
+        query = sa.select(operations.c.result).where(operations.c.id == operation)
+        return self._transaction.first(query, result)

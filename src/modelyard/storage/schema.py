@@ -145,5 +145,7 @@ steps = sa.Table(
     metadata,
     sa.Column("identity", sa.Text, primary_key=True),
     sa.Column("step", sa.Text, nullable=False),
-    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("made", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Index(None, "step", "made"),
 )

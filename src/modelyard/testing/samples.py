@@ -13,6 +13,7 @@ from modelyard.records.package import Package
 from modelyard.records.registry import Admission, Release, Review, Version
 from modelyard.records.run import Code, Run
 from modelyard.records.schema import Column, Schema
+from modelyard.records.step import Input, StepRecord
 
 NOON = dt.datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=dt.UTC)
 
@@ -104,5 +105,16 @@ def release(release_id: int = 1, **fields: Any) -> Release:
         status="wanted",
         by="ann",
         started=NOON,
+    )
+    return replace(made, **fields)
+
+
+def step(identity: str = "identity", **fields: Any) -> StepRecord:
+    made = StepRecord(
+        identity=identity,
+        step="screening/train",
+        result="r1",
+        inputs=(Input(kind="parameter", name="C", value="1.0"),),
+        made=NOON,
     )
     return replace(made, **fields)

@@ -57,7 +57,7 @@ class _OnceKit:
     def test_what_raises_has_not_happened(self, yard: Yard) -> None:
         def work(facts: Facts) -> None:
             facts.versions.next_number("screening")
-            facts.steps.put("identity", "screening/train", "r1")
+            facts.steps.put(samples.step())
             facts.events.append("x.y", "z")
             raise RuntimeError("in the middle")
 
@@ -70,7 +70,7 @@ class _OnceKit:
 
     def test_a_result_of_another_kind_has_not_happened(self, yard: Yard) -> None:
         def work(facts: Facts) -> int:
-            facts.steps.put("identity", "screening/train", "r1")
+            facts.steps.put(samples.step())
             return "no number"  # type: ignore[return-value]
 
         with expected(Exception):
@@ -108,15 +108,15 @@ class _OnceKit:
 class _ReadKit:
     def test_a_reading_is_a_snapshot(self, yard: Yard) -> None:
         with yard.read() as facts:
-            change(yard, lambda f: f.steps.put("identity", "screening/train", "r1"))
+            change(yard, lambda f: f.steps.put(samples.step()))
             assert facts.steps.get("identity") is None
         with yard.read() as facts:
-            assert facts.steps.get("identity") == "r1"
+            assert facts.steps.get("identity") == samples.step()
 
     def test_writing_through_a_reading_fails(self, yard: Yard) -> None:
         with yard.read() as facts:
             with expected(ModelyardError):
-                facts.steps.put("identity", "screening/train", "r1")
+                facts.steps.put(samples.step())
             with expected(ModelyardError):
                 facts.versions.next_number("screening")
             with expected(ModelyardError):
@@ -225,11 +225,22 @@ class _NounsKit:
             assert facts.reviews.list("screening", 2) == []
 
     def test_steps(self, yard: Yard) -> None:
-        change(yard, lambda f: f.steps.put("identity", "screening/train", "r1"))
-        change(yard, lambda f: f.steps.put("identity", "screening/train", "r2"))
+        first, again = samples.step(), samples.step(result="r2")
+        later = samples.step("other", made=samples.NOON + dt.timedelta(seconds=1))
+        earlier = samples.step("third", made=samples.NOON - dt.timedelta(seconds=1))
+        for record in (first, again, later, earlier):
+            change(yard, lambda f, r=record: f.steps.put(r))  # type: ignore[misc]
         with yard.read() as facts:
-            assert facts.steps.get("identity") == "r2"
-            assert facts.steps.get("other") is None
+            assert facts.steps.get("identity") == again
+            assert facts.steps.get("nothing") is None
+            assert facts.steps.latest("screening/train") == later
+            assert facts.steps.latest("screening/evaluate") is None
+
+    def test_what_an_operation_gave_is_known(self, yard: Yard) -> None:
+        yard.once("seven", "ann", lambda _: 7, int)
+        with yard.read() as facts:
+            assert facts.done("seven", int) == 7
+            assert facts.done("eight", int) is None
 
 
 class _ReleasesKit:

@@ -6,7 +6,8 @@ Importing it is cheap: NumPy, Polars and the author's libraries arrive when a mo
 from __future__ import annotations
 
 from modelyard.training.author_tests import TestsResult, payloads, run_tests
-from modelyard.training.identity import identify
+from modelyard.training.identity import contents, identify
+from modelyard.training.imports import shared_code
 from modelyard.training.limits import Limits
 from modelyard.training.processes import gone, myself
 from modelyard.training.requirements import closure
@@ -20,11 +21,13 @@ __all__ = [
     "TestsResult",
     "Worker",
     "closure",
+    "contents",
     "gone",
     "halt",
     "identify",
     "myself",
     "payloads",
     "run_tests",
+    "shared_code",
     "tell",
 ]

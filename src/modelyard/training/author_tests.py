@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -37,13 +38,19 @@ class TestsResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_tests(
-    folder: Path, *, cwd: Path | None = None, place: Path | None = None, timeout: float = 600
+    folder: Path,
+    *,
+    cwd: Path | None = None,
+    shared: Sequence[Path] = (),
+    place: Path | None = None,
+    timeout: float = 600,
 ) -> TestsResult:
     """Run ``test_model.py`` of ``folder`` by pytest in a process of its own.
 
     Its working folder is ``cwd`` (the project; by default ``folder``); ``import model`` finds the
-    folder's. What they print is kept in ``place`` for that long (by default among the temporary files).
-    After ``timeout`` seconds everything it started is killed, which counts as one error. Raises ``AuthorError`` when there is no such file.
+    folder's, and code that is not there is looked for in the ``shared`` folders. What they print is kept in
+    ``place`` for that long (by default among the temporary files). After ``timeout`` seconds everything it
+    started is killed, which counts as one error. Raises ``AuthorError`` when there is no such file.
     """
     path = folder / "test_model.py"
     if not path.is_file():
@@ -56,7 +63,7 @@ def run_tests(
         command = _command(path.resolve(), cwd, results)
         start = time.perf_counter()
         with printed.open("wb") as output:
-            code = _run(command, cwd, _environ(folder), output, timeout)
+            code = _run(command, cwd, _environ([folder, *shared]), output, timeout)
         seconds = time.perf_counter() - start
         text = _tail(printed)
         if code is None:
@@ -120,8 +127,8 @@ def _command(path: Path, cwd: Path, results: Path) -> list[str]:
     ]
 
 
-def _environ(folder: Path) -> dict[str, str]:
-    path = [str(folder.resolve()), os.environ.get("PYTHONPATH", "")]
+def _environ(folders: Sequence[Path]) -> dict[str, str]:
+    path = [*(str(folder.resolve()) for folder in folders), os.environ.get("PYTHONPATH", "")]
     quiet = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")}
     return quiet | {"PYTHONPATH": os.pathsep.join(p for p in path if p), "PYTHONDONTWRITEBYTECODE": "1"}
 

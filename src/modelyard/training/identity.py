@@ -5,33 +5,44 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from modelyard.errors import AuthorError
 from modelyard.records.run import Code
 
+NOTHING: Mapping[str, Path] = MappingProxyType({})
 
-def identify(folder: Path, root: Path) -> Code:
-    """The identity of the code in ``folder``, a part of the project at ``root``.
 
-    The digest covers relative paths and content, sorted; ``__pycache__``, compiled and hidden
-    files are no part of it. Without git, outside a repository or in a folder that git ignores,
-    there is no commit. Raises ``AuthorError`` when the folder is missing or cannot be read.
+def identify(folder: Path, root: Path, shared: Mapping[str, Path] = NOTHING) -> Code:
+    """The identity of the code in ``folder``, a part of the project at ``root``, with the ``shared`` it imports.
+
+    The digest covers paths and content, sorted. Without git, outside a repository or in a folder that git
+    ignores, there is no commit. Raises ``AuthorError`` when the folder is missing or cannot be read.
+    """
+    whole = hashlib.sha256()
+    for name, content in contents(folder, shared).items():
+        whole.update(f"{content} {name}\0".encode("utf-8", "surrogateescape"))
+    commit, dirty = _git_state(folder, root)
+    return Code(digest=whole.hexdigest(), commit=commit, dirty=dirty)
+
+
+def contents(folder: Path, shared: Mapping[str, Path] = NOTHING) -> dict[str, str]:
+    """The sha256 of each file by its path in ``folder``, then those of ``shared`` by theirs.
+
+    ``__pycache__``, compiled and hidden files are no part of it.
     """
     if not folder.is_dir():
         raise AuthorError(f"There is no folder {folder}; put the model's model.py there.")
-    whole = hashlib.sha256()
     try:
-        for path in _files(folder):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            whole.update(
-                f"{content} {path.relative_to(folder).as_posix()}\0".encode("utf-8", "surrogateescape")
-            )
+        found = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+        return {
+            name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for name, path in (found | dict(shared)).items()
+        }
     except OSError as error:
         raise AuthorError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    commit, dirty = _git_state(folder, root)
-    return Code(digest=whole.hexdigest(), commit=commit, dirty=dirty)
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,50 @@
+"""The steps of a build, and which of them need which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from modelyard.errors import UnknownName
+from modelyard.project import Project
+
+Verb = Literal["ingest", "train", "evaluate", "package", "register"]
+CHAIN: tuple[Verb, ...] = ("train", "evaluate", "package", "register")
+
+
+class Node(msgspec.Struct, frozen=True):
+    """One step: ``patients/ingest`` of a dataset, ``screening/train`` of a model."""
+
+    subject: str
+    verb: Verb
+    needs: tuple[str, ...] = ()
+    """Steps that come before, nearest first; what is needed by those is needed too."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.subject}/{self.verb}"
+
+
+def graph(project: Project, models: Sequence[str]) -> dict[str, Node]:
+    """The steps of these models by name, each after all that it needs.
+
+    A dataset that several models learn from is ingested once.
+    """
+    nodes: dict[str, Node] = {}
+    for model in dict.fromkeys(models):
+        ingest = Node(project.model(model).data, "ingest")
+        nodes.setdefault(ingest.name, ingest)
+        before = ingest
+        for verb in CHAIN:
+            node = Node(model, verb, (before.name,))
+            nodes[node.name] = before = node
+    return nodes
+
+
+def node(nodes: dict[str, Node], name: str) -> Node:
+    """The step of that name; ``UnknownName`` with those that there are."""
+    if name in nodes:
+        return nodes[name]
+    raise UnknownName(f"There is no step '{name}'; known: {', '.join(nodes) or 'none'}.")
