@@ -121,7 +121,7 @@ def test_a_native_package_and_a_regression(
     mlflow_python: Path, cancer: Any, diabetes: Any, sealed: Callable[..., Path], tmp_path: Path
 ) -> None:
     fitted = cancer.fit(HistGradientBoostingClassifier(max_iter=10, random_state=0))
-    folder = sealed(cancer, fitted)
+    folder = sealed(cancer, fitted, form="native")
     ours = open_package(folder).predict(cancer.test).probability
     assert ours is not None
     found = loaded_elsewhere(mlflow_python, folder, to_rows(cancer.test, cancer.schema), tmp_path)

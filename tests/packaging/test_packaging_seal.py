@@ -15,7 +15,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -24,6 +23,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.semi_supervised import LabelSpreading
 
 from modelyard.errors import AuthorError, DataRefused, Unconvertible
 from modelyard.predictor import Fitted, answer, digest, open_package
@@ -131,9 +131,7 @@ def test_a_model_fitted_on_an_array_serves_compiled(cancer: Any, sealed: Sealed)
 
 
 def test_what_does_not_convert_serves_native_with_the_reason(cancer: Any, sealed: Sealed) -> None:
-    fitted = cancer.fit(
-        make_pipeline(StandardScaler(), HistGradientBoostingClassifier(max_iter=20, random_state=0))
-    )
+    fitted = cancer.fit(make_pipeline(StandardScaler(), LabelSpreading(kernel="knn")))
     folder = sealed(cancer, fitted)
     predictor = open_package(folder)
     assert predictor.manifest.form == "native"
@@ -145,7 +143,7 @@ def test_what_does_not_convert_serves_native_with_the_reason(cancer: Any, sealed
 
 
 def test_onnx_wanted_and_not_proven_is_refused(cancer: Any, sealed: Sealed, tmp_path: Path) -> None:
-    fitted = cancer.fit(HistGradientBoostingClassifier(max_iter=5))
+    fitted = cancer.fit(make_pipeline(StandardScaler(), LabelSpreading(kernel="knn")))
     with pytest.raises(Unconvertible, match="cannot serve as ONNX"):
         sealed(cancer, fitted, form="onnx")
     assert not list(tmp_path.glob("package*"))

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from modelyard.errors import Unconvertible
+from modelyard.packaging import boosted
 from modelyard.packaging.finish import finish
 from modelyard.packaging.operators import operators
-from modelyard.packaging.parts import parts
+from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.parts import parts
 from modelyard.predictor.session import NULL
 from modelyard.records.schema import Schema
 from modelyard.tables.batch import layout
@@ -27,16 +29,21 @@ def convert(fitted: Fitted, schema: Schema) -> bytes:
     """
     if fitted.predict is not None:
         raise Unconvertible("the model answers through 'predict' in model.py, which is Python")
-    if not type(fitted.model).__module__.startswith("sklearn."):
+    if type(fitted.model).__module__.partition(".")[0] not in ("sklearn", "xgboost", "lightgbm"):
         raise Unconvertible(f"a {type(fitted.model).__name__} is no scikit-learn estimator")
+    if library(fitted.model):
+        return _attempted(boosted.Bare(fitted.model), fitted, schema)
     if fitted.task != "regression" and not hasattr(fitted.model, "predict_proba"):
         raise Unconvertible(f"a {type(fitted.model).__name__} gives labels without probabilities")
     seen = [c.item() if isinstance(c, np.generic) else c for c in getattr(fitted.model, "classes_", ())]
     if fitted.task != "regression" and tuple(seen) != fitted.classes:
         raise Unconvertible("the model was not fitted on every class, or on another order of them")
+    return _attempted(fitted.model, fitted, schema)
+
+
+def _attempted(model: Any, fitted: Fitted, schema: Schema) -> bytes:
     try:
-        model = _prepared(fitted.model, schema)
-        return _converted(model, schema, regression=fitted.task == "regression")
+        return _converted(_prepared(model, schema), schema, regression=fitted.task == "regression")
     except Unconvertible:
         raise
     except Exception as error:  # a converter fails in its own ways; each is a reason to serve native
@@ -59,8 +66,8 @@ def _converted(model: Any, schema: Schema, *, regression: bool) -> bytes:
     if names.texts:
         inputs.append(("texts", StringTensorType([None, len(names.texts) + spare])))
     final = _final(model)
-    replaced = operators(final)
-    options = {} if regression else {id(final): {"zipmap": False}}
+    head = model[:-1] if hasattr(model, "steps") and len(model.steps) > 1 else None
+    options = {} if regression or isinstance(final, boosted.Bare) else {id(final): {"zipmap": False}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         graph = convert_sklearn(
@@ -69,7 +76,8 @@ def _converted(model: Any, schema: Schema, *, regression: bool) -> bytes:
             initial_types=inputs,
             target_opset=TARGET,
             options=options,
-            custom_conversion_functions=replaced,
+            custom_conversion_functions=operators(final, head),
+            custom_shape_calculators={boosted.Bare: boosted.shapes},
         )
     return finish(graph, regression=regression, spare=spare)
 
@@ -109,6 +117,8 @@ def _prepared(model: Any, schema: Schema) -> Any:
         )
     for part in parts(model):
         _mark_nulls(part)
+        if hasattr(part, "flatten_transform"):
+            part.flatten_transform = False  # says how to transform, which is not asked here
     return model
 
 

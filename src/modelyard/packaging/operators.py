@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from modelyard.packaging.parts import parts
+from modelyard.packaging import boosted
+from modelyard.predictor.parts import parts
 
 Converter = Callable[[Any, Any, Any], None]
 
@@ -15,8 +16,8 @@ GUARD = "guard"
 """Tensor [n, 1]: 0 for a row that the final estimator takes, NaN for one that it refuses."""
 
 
-def operators(final: Any) -> dict[type, Converter]:
-    """Converters by estimator type.
+def operators(final: Any, head: Any = None) -> dict[type, Converter]:
+    """Converters by estimator type; ``head`` is the preprocessing before ``final``, if any.
 
     Trees get their input as float32, as scikit-learn gives it to them; missing numbers are filled in
     float64; and before ``final`` a guard marks rows with a value that scikit-learn refuses there
@@ -27,6 +28,9 @@ def operators(final: Any) -> dict[type, Converter]:
     found: dict[type, Converter] = dict.fromkeys(_tree_types(), _on_float32)
     found[SimpleImputer] = _impute
     kind = type(final)
+    if _takes_anything(final):
+        return found | _boosted(final, head)
+    found |= dict.fromkeys(boosted.types(), boosted.convert)
     float32 = _has_trees(final)
     within = found.get(kind, _registered)
 
@@ -36,6 +40,46 @@ def operators(final: Any) -> dict[type, Converter]:
         within(scope, operator, container)
 
     found[kind] = guarded
+    return found
+
+
+def _takes_anything(final: Any) -> bool:
+    """Boosters do, and ensembles of nothing else: what is missing, and what is infinite."""
+    kinds = boosted.types()
+    members = getattr(final, "estimators_", None)
+    if type(final).__name__.startswith(("Voting", "Stacking")) and not getattr(final, "passthrough", False):
+        return all(isinstance(member, kinds) for member in members or ())
+    return isinstance(final, kinds)
+
+
+def _boosted(final: Any, head: Any) -> dict[type, Converter]:
+    """Boosters take anything; scikit-learn's transformers before them nothing infinite."""
+    last = head
+    while hasattr(last, "steps"):
+        last = last.steps[-1][1]
+    sparse = getattr(last, "sparse_output_", False) is True
+    checked = _checked(last)
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        if operator.raw_operator is final and checked != []:
+            _guard(scope, operator, container, missing=True, columns=checked)
+        xgboost = type(operator.raw_operator).__module__.startswith("xgboost")
+        boosted.add(scope, operator, container, zeros_missing=sparse and xgboost)
+
+    return dict.fromkeys(boosted.types(), convert)
+
+
+def _checked(last: Any) -> list[int] | None:
+    """Columns that the last transformer lets nothing infinite into; None for all of them."""
+    if last is None:
+        return []
+    if type(last).__name__ != "ColumnTransformer":
+        return None
+    found: list[int] = []
+    for name, part, _ in last.transformers_:
+        if name in last.output_indices_ and type(part).__name__ != "FunctionTransformer":
+            place = last.output_indices_[name]
+            found += range(place.start, place.stop) if part not in ("passthrough", "drop") else ()
     return found
 
 
@@ -67,8 +111,19 @@ def _registered(scope: Any, operator: Any, container: Any) -> None:
     get_converter(operator.type)(scope, operator, container)
 
 
-def _guard(scope: Any, operator: Any, container: Any, *, float32: bool) -> None:
-    """A product with zeros is 0 for what is finite and NaN for what is not; one MatMul a tensor."""
+def _guard(
+    scope: Any,
+    operator: Any,
+    container: Any,
+    *,
+    float32: bool = False,
+    missing: bool = False,
+    columns: list[int] | None = None,
+) -> None:
+    """A product with zeros is 0 for what is finite and NaN for what is not; one MatMul a tensor.
+
+    With ``missing`` NaN is let pass; ``columns`` are those that are looked at, by default all.
+    """
     from onnx import TensorProto
 
     sums = []
@@ -82,6 +137,10 @@ def _guard(scope: Any, operator: Any, container: Any, *, float32: bool) -> None:
             continue
         if float32 and element == TensorProto.DOUBLE:
             element, name = TensorProto.FLOAT, _cast(scope, container, name, TensorProto.FLOAT)
+        if missing:
+            name = _filled(scope, container, name, element)
+        if columns is not None:
+            name, width = _picked(scope, container, name, columns), len(columns)
         zeros = scope.get_unique_variable_name("zeros")
         container.add_initializer(zeros, element, [width, 1], [0.0] * width)
         product = scope.get_unique_variable_name("finite")
@@ -96,6 +155,25 @@ def _guard(scope: Any, operator: Any, container: Any, *, float32: bool) -> None:
         container.add_node(
             "Cast", [sums[0]], GUARD, to=TensorProto.DOUBLE, name=scope.get_unique_operator_name("Cast")
         )
+
+
+def _picked(scope: Any, container: Any, name: str, columns: list[int]) -> str:
+    from onnx import TensorProto
+
+    places, made = scope.get_unique_variable_name("places"), scope.get_unique_variable_name("picked")
+    container.add_initializer(places, TensorProto.INT64, [len(columns)], columns)
+    named = scope.get_unique_operator_name("Gather")
+    container.add_node("Gather", [name, places], made, axis=1, name=named)
+    return str(made)
+
+
+def _filled(scope: Any, container: Any, name: str, element: int) -> str:
+    """The tensor with 0 for NaN."""
+    gone, nothing, made = (scope.get_unique_variable_name(n) for n in ("gone", "nothing", "filled"))
+    container.add_initializer(nothing, element, [], [0.0])
+    container.add_node("IsNaN", [name], gone, name=scope.get_unique_operator_name("IsNaN"))
+    container.add_node("Where", [gone, nothing, name], made, name=scope.get_unique_operator_name("Where"))
+    return str(made)
 
 
 def _cast(scope: Any, container: Any, name: str, to: int) -> str:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import Unconvertible
-from modelyard.packaging.parts import parts
+from modelyard.packaging import boosted
+from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.parts import parts
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.batch import Batch, concat, to_frame
 
@@ -92,7 +94,7 @@ def thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     through the trained preprocessing itself. No rows for a model without trees. Raises ``Unconvertible``
     when they cannot be found, since a proof without them would be none.
     """
-    if not any(hasattr(part, "tree_") for part in parts(fitted.model)):
+    if not _has_trees(fitted.model):
         return _bases(test, 0)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -101,6 +103,12 @@ def thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     except Exception as error:
         line = (str(error).strip().splitlines() or ["no message"])[0]
         raise Unconvertible(f"its trees' thresholds cannot be probed ({line[:200]})") from error
+
+
+def _has_trees(model: Any) -> bool:
+    return bool(library(model)) or any(
+        hasattr(part, "tree_") or isinstance(part, boosted.types()) for part in parts(model)
+    )
 
 
 def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
@@ -118,11 +126,13 @@ def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     final = model.steps[-1][1] if hasattr(model, "steps") else model
     pairs = _pairs(final, width)
     drivers = _drivers(before, base, test) if pairs else {}
-    pairs = [(feature, value) for feature, value in pairs if feature in drivers]
+    pairs = [pair for pair in pairs if pair[0] in drivers]
     if not pairs:
         return _bases(test, 0)
     feature = np.array([pair[0] for pair in pairs])
     value = np.array([pair[1] for pair in pairs])
+    single = np.array([pair[2] for pair in pairs])
+    strict = np.array([pair[3] for pair in pairs])
     column = np.array([drivers[f] for f in feature])
     rows = base.take(np.arange(len(pairs)) % len(base))
     numbers, each = rows.numbers, np.arange(len(pairs))
@@ -134,7 +144,8 @@ def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
         moved = numbers.copy()
         moved[each, column] = x
         made = before(Batch(moved, rows.texts))[each, feature]
-        found: NDArray[np.bool_] = made.astype(np.float32).astype(np.float64) <= value
+        made = np.where(single, made.astype(np.float32).astype(np.float64), made)
+        found: NDArray[np.bool_] = np.where(strict, made < value, made <= value)
         return found
 
     start, end = below(low), below(high)
@@ -163,13 +174,21 @@ def _thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     return concat(made)
 
 
-def _pairs(final: Any, width: int) -> list[tuple[int, float]]:
-    found: set[tuple[int, float]] = set()
-    for part in parts(final):
+def _pairs(final: Any, width: int) -> list[tuple[int, float, bool, bool]]:
+    """(feature, threshold, taken as float32, only what is below goes left), at most so many."""
+    found: set[tuple[int, float, bool, bool]] = set()
+    for part in (final,) if library(final) else parts(final):
         tree = getattr(part, "tree_", None)
         if tree is not None and getattr(part, "n_features_in_", None) == width:
             inner = tree.children_left != -1
-            found |= set(zip(tree.feature[inner].tolist(), tree.threshold[inner].tolist(), strict=True))
+            places, values = tree.feature[inner].tolist(), tree.threshold[inner].tolist()
+            found |= {(at, value, True, False) for at, value in zip(places, values, strict=True)}
+        forest = boosted.forest(part)
+        for boosted_tree in forest.trees if forest is not None and forest.features == width else ():
+            inner = boosted_tree.left != -1
+            places, values = boosted_tree.feature[inner].tolist(), boosted_tree.value[inner].tolist()
+            single = forest is not None and forest.single
+            found |= {(at, value, single, single) for at, value in zip(places, values, strict=True)}
     ordered = sorted(found)
     step = max(1, -(-len(ordered) // _PAIRS))
     return ordered[::step]

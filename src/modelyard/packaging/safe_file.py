@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from modelyard.errors import Unconvertible
+from modelyard.predictor.boosters import taken_out
 from modelyard.predictor.safe import untrusted
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def dumps(model: Any) -> bytes:
-    """The model in the skops format, normalised: two equal models give equal bytes.
+def dumps(model: Any) -> dict[str, bytes]:
+    """Files: the model in the skops format, normalised so that two equal models give equal bytes, and beside
+    it each booster of XGBoost or LightGBM in that library's own text.
 
     skops numbers objects by their address, names files by it and dates them; here ids are counted,
     files named in order of use and dated alike, and padding in arrays is zero. Raises
@@ -30,14 +32,17 @@ def dumps(model: Any) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            content = skops.io.dumps(model)
+            rest, files = taken_out(model)
+            content = skops.io.dumps(rest)
             strange = untrusted(content)
+    except Unconvertible:
+        raise
     except Exception as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Unconvertible(f"a {type(model).__name__} cannot be stored safely ({line[:300]})") from error
     if strange:
         raise Unconvertible(f"it holds {strange[0]}, a type that is not safe to load")
-    return _normalised(content)
+    return {"model.skops": _normalised(content), **files}
 
 
 def _normalised(content: bytes) -> bytes:

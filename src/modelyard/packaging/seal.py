@@ -60,7 +60,10 @@ def seal(
         raise DataRefused(
             "There are no test rows to prove the package on; give the split a larger test share."
         )
-    compiled = _compiled(fitted, schema, test, form=form, tolerance=tolerance)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):  # hundreds of small batches, which threads only get in the way of
+        compiled = _compiled(fitted, schema, test, form=form, tolerance=tolerance)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name[:20]}-", dir=folder.parent) as scratch:
@@ -151,7 +154,8 @@ def _write_model(fitted: Fitted, compiled: _Compiled, made: Path) -> None:
             raise AuthorError("'save' in model.py wrote no file into the folder that it was given.")
         return
     try:
-        _write(made / "model" / "model.skops", dumps(_served(fitted)))
+        for name, content in dumps(_served(fitted)).items():
+            _write(made / "model" / name, content)
     except Unconvertible as error:
         raise Unconvertible(
             f"The model cannot be packaged: {error}, and as ONNX it is not proven ({compiled.proof.reason}); "

@@ -142,13 +142,15 @@ def _native(root: Path, manifest: dict[str, Any]) -> Any:
         strange = set(skops.io.get_untrusted_types(data=content)) - set(SAFE)
         if strange:
             raise ValueError(f"model/model.skops holds {min(strange)}, a type that is not safe to load.")
-        model = skops.io.loads(content, trusted=list(SAFE))
+        model = _boosted(skops.io.loads(content, trusted=list(SAFE)), root / "model")
     classes = manifest["classes"]
 
     def ask(frame: pd.DataFrame, caller: Model) -> Any:
         rows = _rows(frame, caller, manifest["frame"])
         if manifest["custom_predict"]:
             given = np.asarray(author.predict(model, rows))
+        elif type(model).__name__ == "Booster":
+            given = _bare(model, rows, manifest["task"])
         elif manifest["task"] != "regression" and hasattr(model, "predict_proba"):
             given = _ordered(np.asarray(model.predict_proba(rows)), model, classes)
         else:
@@ -162,6 +164,46 @@ def _native(root: Path, manifest: dict[str, Any]) -> Any:
         )
 
     return ask
+
+
+def _boosted(model: Any, folder: Path) -> Any:
+    """The model with the boosters of XGBoost and LightGBM, which stand in files of their own."""
+    if isinstance(model, str):
+        return _booster(folder / model.partition(":")[2])
+    waiting, seen = [model], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple)):
+            waiting += value
+        elif isinstance(value, np.ndarray) and value.dtype == object:
+            waiting += value.ravel().tolist()
+        elif hasattr(value, "get_params") and not isinstance(value, type):
+            if isinstance(vars(value).get("_Booster"), str):
+                value._Booster = _booster(folder / value._Booster.partition(":")[2])
+            waiting += vars(value).values()
+    return model
+
+
+def _booster(path: Path) -> Any:
+    if path.suffix == ".json":
+        return importlib.import_module("xgboost").Booster(model_file=path)
+    return importlib.import_module("lightgbm").Booster(model_file=path)
+
+
+def _bare(model: Any, rows: Any, task: str) -> Any:
+    """What a Booster without an estimator around it answers."""
+    if type(model).__module__.startswith("xgboost"):
+        best = model.attr("best_iteration")
+        span = (0, 0 if best is None else int(best) + 1)
+        given = np.asarray(model.inplace_predict(rows, iteration_range=span))
+    else:
+        given = np.asarray(model.predict(rows))
+    return np.column_stack([1 - given, given]) if task == "binary" and given.ndim == 1 else given
 
 
 def _ordered(given: Any, model: Any, classes: list[Any]) -> Any:

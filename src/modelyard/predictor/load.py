@@ -6,6 +6,7 @@ from pathlib import Path
 
 from modelyard.errors import Unconvertible
 from modelyard.predictor.author import hooks
+from modelyard.predictor.boosters import put_back
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.locked import require
 from modelyard.predictor.safe import loads
@@ -32,7 +33,10 @@ def load(folder: Path, manifest: Manifest) -> Fitted:
             raise Unconvertible(f"{folder / 'code' / 'model.py'} has 'save' but no 'load'; write both.")
         model = author.loaded(folder / "model" / "native")
     else:
-        model = loads(verified(folder, manifest, "model/model.skops"), "model/model.skops")
+        model = put_back(
+            loads(verified(folder, manifest, "model/model.skops"), "model/model.skops"),
+            lambda name: verified(folder, manifest, f"model/{name}"),
+        )
     return Fitted(
         model=model,
         task=manifest.task,

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError
 from modelyard.predictor.answers import Answers, decide, label_array
+from modelyard.predictor.boosters import ask as ask_bare
+from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
 from modelyard.tables.batch import Batch, to_frame
 
@@ -46,6 +48,8 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
     arguments: tuple[Any, ...]
     if fitted.predict is not None:
         who, ask, arguments = "predict in model.py", fitted.predict, (fitted.model, rows)
+    elif booster := library(fitted.model):
+        who, ask, arguments = f"{booster}.Booster.predict", ask_bare, (fitted.model, rows, fitted.task)
     else:
         proba = fitted.task != "regression" and hasattr(fitted.model, "predict_proba")
         name = "predict_proba" if proba else "predict"
@@ -60,7 +64,11 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
         with warnings.catch_warnings():
             # an unknown category is answered as the encoder was told to; the check counts it elsewhere
             warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
+            # LightGBM makes up names for the columns of an array, and then misses them
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
             given = np.asarray(ask(*arguments))
+    except AuthorError:
+        raise
     except (Exception, SystemExit) as error:  # an author's sys.exit() is no way to end the service
         raise AuthorError(f"{who} raised {type(error).__name__}: {_line(error)}") from error
     return who, given

@@ -16,16 +16,23 @@ SAFE = frozenset(
         "builtins.slice",
         "collections.OrderedDict",
         "collections.defaultdict",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
         "numpy.dtype",
         "sklearn.compose._column_transformer._RemainderColsList",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.tree._tree.Tree",
         "sklearn.utils._bunch.Bunch",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRFClassifier",
+        "xgboost.sklearn.XGBRFRegressor",
+        "xgboost.sklearn.XGBRegressor",
     }
 )
 """Trusted beyond what skops trusts itself (scikit-learn's estimators, NumPy's and SciPy's arrays and
 functions, builtin containers). scikit-learn follows a tree's indices without looking, so those of
-every tree are checked after loading: a crafted file would read beyond its arrays."""
+every tree are checked after loading: a crafted file would read beyond its arrays. The boosters of XGBoost's
+and LightGBM's estimators are no part of the skops file; ``boosters`` checks and loads theirs."""
 
 
 def untrusted(content: bytes) -> tuple[str, ...]:
