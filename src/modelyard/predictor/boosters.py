@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from modelyard.errors import AuthorError, Tampered, Unconvertible
 from modelyard.predictor.forests import read
 from modelyard.predictor.parts import parts
+
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.records.package import Task
 
