@@ -18,7 +18,7 @@ import msgspec
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelyard.actions.ingest import Ingested, ingest
@@ -375,6 +375,7 @@ def test_settings_that_do_not_go_together_are_said(tmp_path: Path, modelyard: Co
         max_size=4,
     ),
 )
+@example('"upsert"', [[(5, 0)], [(5, 1)], [(5, 0)]])
 def test_growth_is_what_a_dictionary_does(mode: str, files: list[list[tuple[int, int]]]) -> None:
     """Rows by key, the digest of the whole at once, no test row that moves, and old versions as they were."""
     with tempfile.TemporaryDirectory() as made:
@@ -405,6 +406,18 @@ def test_growth_is_what_a_dictionary_does(mode: str, files: list[list[tuple[int,
         whole = folder / "whole"
         project_of_all(whole, plain)
         assert taken(whole).version.digest == kept[-1][0].digest
+
+
+def test_what_is_said_again_counts_again_and_a_new_name_does_not(tmp_path: Path) -> None:
+    project(tmp_path, '"upsert"')
+    for number, age in enumerate((30, 31, 30)):
+        said = visits(range(40), age=age)
+        said.write_csv(tmp_path / "in" / f"{number}.csv")
+        version = taken(tmp_path).version
+        assert set(rows_of(tmp_path, version)["age"]) == set(said["age"])
+    (tmp_path / "in" / "1.csv").rename(tmp_path / "in" / "9.csv")
+    again = taken(tmp_path)
+    assert (again.new, again.version.ref) == (False, version.ref)
 
 
 def project_of_all(folder: Path, rows: pl.DataFrame) -> None:

@@ -42,17 +42,20 @@ def novelty(
 ) -> Novelty:
     """Files and objects are told one by one, all others as a whole.
 
-    ``idle`` are files that held nothing new when they were read. What holds, byte for byte, what was taken in is known, whatever its name now. Raises as ``fingerprint``.
+    ``idle`` are files that held nothing new when they were read. A file that was renamed is known by its bytes.
+    So is a copy beside the one taken in where no key tells its rows from new ones; with a key it is read, since
+    what it holds may have been corrected since and be meant again. Raises as ``fingerprint``.
     """
-    contents = {(f.size, f.sha256, f.mark) for f in (*taken, *idle) if f.sha256}
+    sources = [(one, fingerprint(one, root)) for one in listing.listed(settings.source or ())]
+    there = {f.path for _, found in sources for f in found or ()} if settings.key else set()
+    contents = {(f.size, f.sha256, f.mark) for f in (*taken, *idle) if f.sha256 and f.path not in there}
     names = {f.path for f in taken}
     held = {*taken, *idle}
     wanted: list[SourceSettings] = []
     count = known = 0
     again: list[str] = []
     files: list[SourceFile] = []
-    for one in listing.listed(settings.source or ()):
-        found = fingerprint(one, root)
+    for one, found in sources:
         if found is None:
             wanted.append(one)
             count += 1
