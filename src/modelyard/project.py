@@ -91,6 +91,10 @@ class Project:
         """Where a training works, until what it leaves is stored."""
         return self.home / "runs" / run
 
+    def study_file(self, model: str, key: str) -> Path:
+        """Where the finished trials of a study are, until the run that they serve has ended well."""
+        return self.home / "studies" / model / f"{key}.jsonl"
+
     def report_folder(self, model: str, digest: str) -> Path:
         """Where the report on a package is written for people."""
         return self.home / "reports" / model / digest[:12]

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from modelyard.actions.outcome import seen
+from modelyard.actions.tune import trials_of, up_to_now
 from modelyard.errors import Misuse, StoreDown, UnknownName
 from modelyard.project import Project
-from modelyard.records.run import Run
+from modelyard.records.run import Run, Trial
 from modelyard.training.points import Summary
 
 TAIL = 4000
@@ -25,21 +26,24 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[Summary, ...]
     log: str
     """The last lines of what it printed."""
+    trials: tuple[Trial, ...] = ()
+    """Of its study, the best first; those that failed last."""
 
 
 def show_run(project: Project, ref: str) -> Shown:
     """The run of an id, of the beginning of one, or of ``MODEL@run``, its model's newest."""
-    run = _found(project, ref)
+    run = up_to_now(project, _found(project, ref))
+    trials = _ranked(run, trials_of(project, run))
     place = project.run_folder(run.id)
     if run.status in ("running", "lost"):
-        return _live(run, place)
+        return msgspec.structs.replace(_live(run, place), trials=trials)
     metrics: tuple[Summary, ...] = ()
     if run.points:
         from modelyard.training.points import of_parquet
 
         metrics = tuple(of_parquet(project.artifacts.get(run.points)))
     log = project.artifacts.get(run.log) if run.log else b""
-    return Shown(run=run, metrics=metrics, log=_tail(log))
+    return Shown(run=run, metrics=metrics, log=_tail(log), trials=trials)
 
 
 def follow(project: Project, ref: str, *, pause: float = 0.5) -> Iterator[Shown]:
@@ -82,6 +86,12 @@ def save(project: Project, run: Run, folder: Path) -> list[Path]:
     except OSError as error:
         raise StoreDown(f"{folder} cannot be written: {error.strerror or error}.") from None
     return written
+
+
+def _ranked(run: Run, trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    sign = -1.0 if run.study and run.study.higher_is_better else 1.0
+    order = ("complete", "pruned", "failed")
+    return tuple(sorted(trials, key=lambda t: (order.index(t.state), sign * (t.value or 0.0), t.number)))
 
 
 def _found(project: Project, ref: str) -> Run:

@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 
 from modelyard.actions.outcome import seen
+from modelyard.actions.tune import up_to_now
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.registry import Release, Version
@@ -17,7 +18,7 @@ def runs(project: Project, model: str | None = None) -> list[Run]:
     """Trainings, newest first; a running one whose process is gone is ``lost``."""
     with project.yard.read() as facts:
         found = facts.runs.list(model)
-    return seen(project, found)
+    return [up_to_now(project, run) for run in seen(project, found)]
 
 
 def versions(project: Project, model: str | None = None) -> list[Version]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelyard.actions.tune import left
 from modelyard.errors import StoreDown
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh
@@ -21,8 +22,14 @@ def put(facts: Facts, run: Run) -> Run:
 
 def fail(project: Project, run: Run, reason: str, *, seconds: float = 0.0) -> Run:
     """Record the run as failed, with all that it left behind."""
+    with project.yard.read() as facts:
+        begun = facts.runs.get(run.id) or run  # a study is on record from when it began
     failed = msgspec.structs.replace(
-        kept(project, run), status="failed", error=reason, seconds=seconds, process=None
+        kept(project, msgspec.structs.replace(run, study=begun.study)),
+        status="failed",
+        error=reason,
+        seconds=seconds,
+        process=None,
     )
 
     def save(facts: Facts) -> Run:
@@ -52,6 +59,7 @@ def kept(project: Project, run: Run) -> Run:
             resources=_resources(place / RESOURCES),
             metrics={s.name: s.last for s in summaries(series, logged.metrics)},
             logged=logged.params,
+            study=left(project, run),
             points=project.artifacts.put(parquet(series, logged.metrics)) if len(series) else None,
             artifacts=tuple(
                 Artifact(

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard.actions.material import material
 from modelyard.actions.outcome import fail, kept, put, settle
 from modelyard.actions.staged import shared, staged
+from modelyard.actions.tune import Report, tune
 from modelyard.actions.workbench import Locked, requirements, workbench
 from modelyard.errors import AuthorError, StoreDown, UnknownName
 from modelyard.ports import Facts
@@ -24,7 +26,6 @@ from modelyard.records.run import Run, Scalar
 
 if TYPE_CHECKING:
     from modelyard.training import Worker
-    from modelyard.training.messages import Begin
 
 
 def train(
@@ -34,12 +35,14 @@ def train(
     params: Mapping[str, Scalar] | None = None,
     data: DatasetVersion | None = None,
     operation: str | None = None,
+    report: Report | None = None,
 ) -> Run:
     """Train the model on ``data`` (by default its dataset's latest version) in a process of its own, and seal
     what came out.
 
     The run is on record from its start. A training that fails is recorded as a failed run with what it
-    printed; nothing else changes.
+    printed; nothing else changes. With ``tune`` in the settings it is trained with the best parameters that a study
+    finds; ``report`` is told of each trial.
     """
     from modelyard.training import identify, myself
 
@@ -65,7 +68,7 @@ def train(
     began = time.perf_counter()
     try:
         with staged(project, model) as code:
-            done, package = _fit_and_seal(project, run, version, code, locked)
+            done, package = _fit_and_seal(project, run, version, code, locked, report or (lambda _: None))
     except (Exception, KeyboardInterrupt) as error:
         reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
         fail(project, run, reason, seconds=time.perf_counter() - began)
@@ -85,6 +88,8 @@ def train(
     if saved.id != run.id:
         fail(project, run, f"the same step was finished by run {saved.id}")
     shutil.rmtree(project.run_folder(run.id), ignore_errors=True)
+    if done.study:
+        project.study_file(model, done.study.key).unlink(missing_ok=True)
     return saved
 
 
@@ -99,7 +104,7 @@ def latest_data(project: Project, dataset: str) -> DatasetVersion:
 
 
 def _fit_and_seal(
-    project: Project, run: Run, version: DatasetVersion, code: Path, locked: Locked
+    project: Project, run: Run, version: DatasetVersion, code: Path, locked: Locked, report: Report
 ) -> tuple[Run, Package]:
     from modelyard import packaging
     from modelyard.training import identify
@@ -126,9 +131,14 @@ def _fit_and_seal(
             )
         )
 
+    taken = None
+    if settings.tune:
+        taken = material(project, run, version, place)
+        run = tune(project, run, version, bench=bench, material=taken, place=place, report=report)
     project.tell(f"training {run.model} on {version.ref}")
     with bench.trainer() as worker:
-        begin, test = _rows(project, run, version, place)  # read here while the code is imported there
+        # Read here while the code is imported there.
+        begin, test, _ = taken or material(project, run, version, place)
         worker.begin(begin)
         fitted = worker.fit(run.params, record=place)
         if bench.sealer is None:
@@ -151,38 +161,6 @@ def _fit_and_seal(
         process=None,
     )
     return kept(project, done), package
-
-
-def _rows(project: Project, run: Run, version: DatasetVersion, place: Path) -> tuple[Begin, Path]:
-    """The rows to learn from, and where those to prove the package on are."""
-    import polars as pl
-
-    from modelyard.data import load
-    from modelyard.metrics import require
-    from modelyard.tables.gather import gather, target
-    from modelyard.tables.split import FOLD
-    from modelyard.training import tell
-    from modelyard.training.messages import Begin
-    from modelyard.training.rows import Rows, write
-
-    def rows(frame: pl.DataFrame) -> Rows:
-        folds = frame[FOLD].cast(pl.Int64).to_numpy() if FOLD in frame.columns else None
-        return Rows(gather(frame, version.schema), target(frame, version.schema), folds)
-
-    settings = project.model(run.model)
-    learnt = rows(load(version, project.tables, part="train", split=True))
-    held = rows(load(version, project.tables, part="test", split=True))
-    task, classes = tell(learnt.target, settings.task)
-    for metric in settings.gates:
-        require(metric, task)
-    begin = Begin(
-        rows=str(write(learnt, place / "rows")),
-        schema=version.schema,
-        task=task,
-        classes=classes,
-        seed=run.seed,
-    )
-    return begin, write(held, place / "held")
 
 
 def _made(folder: Path) -> Path:

@@ -27,6 +27,8 @@ class Workbench(NamedTuple):
     """Starts the process that trains."""
     sealer: Callable[[], Worker] | None
     """Starts the one that seals, where the first lacks what that needs."""
+    tried: Callable[[Path], Worker]
+    """Starts one for a study's trials, which it measures too, in a folder of its own."""
 
 
 def requirements(project: Project, model: str) -> Locked:
@@ -47,8 +49,11 @@ def workbench(project: Project, model: str, place: Path, locked: str | None, *, 
     settings = project.model(model)
     limits = Limits.of(settings.timeout, settings.memory_gb)
     start = functools.partial(Worker, code, cwd=project.root, limits=limits)
+    threads = _threads(settings.tune.jobs if settings.tune else 1)
     if locked is None:
-        return Workbench(lambda: _prepared(start(place)), None)
+        return Workbench(
+            lambda: _prepared(start(place)), None, lambda folder: start(folder, environ=threads | os.environ)
+        )
     from modelyard.training.bare import kit
     from modelyard.training.environment import extended, made, sealing
 
@@ -63,10 +68,20 @@ def workbench(project: Project, model: str, place: Path, locked: str | None, *, 
         parts = kit(place / "kit")
     except OSError as error:
         raise StoreDown(f"{place} cannot be written: {error.strerror}.") from None
+    whole = functools.partial(start, entry=_module(full, "modelyard.actions.trainer"))
     return Workbench(
         lambda: start(place, entry=_module(bare, "modelyard.training.bare"), environ=_environ(parts)),
-        lambda: start(apart, entry=_module(full, "modelyard.actions.trainer"), environ=_environ(source)),
+        lambda: whole(apart, environ=_environ(source)),
+        lambda folder: whole(folder, environ=threads | _environ(source)),
     )
+
+
+def _threads(jobs: int) -> dict[str, str]:
+    """What keeps the libraries of processes side by side to their share of the machine."""
+    if jobs == 1:
+        return {}
+    share = str(max(1, len(os.sched_getaffinity(0)) // jobs))
+    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), share)
 
 
 def _prepared(worker: Worker) -> Worker:

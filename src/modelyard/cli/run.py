@@ -22,8 +22,8 @@ def run(arguments: Sequence[str]) -> int:
         result = modelyard.main(args=list(arguments), prog_name="modelyard", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.Abort:
-        return _say("stopped by Ctrl-C; what was finished is kept", 130)
+    except click.Abort as error:
+        return _say(str(error.__cause__ or "") or "stopped by Ctrl-C; what was finished is kept", 130)
     except KeyboardInterrupt:
         return _say("stopped by Ctrl-C; what was finished is kept", 130)
     except click.ClickException as error:

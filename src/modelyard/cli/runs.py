@@ -9,6 +9,7 @@ import click
 from modelyard.actions.follow import Shown, follow, save, show_run
 from modelyard.actions.look import runs
 from modelyard.cli.output import json_option, project, say, show_json, show_table
+from modelyard.cli.studies import show_trials, study_line
 from modelyard.records.run import Number, Run
 
 
@@ -112,7 +113,11 @@ def _list(ctx: click.Context, model: str | None, as_json: bool) -> None:
 
 
 def _few(run: Run, most: int = 4) -> str:
-    told = [f"{name}={_figure(value)}" for name, value in list(run.metrics.items())[:most]]
+    told = []
+    if (study := run.study) is not None:
+        best = "" if study.value is None else f"best {study.metric}={study.value:.6g} of "
+        told.append(f"{best}{study.done}/{study.planned} trials")
+    told += [f"{name}={_figure(value)}" for name, value in list(run.metrics.items())[:most]]
     return ", ".join(told) + (", ..." if len(run.metrics) > most else "")
 
 
@@ -145,6 +150,12 @@ def _show(shown: Shown) -> None:
         say(f"  {what:<11} {artifact.name}, {artifact.size:,} bytes")
     if run.candidate:
         say(f"  package     {run.candidate}")
+    if run.study:
+        say(f"  {study_line(run.study).replace(': ', '       ', 1)}")
+        if run.study.importance:
+            told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in run.study.importance.items())
+            say(f"  importance  {told}")
+    show_trials(run, shown.trials)
     if shown.metrics:
         say("")
         show_table(

@@ -6,6 +6,7 @@ import click
 
 from modelyard.actions.train import train
 from modelyard.cli.output import json_option, project, say, show_json
+from modelyard.cli.studies import study_line, trial_line
 from modelyard.records.run import Scalar
 
 
@@ -20,10 +21,13 @@ def command(ctx: click.Context, model: str, settings: tuple[str, ...], as_json: 
     \b
     Example: modelyard train screening --set C=0.5
     """
-    run = train(project(ctx), model, params=dict(_pair(s) for s in settings))
+    report = None if as_json else trial_line
+    run = train(project(ctx), model, params=dict(_pair(s) for s in settings), report=report)
     if as_json:
         show_json(run)
         return
+    if run.study:
+        say(study_line(run.study))
     params = ", ".join(f"{k}={v}" for k, v in run.params.items()) or "no parameters"
     say(f"run {run.id}: {model} trained on {run.dataset} in {run.seconds:.1f} s ({params})")
     say(f"package {run.candidate}")

@@ -1,8 +1,9 @@
-"""One training."""
+"""One training, and the trials of its parameters."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -52,6 +53,56 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
 
 
+TrialState = Literal["complete", "pruned", "failed"]
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One set of parameters, measured on the folds of the training split."""
+
+    number: int
+    state: TrialState
+    value: float | None = None
+    """The mean over the folds that were measured; None where it failed."""
+    folds: tuple[float, ...] = ()
+    """The metric on each fold, in their order; fewer than all where it was pruned or failed."""
+    params: dict[str, Scalar]
+    seconds: float
+    error: str | None = None
+
+
+class Study(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run's trials came to."""
+
+    key: str
+    """Digest of all that a trial's value depends on; trials of an unfinished study go on under the same."""
+    sampler: Literal["random", "grid", "tpe", "cmaes"]
+    metric: str
+    higher_is_better: bool
+    planned: int
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    best: int | None = None
+    """The number of the best complete trial."""
+    value: float | None = None
+    """Its value."""
+    importance: dict[str, float] = {}
+    """By how much each searched parameter tells the better half of the trials from the rest (PED-ANOVA), the shares of 1."""
+    trials: str | None = None
+    """Digest of all trials: JSON, a list by number."""
+
+    @property
+    def done(self) -> int:
+        return self.complete + self.pruned + self.failed
+
+
+def best(trials: Sequence[Trial], *, higher: bool) -> Trial | None:
+    """The complete trial with the best value, of equal ones the first by number; None where there is none."""
+    found = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
+    sign = -1.0 if higher else 1.0
+    return min(found, key=lambda trial: (sign * (trial.value or 0.0), trial.number), default=None)
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     model: str
@@ -81,3 +132,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     points: str | None = None
     """Digest of every point of its metrics: Parquet with ``metric``, ``step``, ``time``, ``value``."""
     artifacts: tuple[Artifact, ...] = ()
+    study: Study | None = None
+    """The search for ``params``, where there was one."""

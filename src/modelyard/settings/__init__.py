@@ -19,6 +19,7 @@ from modelyard.settings.tree import (
     MonitorSettings,
     ProjectSettings,
     Settings,
+    TuneSettings,
     YardSettings,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "SourceSettings",
     "SplitSettings",
     "TransformSettings",
+    "TuneSettings",
     "YardSettings",
     "find",
     "read",

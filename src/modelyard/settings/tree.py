@@ -115,6 +115,35 @@ class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Look for weak slices among all features."""
 
 
+class TuneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[models.NAME] tune = { ... }``: a search for the parameters of ``SPACE``, on folds of the training split.
+
+    What ``params`` or ``--set`` give is not searched. The first trial has the defaults (a grid's has not).
+    """
+
+    sampler: Literal["random", "grid", "tpe", "cmaes"] = "random"
+    """How the next parameters are chosen: at random, every point of a grid, where good ones were (TPE), or by
+    CMA-ES, which searches numbers and draws choices at random."""
+    trials: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    """The most trials; by default 20, or all of a grid. Of a larger grid as many points, drawn by the seed."""
+    folds: Annotated[int, Meta(ge=2, le=50)] | None = None
+    """Folds to measure a trial by; by default those of the dataset's split, or 5."""
+    timeout: Annotated[str, Meta(pattern=r"^[1-9][0-9]*[smhd]$")] | None = None
+    """After this time no trial begins, such as ``30m``. The model's own ``timeout`` is that of each trial."""
+    pruner: Literal["median", "none"] = "none"
+    """``median`` ends a trial whose mean after a fold is worse than the median of those before it."""
+    jobs: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Trials side by side, each in a process of its own. With one, a study is the same each time."""
+    patience: Annotated[int, Meta(ge=1)] | None = None
+    """After so many trials without a better one no other begins."""
+    points: Annotated[int, Meta(ge=2, le=1000)] | None = None
+    """Values of each number in a ``grid``; by default 5."""
+
+    def __post_init__(self) -> None:
+        if self.points is not None and self.sampler != "grid":
+            raise ValueError("'points' goes with sampler = 'grid'")
+
+
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[models.NAME]``: a folder of model code."""
 
@@ -133,6 +162,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Given to every random number generator before training."""
     params: dict[str, bool | int | float | str] = {}
     """Values that replace the defaults in ``SPACE``."""
+    tune: TuneSettings | None = None
+    """Search for the best parameters before the model is trained; by default it is trained with the defaults."""
     gates: dict[str, GateSettings] = {}
     fairness: dict[str, FairnessSettings] = {}
     """By column."""

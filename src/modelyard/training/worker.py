@@ -102,6 +102,11 @@ class Worker:
     ) -> None:
         self.close()
 
+    @property
+    def alive(self) -> bool:
+        """Whether it takes another job."""
+        return not (self._halted or self._ended)
+
     def renew(self) -> None:
         """Let the time that ``limits`` give begin now, as before a trial."""
         self._due = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
