@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import signal
 import subprocess
@@ -80,9 +79,6 @@ def test_trials_are_recorded_failures_among_them_and_the_best_is_trained(
     assert set(run["study"]["importance"]) == {"C", "balanced"}
     code, output, _ = modelyard("-C", built, "runs")
     assert f"best roc_auc={run['study']['value']:.6g} of 14/14 trials" in output
-    gc.collect()  # what this process still holds of the project would be in the way of the command
-    assert modelyard("-C", built, "gc")[0] == 0
-    assert len(shown(modelyard, built)["trials"]) == 14
 
 
 def test_interrupted_and_killed_a_study_goes_on_with_what_is_not_done(
@@ -113,6 +109,8 @@ def test_interrupted_and_killed_a_study_goes_on_with_what_is_not_done(
     with file.open("a") as torn:
         torn.write('{"number":4,"state":"comp')
     (built / "go10").touch()
+    code, _, complaint = modelyard("-C", built, "gc")
+    assert code == 0, complaint
     code, _, complaint = modelyard("-C", built, "train", "screening")
     assert code == 0, complaint
     after = by_number(shown(modelyard, built))
