@@ -1,6 +1,6 @@
 """A random search of logistic regression on breast cancer, beside scikit-learn's ``RandomizedSearchCV``.
 
-    python benchmarks/training/tuning.py [--trials 200] [--rounds 3]
+    python -P benchmarks/training/tuning.py [--trials 200] [--rounds 3]
 
 Both measure the area under the ROC curve of the same parameters on the same five folds of the same rows, one process each.
 Ours goes through the study as ``train`` does: a warm worker process, Optuna's proposals, a line on disk for each trial.

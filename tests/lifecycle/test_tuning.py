@@ -79,6 +79,11 @@ def test_trials_are_recorded_failures_among_them_and_the_best_is_trained(
     assert set(run["study"]["importance"]) == {"C", "balanced"}
     code, output, _ = modelyard("-C", built, "runs")
     assert f"best roc_auc={run['study']['value']:.6g} of 14/14 trials" in output
+    assert modelyard("-C", built, "evaluate", "screening@run")[0] == 0
+    [page] = (built / ".modelyard/reports/screening").glob(f"{run['candidate'][:12]}/report.html")
+    assert page.read_text().count("<svg") >= 4
+    for words in ("How its parameters were found", "The search", "Which parameters mattered", "By balanced"):
+        assert words in page.read_text()
 
 
 def test_interrupted_and_killed_a_study_goes_on_with_what_is_not_done(

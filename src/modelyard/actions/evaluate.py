@@ -9,6 +9,7 @@ import msgspec
 from modelyard.actions.criteria import rules, wanted
 from modelyard.actions.locate import located, opened
 from modelyard.actions.train import latest_data
+from modelyard.actions.tune import trials_of
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.package import Package
@@ -31,7 +32,7 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
     from modelyard.evaluation import publish
 
     package = located(project, ref)
-    report = judge(project, package, whole=True)
+    report = _with_study(project, judge(project, package, whole=True), package)
     folder = project.report_folder(package.model, package.digest)
     html = next(path for path in publish(report, folder) if path.suffix == ".html")
     digest = project.artifacts.put(msgspec.json.encode(report))
@@ -85,6 +86,14 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
         wanted=wanted(project, package.model, version.schema, frame, train),
         now=now(),
     )
+
+
+def _with_study(project: Project, report: Report, package: Package) -> Report:
+    with project.yard.read() as facts:
+        run = facts.runs.get(package.run)
+    if run is None or run.study is None:
+        return report
+    return msgspec.structs.replace(report, study=run.study, trials=trials_of(project, run))
 
 
 def stored_report(project: Project, digest: str) -> Report:

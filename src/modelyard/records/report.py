@@ -13,6 +13,7 @@ from modelyard.records.fairness import Fairness
 from modelyard.records.gate import GateOutcome
 from modelyard.records.metric import Metric
 from modelyard.records.package import Label, Task
+from modelyard.records.run import Study, Trial
 from modelyard.records.slices import Search, Slice
 from modelyard.records.stability import Stability
 
@@ -55,6 +56,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     baselines: tuple[Baseline, ...] = ()
     importance: Importance | None = None
     stability: Stability | None = None
+    study: Study | None = None
+    """The search for its parameters, with ``trials`` by number."""
+    trials: tuple[Trial, ...] = ()
     sampled: int = 0
     """How many rows, drawn at random, slices and what follows them look at; 0 for all."""
     passed: bool

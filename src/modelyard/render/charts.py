@@ -18,9 +18,9 @@ from modelyard.records.decision import Costs
 from modelyard.records.explanation import Dependence
 from modelyard.records.report import Curve
 
-_INK, _MUTED, _LINE, _ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
-_VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", _ACCENT: "--accent", _PAPER: "--surface"}
-_SIDE = 320
+_INK, _MUTED, _LINE, ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
+_VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", ACCENT: "--accent", _PAPER: "--surface"}
+SIDE = 320
 _FONT = "Helvetica, Arial, sans-serif"
 _AXIS = {
     "domain": False,
@@ -45,7 +45,7 @@ _THEME: dict[str, Any] = {
     "view": {"stroke": None},
     "axis": _AXIS,
     "axisBand": {"grid": False},
-    "line": {"stroke": _ACCENT, "strokeWidth": 2.25, "strokeJoin": "round"},
+    "line": {"stroke": ACCENT, "strokeWidth": 2.25, "strokeJoin": "round"},
     "rule": {"stroke": _MUTED, "strokeWidth": 1, "strokeDash": [3, 4]},
     "text": {"font": _FONT, "fontSize": 12, "fill": _MUTED},
 }
@@ -56,14 +56,14 @@ def roc(curve: Curve, area: str) -> str:
     chart = _diagonal() + _stepless(
         curve, "False positive rate", "True positive rate", area and f"AUC {area}"
     )
-    return _svg(chart, "roc", f"ROC curve, area {area}.")
+    return svg(chart, "roc", f"ROC curve, area {area}.")
 
 
 def precision_recall(curve: Curve, average: str, share: float) -> str:
     """Precision against recall; the dashed line is the positives' share, what guessing reaches."""
     base = _rule([{"x": 0, "y": share}, {"x": 1, "y": share}])
     chart = base + _stepless(curve, "Recall", "Precision", average and f"AP {average}")
-    return _svg(chart, "pr", f"Precision-recall curve, average precision {average}.")
+    return svg(chart, "pr", f"Precision-recall curve, average precision {average}.")
 
 
 def calibration(curve: Curve) -> str:
@@ -73,11 +73,11 @@ def calibration(curve: Curve) -> str:
     x, y = _axes("Stated probability", "Observed share", unit=True)
     line = plot.mark_line(opacity=0.55).encode(x=x, y=y)
     size = alt.Size("n:Q", scale=alt.Scale(type="sqrt", range=[36, 420]), legend=None)
-    dots = plot.mark_circle(color=_ACCENT, opacity=1, stroke=_PAPER, strokeWidth=1.5).encode(
+    dots = plot.mark_circle(color=ACCENT, opacity=1, stroke=_PAPER, strokeWidth=1.5).encode(
         x=x, y=y, size=size
     )
     described = ", ".join(f"{x:.2f} stated {y:.2f} observed" for x, y in zip(curve.x, curve.y, strict=True))
-    return _svg(_diagonal() + line + dots, "calibration", f"Calibration curve: {described}.")
+    return svg(_diagonal() + line + dots, "calibration", f"Calibration curve: {described}.")
 
 
 def costs(found: Costs) -> str:
@@ -88,9 +88,9 @@ def costs(found: Costs) -> str:
     up = alt.Y(
         "y:Q", title="Cost a row", scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=5, format=".3~g")
     )
-    line = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE).mark_line().encode(x=across, y=up)
+    line = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE).mark_line().encode(x=across, y=up)
     rule = _rule([{"x": found.threshold, "y": 0}, {"x": found.threshold, "y": top}])
-    return _svg(rule + line, "costs", f"Mean cost by threshold, from {found.costs[0]:.3g} at 0.")
+    return svg(rule + line, "costs", f"Mean cost by threshold, from {found.costs[0]:.3g} at 0.")
 
 
 def dependence(found: Dependence, at: int, outcome: str, ends: tuple[float, float]) -> str:
@@ -104,18 +104,18 @@ def dependence(found: Dependence, at: int, outcome: str, ends: tuple[float, floa
     if found.labels:
         named = {str(i): label[:18] for i, label in enumerate(found.labels)}
         rows: list[dict[str, Any]] = [{"x": str(i), "y": y} for i, y in enumerate(found.answers)]
-        text = "{" + ",".join(f"{_js(k)}:{_js(v)}" for k, v in named.items()) + "}[datum.value]"
+        text = "{" + ",".join(f"{js(k)}:{js(v)}" for k, v in named.items()) + "}[datum.value]"
         across = alt.X(
             "x:N", title=None, sort=list(named), axis=alt.Axis(labelExpr=text, labelAngle=-35, grid=False)
         )
-        plot = alt.Chart(alt.Data(values=rows), width=_SIDE, height=200)
-        chart = plot.mark_circle(color=_ACCENT, size=90, opacity=1).encode(x=across, y=up)
+        plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=200)
+        chart = plot.mark_circle(color=ACCENT, size=90, opacity=1).encode(x=across, y=up)
     else:
         rows = [{"x": x, "y": y} for x, y in zip(found.values, found.answers, strict=True)]
         scale = alt.Scale(zero=False, nice=False)
         across = alt.X("x:Q", title=None, scale=scale, axis=alt.Axis(tickCount=5, format="~s"))
-        chart = alt.Chart(alt.Data(values=rows), width=_SIDE, height=200).mark_line().encode(x=across, y=up)
-    return _svg(chart, f"dependence{at}", f"{outcome} by {found.column}.")
+        chart = alt.Chart(alt.Data(values=rows), width=SIDE, height=200).mark_line().encode(x=across, y=up)
+    return svg(chart, f"dependence{at}", f"{outcome} by {found.column}.")
 
 
 def predicted_and_true(residuals: Curve) -> str:
@@ -123,7 +123,7 @@ def predicted_and_true(residuals: Curve) -> str:
     rows = [{"x": x, "y": x + y} for x, y in zip(residuals.x, residuals.y, strict=True)]
     ends = [min(min(r["x"], r["y"]) for r in rows), max(max(r["x"], r["y"]) for r in rows)]
     chart = _rule([{"x": end, "y": end} for end in ends]) + _dots(rows, "Predicted", "True")
-    return _svg(chart, "fit", f"True against predicted values of {len(rows)} test rows.")
+    return svg(chart, "fit", f"True against predicted values of {len(rows)} test rows.")
 
 
 def residuals(curve: Curve) -> str:
@@ -131,7 +131,7 @@ def residuals(curve: Curve) -> str:
     rows = [{"x": x, "y": y} for x, y in zip(curve.x, curve.y, strict=True)]
     ends = [{"x": min(curve.x), "y": 0.0}, {"x": max(curve.x), "y": 0.0}]
     chart = _rule(ends) + _dots(rows, "Predicted", "True \u2212 predicted")
-    return _svg(chart, "residuals", f"Residuals against predictions of {len(rows)} test rows.")
+    return svg(chart, "residuals", f"Residuals against predictions of {len(rows)} test rows.")
 
 
 def heatmap(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
@@ -144,11 +144,11 @@ def heatmap(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     ]
     side = max(360, min(760, 18 * len(classes)))
     names = {str(i): label[:24] for i, label in enumerate(classes)}
-    label = "{" + ",".join(f"{_js(k)}:{_js(v)}" for k, v in names.items()) + "}[datum.value]"
+    label = "{" + ",".join(f"{js(k)}:{js(v)}" for k, v in names.items()) + "}[datum.value]"
     axis = alt.Axis(labelExpr=label, labelOverlap=True, labelFontSize=11)
     chart = (
         alt.Chart(alt.Data(values=rows), width=side, height=side)
-        .mark_rect(color=_ACCENT, stroke=_PAPER, strokeWidth=1)
+        .mark_rect(color=ACCENT, stroke=_PAPER, strokeWidth=1)
         .encode(
             x=alt.X("p:N", sort=order, title="Predicted", axis=axis),
             y=alt.Y("t:N", sort=order, title="True", axis=axis),
@@ -157,7 +157,7 @@ def heatmap(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
             ),
         )
     )
-    return _svg(
+    return svg(
         chart, "confusion", f"Confusion matrix of {len(classes)} classes, as shares of the true class."
     )
 
@@ -176,7 +176,7 @@ def _axes(x: str, y: str, *, unit: bool) -> tuple[Any, Any]:
 def _stepless(curve: Curve, x: str, y: str, note: str) -> Any:
     rows = [{"x": a, "y": b, "i": i} for i, (a, b) in enumerate(zip(curve.x, curve.y, strict=True))]
     across, up = _axes(x, y, unit=True)
-    plot = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE).encode(x=across, y=up, order="i:Q")
+    plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE).encode(x=across, y=up, order="i:Q")
     text = (
         alt.Chart(alt.Data(values=[{"x": 0.96, "y": 0.07}]))
         .mark_text(text=note, align="right", color=_INK, fontSize=14, fontWeight=600)
@@ -188,8 +188,8 @@ def _stepless(curve: Curve, x: str, y: str, note: str) -> Any:
 def _dots(rows: list[dict[str, float]], x: str, y: str) -> Any:
     across, up = _axes(x, y, unit=False)
     opacity = 0.75 if len(rows) <= 200 else 0.4
-    plot = alt.Chart(alt.Data(values=rows), width=_SIDE, height=_SIDE)
-    return plot.mark_circle(color=_ACCENT, size=34, opacity=opacity).encode(x=across, y=up)
+    plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE)
+    return plot.mark_circle(color=ACCENT, size=34, opacity=opacity).encode(x=across, y=up)
 
 
 def _diagonal() -> Any:
@@ -197,11 +197,11 @@ def _diagonal() -> Any:
 
 
 def _rule(points: list[dict[str, float]]) -> Any:
-    plot = alt.Chart(alt.Data(values=points), width=_SIDE, height=_SIDE)
+    plot = alt.Chart(alt.Data(values=points), width=SIDE, height=SIDE)
     return plot.mark_line(stroke=_MUTED, strokeWidth=1, strokeDash=[3, 4]).encode(x="x:Q", y="y:Q")
 
 
-def _svg(chart: Any, name: str, description: str) -> str:
+def svg(chart: Any, name: str, description: str) -> str:
     """Drawn and made fit for a page: variables for colours, ids of its own, a description."""
     spec = chart.to_dict()
     svg: str = vl_convert.vegalite_to_svg(spec, config=_THEME, allowed_base_urls=[])
@@ -213,7 +213,7 @@ def _svg(chart: Any, name: str, description: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)
 
 
-def _js(text: str) -> str:
+def js(text: str) -> str:
     """A string of Vega's expression language, whatever is in the text."""
     return (
         '"'

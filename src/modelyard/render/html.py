@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from modelyard.records.report import Curve, Report
+from modelyard.render import tuned
 from modelyard.render.view import ReportView, view
 from modelyard.render.wording import number
 
@@ -31,8 +32,16 @@ def report(record: Report) -> str:
         report=record,
         charts=_charts(shown),
         dependence=_dependence(record),
+        searches=_searches(record),
         matrix=bool(shown.cells) and not many,
     )
+
+
+def _searches(record: Report) -> list[tuple[str, str, Markup]]:
+    """Title, what to look for, SVG."""
+    if record.study is None:
+        return []
+    return [(title, text, Markup(svg)) for title, text, svg in tuned.drawings(record.study, record.trials)]
 
 
 def _dependence(record: Report) -> list[tuple[str, Markup]]:

@@ -17,6 +17,7 @@ from modelyard.render.explained import (
     verdict,
 )
 from modelyard.render.sliced import PairedTable, SearchView, SliceTable, paired_tables, searched, tables
+from modelyard.render.tuned import StudyView, studied
 from modelyard.render.wording import HEADLINES, UNIT_RANGE, number, words
 
 
@@ -86,6 +87,7 @@ class ReportView:
     """What the simpler model says of this one."""
     importance: ImportanceView | None
     stability: StabilityView | None
+    study: StudyView | None
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
     reading: str
@@ -129,6 +131,7 @@ def view(report: Report) -> ReportView:
         simpler=verdict(baselines),
         importance=ranked(report.importance) if report.importance else None,
         stability=steady(report.stability, report.task) if report.stability else None,
+        study=studied(report.study, report.trials) if report.study else None,
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",
