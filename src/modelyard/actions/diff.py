@@ -58,6 +58,8 @@ def _shifts(
     for a, b in zip(columns, counted.columns, strict=True):
         test = drifted(a, b)
         p = None if test.p is None else min(1.0, test.p * len(columns))
+        hidden = new.schema.column(a.name).personal or old.schema.column(a.name).personal
+        told = (f"{a.name} shifted", a.name) if hidden else (test.change, test.calm)
         shifted = p is not None and p <= ALPHA and test.effect >= EFFECT
         found.append(
             Shift(
@@ -70,7 +72,7 @@ def _shifts(
                 missing_before=_missing(a),
                 missing_after=_missing(b),
                 shifted=shifted,
-                sentence=test.change if shifted else test.calm,
+                sentence=told[0] if shifted else told[1],
             )
         )
     return tuple(sorted(found, key=lambda s: (not s.shifted, -s.effect)))

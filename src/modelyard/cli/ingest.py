@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from modelyard.actions.ingest import ingest, write_schema
+from modelyard.actions.ingest import Ingested, ingest, write_schema
 from modelyard.cli.output import json_option, project, say, show_json
+from modelyard.errors import ModelyardError
 from modelyard.records.dataset import Intake
 
 
@@ -32,22 +33,32 @@ def command(
         for name, path in paths.items():
             say(f"{name}: what was seen is written in {path}")
         return
-    done = [ingest(here, name, full=full) for name in datasets or tuple(here.settings.data)]
+    names = datasets or tuple(here.settings.data)
+    done = []
+    for name in names:
+        try:
+            result = ingest(here, name, full=full)
+        except ModelyardError as error:
+            raise error if len(names) == 1 else type(error)(f"{name}: {error}") from error
+        done.append(result)
+        if not as_json:
+            _tell(result)
     if as_json:
         show_json(done)
-        return
-    for result in done:
-        version = result.version
-        held_back = f"{version.rows} rows, {version.test_rows} held back for testing"
-        say(f"{version.ref}: {held_back}" if result.new else f"{version.ref}: nothing new ({held_back})")
-        if result.intake:
-            say(f"  {_told(result.intake)}")
-        for mark, count in sorted(version.marks.items()) if result.new else ():
-            say(f"  marked: {count} rows, {mark}")
-        for finding in version.findings if result.new else ():
-            say(f"  found: {finding.sentence}")
-        if result.schema_file:
-            say(f"  schema: {result.schema_file} says what was seen; declare there what must be")
+
+
+def _tell(result: Ingested) -> None:
+    version = result.version
+    held_back = f"{version.rows} rows, {version.test_rows} held back for testing"
+    say(f"{version.ref}: {held_back}" if result.new else f"{version.ref}: nothing new ({held_back})")
+    if result.intake:
+        say(f"  {_told(result.intake)}")
+    for mark, count in sorted(version.marks.items()) if result.new else ():
+        say(f"  marked: {count} rows, {mark}")
+    for finding in version.findings if result.new else ():
+        say(f"  found: {finding.sentence}")
+    if result.schema_file:
+        say(f"  schema: {result.schema_file} says what was seen; declare there what must be")
 
 
 def _told(intake: Intake) -> str:

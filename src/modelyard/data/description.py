@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -123,7 +125,7 @@ def _column(
             drawn = _by_target(values, drawn, classes)
             link = relation(values, classes.target, classes=classes.codes is not None)
     n = sum(profile.counts)
-    return ColumnReport(
+    report = ColumnReport(
         name=profile.name,
         kind=profile.kind,
         role=role,
@@ -141,6 +143,13 @@ def _column(
         undrawn=profile.rows - missing - infinite - sum(bar.rows for bar in drawn),
         relation=link,
     )
+    return _counted_only(report) if schema.column(profile.name).personal else report
+
+
+def _counted_only(report: ColumnReport) -> ColumnReport:
+    """What may be told of a personal column."""
+    hidden: dict[str, Any] = dict.fromkeys(("minimum", "maximum", "mean", "sd"))
+    return msgspec.structs.replace(report, **hidden, quantiles={}, bars=(), undrawn=0, personal=True)
 
 
 def _distinct(profile: ColumnProfile) -> tuple[int, bool]:

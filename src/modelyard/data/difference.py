@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from modelyard.records.dataset import DatasetVersion
@@ -15,6 +16,8 @@ from modelyard.tables.split import SPLIT
 
 CELLS = 20
 """Changed cells that are shown."""
+HIDDEN = "(personal)"
+"""In place of a value that nobody is told."""
 _COUNT, _THERE, _OTHER = "__count__", "__there__", "__other__"
 
 
@@ -25,6 +28,7 @@ def differ(
 
     Rows are told by the key where both have the same one, else by the content of the columns they share.
     """
+    personal = {c.name for c in (*before.schema.columns, *after.schema.columns) if c.personal}
     shared = [c.name for c in after.schema.columns if _has(before.schema, c.name)]
     # integers may have become floats, and a column that was all null anything
     kinds = {n: before.schema.column(n).kind != after.schema.column(n).kind for n in shared}
@@ -33,6 +37,7 @@ def differ(
     key = after.schema.key
     if key and key == before.schema.key:
         rows = _by_key(old, new, key, [n for n in shared if n not in key])
+        rows["cells"] = tuple(_without(cell, personal) for cell in rows["cells"])
     else:
         rows = _by_content(old, new, shared)
     counted = {**rows, "before": before.rows, "after": after.rows}
@@ -80,6 +85,14 @@ def _cells(
                 place = {part: _plain(row[part]) for part in key}
                 found.append(CellChange(key=place, column=name, before=_plain(was), after=_plain(now)))
     return tuple(found[:CELLS])
+
+
+def _without(cell: CellChange, personal: set[str]) -> CellChange:
+    """The change with what is personal in it hidden."""
+    key: dict[str, Scalar | None] = {n: HIDDEN if n in personal else v for n, v in cell.key.items()}
+    if cell.column not in personal:
+        return msgspec.structs.replace(cell, key=key)
+    return msgspec.structs.replace(cell, key=key, before=HIDDEN, after=HIDDEN)
 
 
 def _by_content(old: pl.LazyFrame, new: pl.LazyFrame, shared: list[str]) -> dict[str, Any]:
@@ -130,10 +143,12 @@ def _schema(before: Schema, after: Schema) -> tuple[SchemaChange, ...]:
             note(column.name, "kind", f"was {then.kind} and is {column.kind}")
         if then.nullable != column.nullable:
             note(column.name, "nullable", "may be missing now" if column.nullable else "is never missing now")
+        personal = then.personal or column.personal
         if _range(then) != _range(column):
-            note(column.name, "range", f"ranged over {_range(then)} and does over {_range(column)}")
+            told = f"ranged over {_range(then)} and does over {_range(column)}"
+            note(column.name, "range", "has another range" if personal else told)
         if then.categories != column.categories:
-            note(column.name, "categories", _labels(then, column))
+            note(column.name, "categories", "has other values" if personal else _labels(then, column))
     if before.target != after.target:
         note(after.target or before.target or "", "role", _role("target", before.target, after.target))
     if before.key != after.key:

@@ -67,6 +67,8 @@ class ColumnReport(msgspec.Struct, frozen=True, kw_only=True):
     """Rows with a value outside of the bars: far tails, or labels beyond the most frequent."""
     relation: Relation | None = None
     """To the target."""
+    personal: bool = False
+    """Counted only: no value of it is told."""
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):

@@ -113,6 +113,8 @@ def _line(at: int, column: ColumnReport) -> Line:
 
 def _note(column: ColumnReport) -> str:
     present = column.rows - column.missing
+    if column.personal:
+        return "personal: counted, and no value told"
     if not present:
         return "no value in any row"
     if column.distinct == 1 and not column.distinct_is_least and present > 1:
