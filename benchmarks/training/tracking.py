@@ -1,6 +1,6 @@
 """Points logged from a training loop, beside the mlflow client on an SQLite store of its own.
 
-    python benchmarks/training/logging.py [--points 100000] [--rounds 3]
+    python benchmarks/training/tracking.py [--points 100000] [--rounds 3]
 
 Both log the same points, one call each, in a process of their own; mlflow (its version in
 ``locks/mlflow.txt``) in an environment that uv makes in ``.cache`` on first use. mlflow is also shown with
