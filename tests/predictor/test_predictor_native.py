@@ -143,6 +143,34 @@ def test_a_crafted_tree_is_refused_before_it_is_asked(kind: str) -> None:
         loads(skops.io.dumps(model), "model.skops")
 
 
+@pytest.mark.parametrize("kind", ["KDTree", "BallTree"])
+@pytest.mark.parametrize(
+    ("at", "change"),
+    [
+        (1, lambda index: index.__setitem__(3, 10_000)),
+        (1, lambda index: index.__setitem__(3, -1)),
+        (2, lambda nodes: nodes["idx_end"].__setitem__(-1, 10_000)),
+        (2, lambda nodes: nodes["is_leaf"].__setitem__(-1, 0)),
+        (3, lambda bounds: bounds[:, :1].copy()),
+        (6, lambda count: count + 2),
+    ],
+)
+def test_a_crafted_tree_of_neighbours_is_refused_before_it_is_asked(kind: str, at: int, change: Any) -> None:
+    import skops.io
+    from sklearn.neighbors import KNeighborsClassifier
+
+    x, y = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200) % 3 > 0
+    model = KNeighborsClassifier(algorithm="kd_tree" if kind == "KDTree" else "ball_tree").fit(x, y)
+    again = loads(skops.io.dumps(model), "model.skops")
+    assert np.array_equal(again.predict_proba(x), model.predict_proba(x))
+    state = [part.copy() if isinstance(part, np.ndarray) else part for part in model._tree.__getstate__()]
+    changed = change(state[at])
+    state[at] = state[at] if changed is None else changed
+    model._tree.__setstate__(tuple(state))
+    with pytest.raises(Tampered, match="lead outside"):
+        loads(skops.io.dumps(model), "model.skops")
+
+
 def test_a_model_that_exits_does_not_end_the_service() -> None:
     def leaves(model: Any, rows: Any) -> Any:  # noqa: ARG001
         raise SystemExit(3)

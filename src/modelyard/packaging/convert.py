@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from modelyard.errors import Unconvertible
-from modelyard.packaging import boosted
+from modelyard.packaging import boosted, modules
 from modelyard.packaging.finish import finish
 from modelyard.packaging.operators import operators
 from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.modules import is_module
 from modelyard.predictor.parts import parts
 from modelyard.predictor.session import NULL
 from modelyard.records.schema import Schema
@@ -29,6 +30,8 @@ def convert(fitted: Fitted, schema: Schema) -> bytes:
     """
     if fitted.predict is not None:
         raise Unconvertible("the model answers through 'predict' in model.py, which is Python")
+    if is_module(fitted.model):
+        return modules.convert(fitted.model, schema, regression=fitted.task == "regression")
     if type(fitted.model).__module__.partition(".")[0] not in ("sklearn", "xgboost", "lightgbm"):
         raise Unconvertible(f"a {type(fitted.model).__name__} is no scikit-learn estimator")
     if library(fitted.model):

@@ -19,13 +19,14 @@ from modelyard.predictor.safe import untrusted
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def dumps(model: Any) -> dict[str, bytes]:
+def dumps(model: Any, own: frozenset[str] = frozenset()) -> dict[str, bytes]:
     """Files: the model in the skops format, normalised so that two equal models give equal bytes, and beside
     it each booster of XGBoost or LightGBM in that library's own text.
 
     skops numbers objects by their address, names files by it and dates them; here ids are counted,
     files named in order of use and dated alike, and padding in arrays is zero. Raises
-    ``Unconvertible`` naming a type that cannot be stored, or not be loaded again safely.
+    ``Unconvertible`` naming a type that cannot be stored, or not be loaded again safely. ``own`` are the
+    modules of the package's own code, whose types may be stored.
     """
     import skops.io
 
@@ -34,7 +35,7 @@ def dumps(model: Any) -> dict[str, bytes]:
             warnings.simplefilter("ignore")
             rest, files = taken_out(model)
             content = skops.io.dumps(rest)
-            strange = untrusted(content)
+            strange = untrusted(content, own)
     except Unconvertible:
         raise
     except Exception as error:

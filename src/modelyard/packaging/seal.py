@@ -21,6 +21,7 @@ from modelyard.packaging.probes import thresholds
 from modelyard.packaging.prove import prove
 from modelyard.packaging.safe_file import dumps
 from modelyard.predictor.answers import Answers
+from modelyard.predictor.author import own_names
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
 from modelyard.predictor.open import open_package
@@ -69,7 +70,7 @@ def seal(
         with tempfile.TemporaryDirectory(prefix=f".{folder.name[:20]}-", dir=folder.parent) as scratch:
             made = Path(scratch) / "package"
             made.mkdir()
-            _write_model(fitted, compiled, made)
+            _write_model(fitted, compiled, made, own_names(code))
             _write_code(code, made / "code")
             manifest = Manifest(
                 model=model,
@@ -139,7 +140,7 @@ def _compiled(
     return _Compiled(proof, native, None)
 
 
-def _write_model(fitted: Fitted, compiled: _Compiled, made: Path) -> None:
+def _write_model(fitted: Fitted, compiled: _Compiled, made: Path, own: frozenset[str]) -> None:
     if compiled.content:
         _write(made / "model" / "model.onnx", compiled.content)
         return
@@ -154,7 +155,7 @@ def _write_model(fitted: Fitted, compiled: _Compiled, made: Path) -> None:
             raise AuthorError("'save' in model.py wrote no file into the folder that it was given.")
         return
     try:
-        for name, content in dumps(_served(fitted)).items():
+        for name, content in dumps(_served(fitted), own).items():
             _write(made / "model" / name, content)
     except Unconvertible as error:
         raise Unconvertible(

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -29,6 +29,8 @@ class Hooks:
     predict: Callable[[Any, Any], Any] | None
     save: Callable[[Any, Path], Any] | None
     load: Callable[[Path], Any] | None
+    importable: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Within it the modules beside ``model.py`` are importable."""
 
     def loaded(self, folder: Path) -> Any:
         """What ``load`` makes of the files that ``save`` wrote; ``AuthorError`` when it raises."""
@@ -59,7 +61,16 @@ def hooks(code: Path, read: Callable[[Path], bytes] | None = None) -> Hooks:
         raise
     except (Exception, SystemExit) as error:
         raise blame("The code cannot be imported", error, code) from error
-    return Hooks(code, *(own.function(module, name) for name in ("predict", "save", "load")))
+    predict, save, load = (own.function(module, name) for name in ("predict", "save", "load"))
+    return Hooks(code, predict, save, load, own.importable)
+
+
+def own_names(code: Path) -> frozenset[str]:
+    """The modules and packages beside ``model.py``, by which types of the author's own are told."""
+    files = {path.stem for path in code.glob("*.py")}
+    packages = {path.name for path in code.iterdir() if path.is_dir()}
+    # the standard library and the installed Modelyard are never meant
+    return frozenset((files | packages) - set(sys.stdlib_module_names) - {"modelyard"})
 
 
 class _Source(SourceFileLoader):
@@ -97,10 +108,7 @@ class _Own:
     def __init__(self, code: Path, read: Callable[[Path], bytes]) -> None:
         self._path = str(code.resolve())
         self._loader = type("_Held", (_Source,), {"read": staticmethod(read)})
-        files = {path.stem for path in code.glob("*.py")}
-        packages = {path.name for path in code.iterdir() if path.is_dir()}
-        # the standard library and the installed Modelyard are never meant
-        self._names = (files | packages) - set(sys.stdlib_module_names) - {"modelyard"}
+        self._names = own_names(code)
         self._modules: dict[str, ModuleType] = {}
 
     @contextmanager

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from modelyard.errors import Unconvertible
-from modelyard.predictor.author import hooks
+from modelyard.predictor.author import hooks, own_names
 from modelyard.predictor.boosters import put_back
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.locked import require
-from modelyard.predictor.safe import loads
+from modelyard.predictor.safe import loads, strange
 from modelyard.predictor.verify import verified
 from modelyard.records.package import Manifest
+
+SKOPS = "model/model.skops"
 
 
 def load(folder: Path, manifest: Manifest) -> Fitted:
@@ -26,17 +29,22 @@ def load(folder: Path, manifest: Manifest) -> Fitted:
     def source(path: Path) -> bytes:
         return verified(place, manifest, path.relative_to(place).as_posix())
 
-    own = manifest.custom_predict or (folder / "model" / "native").is_dir()
+    stored = None if (folder / "model" / "native").is_dir() else verified(folder, manifest, SKOPS)
+    names = own_names(folder / "code") if (folder / "code").is_dir() else frozenset()
+    own = (
+        manifest.custom_predict
+        or stored is None
+        or any(n.partition(".")[0] in names for n in strange(stored))
+    )
     author = hooks(folder / "code", source) if own else None
-    if (folder / "model" / "native").is_dir():
+    if stored is None:
         if author is None or author.load is None:
             raise Unconvertible(f"{folder / 'code' / 'model.py'} has 'save' but no 'load'; write both.")
         model = author.loaded(folder / "model" / "native")
     else:
-        model = put_back(
-            loads(verified(folder, manifest, "model/model.skops"), "model/model.skops"),
-            lambda name: verified(folder, manifest, f"model/{name}"),
-        )
+        with author.importable() if author else nullcontext():
+            held = loads(stored, SKOPS, names)
+        model = put_back(held, lambda name: verified(folder, manifest, f"model/{name}"))
     return Fitted(
         model=model,
         task=manifest.task,

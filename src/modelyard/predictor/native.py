@@ -14,6 +14,8 @@ from modelyard.predictor.answers import Answers, decide, label_array
 from modelyard.predictor.boosters import ask as ask_bare
 from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.modules import ask as ask_module
+from modelyard.predictor.modules import is_module
 from modelyard.tables.batch import Batch, to_frame
 
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
@@ -50,6 +52,8 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
         who, ask, arguments = "predict in model.py", fitted.predict, (fitted.model, rows)
     elif booster := library(fitted.model):
         who, ask, arguments = f"{booster}.Booster.predict", ask_bare, (fitted.model, rows, fitted.task)
+    elif is_module(fitted.model):
+        who, ask, arguments = type(fitted.model).__name__, ask_module, (fitted.model, rows, fitted.task)
     else:
         proba = fitted.task != "regression" and hasattr(fitted.model, "predict_proba")
         name = "predict_proba" if proba else "predict"

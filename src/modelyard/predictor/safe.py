@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,22 @@ SAFE = frozenset(
         "numpy.dtype",
         "sklearn.compose._column_transformer._RemainderColsList",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.DotProduct",
+        "sklearn.gaussian_process.kernels.ExpSineSquared",
+        "sklearn.gaussian_process.kernels.Exponentiation",
+        "sklearn.gaussian_process.kernels.Matern",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.gaussian_process.kernels.RationalQuadratic",
+        "sklearn.gaussian_process.kernels.Sum",
+        "sklearn.gaussian_process.kernels.WhiteKernel",
+        "sklearn.metrics._dist_metrics.ChebyshevDistance64",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.metrics._dist_metrics.ManhattanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
         "sklearn.tree._tree.Tree",
         "sklearn.utils._bunch.Bunch",
         "xgboost.sklearn.XGBClassifier",
@@ -35,27 +52,33 @@ every tree are checked after loading: a crafted file would read beyond its array
 and LightGBM's estimators are no part of the skops file; ``boosters`` checks and loads theirs."""
 
 
-def untrusted(content: bytes) -> tuple[str, ...]:
+def untrusted(content: bytes, own: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The types in a skops file that are neither on the allow-list nor of the author's ``own`` modules, sorted."""
+    return tuple(name for name in strange(content) if name.partition(".")[0] not in own)
+
+
+def strange(content: bytes) -> tuple[str, ...]:
     """The types in a skops file that are not on the allow-list, sorted."""
     import skops.io
 
     return tuple(sorted(set(skops.io.get_untrusted_types(data=content)) - SAFE))
 
 
-def loads(content: bytes, where: str) -> Any:
+def loads(content: bytes, where: str, own: frozenset[str] = frozenset()) -> Any:
     """The model in a skops file.
 
-    Raises ``Unconvertible`` naming a type that is not on the allow-list, ``Tampered`` for a file
-    that is damaged.
+    ``own`` are modules of the package's own code, which its digest covers and which must be importable. Raises
+    ``Unconvertible`` naming a type that is not on the allow-list, ``Tampered`` for a file that is damaged.
     """
     import skops.io
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if strange := untrusted(content):
-                raise Unconvertible(f"{where} holds {strange[0]}, a type that is not safe to load.")
-            model = skops.io.loads(content, trusted=sorted(SAFE))
+            found = strange(content)
+            if others := [name for name in found if name.partition(".")[0] not in own]:
+                raise Unconvertible(f"{where} holds {others[0]}, a type that is not safe to load.")
+            model = skops.io.loads(content, trusted=[*sorted(SAFE), *found])
     except Unconvertible:
         raise
     except Exception as error:
@@ -70,8 +93,8 @@ def _require_bounds(value: Any, where: str, features: int, seen: set[int]) -> No
         return
     seen.add(id(value))
     kind = type(value)
-    if kind.__name__ in ("Tree", "TreePredictor") and kind.__module__.startswith("sklearn."):
-        if not (_tree(value, features) if kind.__name__ == "Tree" else _predictor(value, features)):
+    if (look := _LOOKS.get(kind.__name__)) and kind.__module__.startswith("sklearn."):
+        if not look(value, features):
             raise Tampered(f"{where} holds a tree whose nodes lead outside of it.")
         return
     items: Any = ()
@@ -108,6 +131,32 @@ def _predictor(predictor: Any, features: int) -> bool:
         and bool((inner["feature_idx"] >= 0).all() and (inner["feature_idx"] < features).all())
         and bool((inner["bitset_idx"][inner["is_categorical"] != 0] < bitsets).all())
     )
+
+
+def _neighbours(tree: Any, features: int) -> bool:
+    """Rows in boxes or balls: children of node i are 2i + 1 and 2i + 2, and each node is a span of ``index``."""
+    data, index, nodes, bounds, _, levels, count, *_, weights = tree.__getstate__()
+    last = 2 * np.arange(len(nodes)) + 2 >= len(nodes)
+    return (
+        data.ndim == 2
+        and len(index) == len(data) > 0
+        and len(nodes) == count == 2**levels - 1 > 0
+        and bounds.shape == (len(bounds), count, data.shape[1])
+        and len(bounds) == (2 if type(tree).__name__ == "KDTree" else 1)
+        and data.shape[1] <= features
+        and bool(((index >= 0) & (index < len(data))).all())
+        and bool(((nodes["idx_start"] >= 0) & (nodes["idx_start"] <= nodes["idx_end"])).all())
+        and bool((nodes["idx_end"] <= len(index)).all() and (nodes["is_leaf"][last] != 0).all())
+        and (weights is None or len(weights) == len(data))
+    )
+
+
+_LOOKS: dict[str, Callable[[Any, int], bool]] = {
+    "Tree": _tree,
+    "TreePredictor": _predictor,
+    "KDTree": _neighbours,
+    "BallTree": _neighbours,
+}
 
 
 def _forward(left: Any, right: Any, parents: Any, nodes: int) -> bool:

@@ -30,6 +30,7 @@ FILES = (
     "predictor/boosters.py",
     "predictor/fitted.py",
     "predictor/forests.py",
+    "predictor/modules.py",
     "predictor/native.py",
     "predictor/parts.py",
     "tables/batch.py",

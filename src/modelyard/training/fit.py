@@ -18,6 +18,7 @@ from modelyard.authoring import FrameKind, Params, Space, TrainingData, Uniform
 from modelyard.authors.blame import blame, shown
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.predictor.fitted import Fitted
+from modelyard.predictor.modules import is_module
 from modelyard.tables.batch import Batch, to_frame
 from modelyard.training.limits import GIB, bounded
 from modelyard.training.model_code import ModelCode
@@ -135,7 +136,7 @@ def _fitted(
     path = shown(code.folder / "model.py")
     if model is None:
         raise AuthorError(f"'train' in {path} returned nothing; end it with 'return model'.")
-    if code.predict is None and not callable(getattr(model, "predict", None)):
+    if code.predict is None and not callable(getattr(model, "predict", None)) and not is_module(model):
         raise AuthorError(
             f"'train' in {path} returned an object of type {type(model).__name__}, which has no 'predict'; "
             "return an estimator, or define 'def predict(model, rows)' beside it."
