@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -83,6 +84,13 @@ def test_a_transformer_and_a_function_of_model_py(
     (folder / "code" / "model.py").write_text(SOURCE + "\nprint('changed')\n")
     with pytest.raises(Tampered, match=r"model\.py was changed"):
         open_package(folder)
+
+
+def test_what_cannot_be_stored_is_named(own: Any, cancer: Any, sealed: Callable[..., Path]) -> None:
+    fitted = cancer.fit(make_pipeline(own.Ratio(), LogisticRegression(max_iter=500)))
+    fitted.model[0].seen_ = pd.Series([1.0])
+    with pytest.raises(Unconvertible, match="'seen_' of Ratio, a Series, cannot be stored safely"):
+        sealed(cancer, fitted, source=SOURCE)
 
 
 def test_what_the_standard_library_holds_is_nobodys_own(tmp_path: Path) -> None:

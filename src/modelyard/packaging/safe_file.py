@@ -14,6 +14,7 @@ import numpy as np
 
 from modelyard.errors import Unconvertible
 from modelyard.predictor.boosters import taken_out
+from modelyard.predictor.parts import parts
 from modelyard.predictor.safe import untrusted
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -30,20 +31,33 @@ def dumps(model: Any, own: frozenset[str] = frozenset()) -> dict[str, bytes]:
     """
     import skops.io
 
+    rest, files = taken_out(model)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            rest, files = taken_out(model)
             content = skops.io.dumps(rest)
             strange = untrusted(content, own)
-    except Unconvertible:
-        raise
     except Exception as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Unconvertible(f"a {type(model).__name__} cannot be stored safely ({line[:300]})") from error
+        what = _culprit(rest) or f"a {type(model).__name__}"
+        raise Unconvertible(f"{what} cannot be stored safely ({line[:300]})") from error
     if strange:
         raise Unconvertible(f"it holds {strange[0]}, a type that is not safe to load")
     return {"model.skops": _normalised(content), **files}
+
+
+def _culprit(model: Any) -> str:
+    """The innermost estimator's attribute that cannot be stored, in words; empty where none is found."""
+    import skops.io
+
+    found = ""
+    for part in parts(model):
+        for name, value in vars(part).items():
+            try:
+                skops.io.dumps(value)
+            except Exception:
+                found = f"'{name}' of {type(part).__name__}, a {type(value).__name__},"
+    return found
 
 
 def _normalised(content: bytes) -> bytes:
