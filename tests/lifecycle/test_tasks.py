@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -78,6 +80,7 @@ def predict(model, rows):
 
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with its first build; each test that shares it can be the first or the only one."""
     folder = tmp_path_factory.mktemp("clinic") / "the clinic"
     (folder / "data").mkdir(parents=True)
     wines = load_wine(as_frame=True).frame.rename(columns={"target": "cultivar"})
@@ -101,14 +104,17 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / "model.py").write_text(code)
         (place / "requirements.model").write_text(f"scikit-learn=={version('scikit-learn')}\n")
         (place / "test_model.py").write_text("def test_nothing():\n    assert True\n")
+    (folder / "modelyard.toml").write_text(SETTINGS.format(port=8101))
+    built = subprocess.run(
+        [sys.executable, "-m", "modelyard", "-C", str(folder), "build"], capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    assert built.stdout.count("register") == 3
     return folder
 
 
 def test_three_models_one_service(modelyard: Command, clinic: Path, free_port: int) -> None:
     (clinic / "modelyard.toml").write_text(SETTINGS.format(port=free_port))
-    code, output, complaint = modelyard("-C", clinic, "build")
-    assert code == 0, complaint
-    assert output.count("register") == 3
     try:
         code, output, complaint = modelyard("-C", clinic, "deploy", "test")
         assert code == 0, complaint

@@ -13,6 +13,7 @@ import pytest
 from modelyard.ports import ArtifactStore
 from modelyard.records.package import Layout, Manifest, PackagedFile
 from modelyard.records.schema import Schema
+from modelyard.records.step import StepRecord
 from modelyard.storage.artifacts import open_artifacts
 from modelyard.storage.database import SqlYard, open_yard
 from modelyard.storage.doctor import Problem, examine
@@ -143,7 +144,8 @@ def test_a_row_that_refers_to_nothing_is_said(yard: SqlYard, artifacts: Artifact
 
 def test_a_damaged_database_is_one_problem_and_no_traceback(yard: SqlYard, artifacts: ArtifactStore) -> None:
     for n in range(100):
-        change(yard, lambda f, n=n: f.steps.put(f"{n}" * 50, "s" * 200, "r" * 200))
+        step = StepRecord(identity=f"{n}" * 50, step="s" * 200, result="r" * 200, made=NOW)
+        change(yard, lambda f, step=step: f.steps.put(step))
     damage(yard, "PRAGMA user_version = 1")
     connection = sqlite3.connect(yard.database.path)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
