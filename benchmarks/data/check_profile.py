@@ -46,7 +46,7 @@ IMPORTS = {
     "modelyard": """
 import functools, operator
 import polars as pl
-from modelyard.data.extraction import in_order
+from modelyard.data.cores import in_order
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.check import check
 from modelyard.tables.digest import row_words

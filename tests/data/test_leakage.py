@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.data import leakage, single
-from modelyard.data.leakage import Watch
+from modelyard.data.leakage import Sides, Watch, bound
 from modelyard.records.dataset import DataFinding, Split
 from modelyard.records.schema import Schema
+from modelyard.tables.digest import content_words, counted
 from modelyard.tables.infer import infer, look
 from modelyard.tables.split import SPLIT, assign
 
@@ -57,7 +58,10 @@ def looked(
     watch = Watch(frame.head(slices), schema=schema, split=split, rows=frame.height)
     batches = enumerate(frame.iter_slices(slices))
     glances = [watch.glance(batch, at * slices) for at, batch in batches]
-    return watch.findings(glances, {s.name: look(s) for s in frame}, moved=moved)
+    apart = {*frame.columns} - {c.name for c in schema.features}
+    _, _, words = content_words(frame, counted(schema, frame.columns), apart=apart)
+    contents = Sides.below(bound(frame.height), words, (frame[SPLIT] == "test").to_numpy())
+    return watch.findings(glances, [contents], {s.name: look(s) for s in frame}, moved=moved)
 
 
 def kinds(findings: tuple[DataFinding, ...]) -> list[tuple[str, tuple[str, ...]]]:
@@ -239,4 +243,4 @@ def test_whatever_the_values_looking_never_fails(rows: list[tuple[object, ...]],
 
 def test_nothing_to_look_at() -> None:
     schema = infer(clean(), target="ill", key=("id",))
-    assert looked(clean().clear(), schema, SPLIT_RULE) == ()
+    assert looked(clean().with_columns(pl.lit("train").alias(SPLIT)).clear(), schema, SPLIT_RULE) == ()

@@ -7,12 +7,11 @@ kinds are known and the reading begins again: every file is read at most twice.
 
 from __future__ import annotations
 
-import os
+import hashlib
 import secrets
 import shutil
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modelyard.data import csv, texts
+from modelyard.data.cores import in_order
 from modelyard.data.csv import Block
 from modelyard.data.sources.listing import Setting
 from modelyard.data.staging import Staged, stage
@@ -36,8 +36,6 @@ from modelyard.tables.kinds import kind_of
 from modelyard.tables.rules import show
 
 Work = TypeVar("Work")
-Given = TypeVar("Given")
-Made = TypeVar("Made")
 Kinds = dict[str, Kind | None]
 """None: there was no value yet."""
 
@@ -74,6 +72,8 @@ class Reading(Generic[Work]):
     rows: int
     done: tuple[Work, ...]
     place: Place
+    told: Mapping[Path, tuple[int, str]] = field(default_factory=dict)
+    """Size and sha256 of the files of which that came to be known."""
 
 
 @dataclass
@@ -82,6 +82,8 @@ class _File:
     staged: Staged
     names: list[str]
     known: Known = field(default_factory=Known)
+    told: tuple[int, str] | None = None
+    """Size and sha256, once all bytes were read."""
 
     @property
     def path(self) -> Path:
@@ -211,25 +213,8 @@ def _read_once(
     if survey or any(kind not in (None, kinds[name]) for name, kind in agreed.items()):
         return agreed
     files = tuple((head.staged.origin, count) for head, count in zip(heads, rows, strict=True))
-    return Reading(agreed, sum(rows), tuple(done), Place(files))
-
-
-def in_order(given: Iterable[Given], work: Callable[[Given], Made]) -> Iterator[Made]:
-    """What the work makes of each, on several threads, in the order given; only a few are held at a time."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, 8)
-    waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for one in given:
-                waiting.append(pool.submit(work, one))
-                if len(waiting) > workers + 1:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    whole = {head.path: head.told for head in heads if head.told}
+    return Reading(agreed, sum(rows), tuple(done), Place(files), whole)
 
 
 def _units(heads: list[_File], block: int) -> Iterator[list[_Piece]]:
@@ -250,8 +235,13 @@ def _units(heads: list[_File], block: int) -> Iterator[list[_Piece]]:
 def _pieces(file: _File, block: int) -> Iterator[_Piece]:
     try:
         if file.staged.form == "csv":
-            for content in csv.blocks(file.path, file.names, size=block):
+            heard = hashlib.sha256()
+            size = 0
+            for content in csv.blocks(file.path, file.names, size=block, hear=heard.update):
+                size += content.size if isinstance(content.content, memoryview) else -(2**63)
                 yield _Piece(file, content, content.size)
+            # Of records that only Arrow's own reader can tell apart not all bytes are heard.
+            file.told = (size, heard.hexdigest()) if size >= 0 else None
             return
         reader = pq.ParquetFile(file.path, page_checksum_verification=True)
         for group in range(reader.num_row_groups):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -12,19 +14,24 @@ from modelyard.errors import DataRefused, SourceMissing, StoreDown
 from modelyard.records.dataset import SourceFile
 from modelyard.settings import SourceSettings
 
+Told = Mapping[Path, tuple[int, str]]
+"""Size and sha256 of files that were read to their end."""
 
-def fingerprint(source: listing.Setting, root: Path) -> tuple[SourceFile, ...] | None:
+
+def fingerprint(
+    source: listing.Setting, root: Path, told: Told = MappingProxyType({})
+) -> tuple[SourceFile, ...] | None:
     """What each file holds, without reading a row; None where only reading can tell.
 
     Local files (a SQLite database's too) by size and sha256, objects and web addresses by ETag, a
     Delta table by its version; a database server and a function tell nothing. A setting that reads
-    unchanged bytes otherwise counts as a change. Raises ``SourceMissing`` for what is not there,
+    unchanged bytes otherwise counts as a change. Files that are ``told`` are not read again. Raises ``SourceMissing`` for what is not there,
     ``DataRefused`` for what may not be read, ``StoreDown`` when the disk fails and ``SourceDown``
     when a server does.
     """
     found: dict[SourceFile, None] = {}
     for one in listing.listed(source):
-        known = _fingerprint(one, root)
+        known = _fingerprint(one, root, told)
         if known is None:
             return None
         how = listing.reading(one, "" if one.query is None else database.query_of(one, root))
@@ -41,10 +48,10 @@ def locate(source: listing.Setting, root: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _fingerprint(source: SourceSettings, root: Path) -> tuple[SourceFile, ...] | None:
+def _fingerprint(source: SourceSettings, root: Path, told: Told) -> tuple[SourceFile, ...] | None:
     kind = listing.kind(source, root)
     if kind == "files":
-        return tuple(_file(path, root) for path in listing.files(source, root))
+        return tuple(_file(path, root, told) for path in listing.files(source, root))
     if kind == "delta":
         return (delta.fingerprint(source, root),)
     if kind == "objects":
@@ -52,10 +59,10 @@ def _fingerprint(source: SourceSettings, root: Path) -> tuple[SourceFile, ...] |
     if kind == "http":
         from modelyard.data.sources import http  # the web's modules cost more than most fingerprints
 
-        told = http.fingerprint(source, root)
-        return None if told is None else (told,)
+        page = http.fingerprint(source, root)
+        return None if page is None else (page,)
     if kind == "database":
-        return tuple(_file(path, root) for path in database.sqlite_files(source, root)) or None
+        return tuple(_file(path, root, told) for path in database.sqlite_files(source, root)) or None
     return None
 
 
@@ -63,16 +70,20 @@ def _read_so(file: SourceFile, how: str) -> SourceFile:
     return msgspec.structs.replace(file, mark=f"{file.mark} read as {how}".strip())
 
 
-def _file(path: Path, root: Path) -> SourceFile:
+def _file(path: Path, root: Path, told: Told) -> SourceFile:
+    size, digest = told.get(path) or _read(path)
+    name = path.relative_to(root) if path.is_relative_to(root) else path
+    return SourceFile(path=name.as_posix(), size=size, sha256=digest)
+
+
+def _read(path: Path) -> tuple[int, str]:
     try:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
-            size = stream.tell()
+            return stream.tell(), digest.hexdigest()
     except PermissionError:
         raise DataRefused(f"{path} may not be read; give read permission on it.") from None
     except FileNotFoundError:
         raise SourceMissing(f"{path} went away while it was read; run it again.") from None
     except OSError as error:
         raise StoreDown(f"{path} cannot be read: {error.strerror}.") from None
-    name = path.relative_to(root) if path.is_relative_to(root) else path
-    return SourceFile(path=name.as_posix(), size=size, sha256=digest.hexdigest())

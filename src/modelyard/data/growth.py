@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from modelyard.data.cores import in_order
 from modelyard.data.extension import Kept, kept
-from modelyard.data.extraction import Kinds, Place, Reading, in_order, read_through
+from modelyard.data.extraction import Kinds, Place, Reading, read_through
 from modelyard.data.novelty import NothingNew
 from modelyard.data.sources.since import Since
 from modelyard.data.sources.staged import Staged

@@ -41,20 +41,19 @@ _EXPECTED = 10
 
 
 @dataclass(frozen=True)
-class _Sides:
+class Sides:
     """Hashes of values or contents, and which stand on the test side."""
 
     hashes: Words
     test: NDArray[np.bool_]
 
     @classmethod
-    def below(cls, bound: np.uint64, hashes: pl.Series, test: NDArray[np.bool_]) -> _Sides:
-        words = hashes.to_numpy()
+    def below(cls, bound: np.uint64, words: Words, test: NDArray[np.bool_]) -> Sides:
         chosen = words <= bound
         return cls(words[chosen], test[chosen])
 
     @classmethod
-    def of(cls, all_: Sequence[_Sides]) -> _Sides:
+    def of(cls, all_: Sequence[Sides]) -> Sides:
         return cls(np.concatenate([s.hashes for s in all_]), np.concatenate([s.test for s in all_]))
 
     def shared(self) -> tuple[int, int, int, int]:
@@ -67,8 +66,7 @@ class _Sides:
 class Glance:
     """What is kept of a batch until all were seen."""
 
-    contents: _Sides
-    groups: dict[str, _Sides]
+    groups: dict[str, Sides]
     sample: pl.DataFrame
 
 
@@ -85,7 +83,7 @@ class Watch:
         self._watched = _watched(head, schema, split)
         share = min(1.0, ROWS / max(rows, 1))
         self._whole = share == 1
-        self._bound = _bound(share)
+        self._bound = bound(rows)
         self._near = _bound(min(share, CELLS / max(rows * len(self._features), 1)))
 
     def glance(self, batch: pl.DataFrame, first: int) -> Glance:
@@ -94,34 +92,43 @@ class Watch:
         groups = {}
         for name in self._watched:
             known = batch[name].is_not_null()
-            hashes = batch[name].hash(seed=11)
+            hashes = batch[name].hash(seed=11).to_numpy()
             if known.all():
-                groups[name] = _Sides.below(self._bound, hashes, test)
+                groups[name] = Sides.below(self._bound, hashes, test)
             else:
-                groups[name] = _Sides.below(self._bound, hashes.filter(known), test[known.to_numpy()])
+                groups[name] = Sides.below(self._bound, hashes[known.to_numpy()], test[known.to_numpy()])
         places = mix(np.arange(first, first + batch.height, dtype=np.uint64))
         return Glance(
-            _Sides.below(self._bound, batch.select(self._features).hash_rows(seed=11), test),
             groups,
             shortened(batch[np.flatnonzero(places <= self._near)]),
         )
 
+    def _same(self, contents: Sequence[Sides]) -> Sides:
+        found = Sides.of(contents)
+        return Sides.below(self._bound, found.hashes, found.test)
+
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def findings(
-        self, glances: Sequence[Glance], seen: Mapping[str, Seen], *, moved: int = 0
+        self,
+        glances: Sequence[Glance],
+        contents: Sequence[Sides],
+        seen: Mapping[str, Seen],
+        *,
+        moved: int = 0,
     ) -> tuple[DataFinding, ...]:
-        """``seen`` says of each column what all rows hold; ``moved`` are rows that were test rows of the
+        """``contents`` are of the numbers of the rows' features, below ``bound`` of so many rows or fewer;
+        ``seen`` says of each column what all rows hold; ``moved`` are rows that were test rows of the
         version before and are training rows now."""
         schema, split, rows = self._schema, self._split, self._rows
         if not rows:
             return ()
         sample = pl.concat([glance.sample for glance in glances])
         identifiers = judged.identifiers(sample, schema, seen, rows=rows, named=_is_id)
-        groups = {n: _Sides.of([glance.groups[n] for glance in glances]) for n in self._watched}
+        groups = {n: Sides.of([glance.groups[n] for glance in glances]) for n in self._watched}
         found = [
             *_moved(moved),
             *judged.target_leaks(sample.filter(pl.col(SPLIT) == "train"), schema),
-            *_duplicates(_Sides.of([glance.contents for glance in glances]), whole=self._whole),
+            *_duplicates(self._same(contents), whole=self._whole),
             *(f for name, sides in groups.items() for f in _group(name, sides)),
             *_split_columns(schema, split),
             *identifiers,
@@ -130,6 +137,11 @@ class Watch:
             *_uneven(sample, schema, split),
         ]
         return _told(found)
+
+
+def bound(rows: int) -> np.uint64:
+    """What hashes are held against so that about ``ROWS`` of as many are below it."""
+    return _bound(min(1.0, ROWS / max(rows, 1)))
 
 
 def _bound(share: float) -> np.uint64:
@@ -189,7 +201,7 @@ def _moved(rows: int) -> list[DataFinding]:
     ]
 
 
-def _duplicates(contents: _Sides, *, whole: bool) -> list[DataFinding]:
+def _duplicates(contents: Sides, *, whole: bool) -> list[DataFinding]:
     both, tests, distinct, rows = contents.shared()
     if not both or distinct < _DISTINCT * rows:
         return []
@@ -206,7 +218,7 @@ def _duplicates(contents: _Sides, *, whole: bool) -> list[DataFinding]:
     ]
 
 
-def _group(name: str, sides: _Sides) -> list[DataFinding]:
+def _group(name: str, sides: Sides) -> list[DataFinding]:
     both, tests, distinct, rows = sides.shared()
     if not both or distinct < _FEWEST_VALUES or not _LEAST_ROWS <= rows / distinct <= _MOST_ROWS:
         return []

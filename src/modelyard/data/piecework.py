@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from modelyard.data import leakage
 from modelyard.data.dealing import Dealer
 from modelyard.errors import StoreDown
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.check import Checked, check
 from modelyard.tables.delta import Part
-from modelyard.tables.digest import counted, row_words
+from modelyard.tables.digest import content_words, counted
 from modelyard.tables.infer import Seen, is_blank, look
 from modelyard.tables.rowhash import Words, row_hashes
 from modelyard.tables.rules import EXACT, row_rules
@@ -48,6 +49,8 @@ class Piece:
     """The first row without a value, of target and key."""
     target: tuple[object, bool]
     """The first value, and whether another follows."""
+    contents: leakage.Sides
+    """Hashes of the rows' features, some of many."""
     part: Part
 
 
@@ -84,6 +87,8 @@ class Piecework:
         self._stratify = stratify
         self._folder = folder
         self._columns = counted(self.schema, self.dealer.extra)
+        self._apart = {c.name for c in self._columns} - {c.name for c in self.expected.features}
+        self._rows = 0
         self._many: set[str] = set()
         """Columns that were seen to hold too many values to list."""
         self._numbers = count()
@@ -97,7 +102,10 @@ class Piecework:
         checked = self._check(frame, seen)
         dealt, test, moved = self.dealer.deal(frame)
         labels = self._labels(frame, test)
-        sums, words = row_words(dealt, self._columns)
+        sums, words, content = content_words(dealt, self._columns, apart=self._apart)
+        with self._lock:
+            self._rows += frame.height
+            bound = leakage.bound(self._rows)
         self.sample.add(frame, words)
         roles = [n for n in (*self.schema.key, self.schema.target) if n is not None]
         return Piece(
@@ -111,6 +119,7 @@ class Piecework:
             keys=row_hashes(frame, self.schema.key) if self.schema.key else np.empty(0, np.uint64),
             missing={n: _first_missing(frame[n]) for n in roles if seen[n].nulls + seen[n].nans},
             target=_differs(frame, self.schema.target),
+            contents=leakage.Sides.below(bound, content, test.to_numpy()),
             part=self._keep(dealt),
         )
 

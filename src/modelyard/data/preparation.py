@@ -16,16 +16,17 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from modelyard.data.cores import in_order
 from modelyard.data.csv import BLOCK
 from modelyard.data.dealing import Dealer, dealer
 from modelyard.data.enforcement import Enforced
-from modelyard.data.extraction import Kinds, in_order, read_through
+from modelyard.data.extraction import Kinds, read_through
 from modelyard.data.growth import Base, grow
 from modelyard.data.leakage import Glance, Watch
 from modelyard.data.mixture import mixed
 from modelyard.data.mixture import widened as widen
 from modelyard.data.names import check_columns, check_kinds, check_names
-from modelyard.data.origins import origins, stamps
+from modelyard.data.origins import stamps
 from modelyard.data.piecework import Piecework
 from modelyard.data.roles import check_key, check_sides, check_target
 from modelyard.data.shaping.shape import shape
@@ -137,7 +138,6 @@ def _prepare(
     latest = previous = enforced.before(previous) if enforced else previous
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
     before = stamps(settings, root)
-    sources = origins(settings, root)
     readings: list[Piecework] = []
     since = base.since if base and settings.transform is None else None
     inputs = {
@@ -206,9 +206,9 @@ def _prepare(
         block=block,
         refuse=(enforced or Enforced()).unread,
     )
+    made_of = all_recorded(settings, root, inputs, reading.told)
     if stamps(settings, root) != before:
         raise DataRefused("The sources changed while they were read; run it again when they are complete.")
-    made_of = all_recorded(settings, root, inputs) if sources is None else sources
     for done_with in ("staged", "shaped", "grown"):
         shutil.rmtree(folder / done_with, ignore_errors=True)
     reading = grown.traced(reading) if grown else reading
@@ -253,7 +253,9 @@ def _prepare(
     else:
         watch = Watch(_head(parts), schema=schema, split=split, rows=rows)
         profile, glances = _profile(parts, edges(done.sample, schema, seen), schema, watch, tell)
-        findings = watch.findings(glances, seen, moved=sum(piece.moved for piece in pieces))
+        findings = watch.findings(
+            glances, [piece.contents for piece in pieces], seen, moved=sum(piece.moved for piece in pieces)
+        )
     kept = {c.name for c in previous.columns if c.kind == "string"} if previous else set()
     told = {c.name for c in schema.columns if "kind" in c.declared}
     findings += (*mixed(parts, schema, reading.place.of, settled=kept | told), *widen(widened))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from modelyard.data.definition import definition
-from modelyard.data.fingerprint import fingerprint
+from modelyard.data.fingerprint import Told, fingerprint
 from modelyard.data.sources import database, delta, http, listing, local, objects, python
 from modelyard.data.sources.since import Since
 from modelyard.data.sources.staged import Place, Staged
@@ -50,12 +50,14 @@ def stage(
     return tuple(staged.values())
 
 
-def recorded(source: listing.Setting, root: Path, staged: tuple[Staged, ...]) -> tuple[SourceFile, ...]:
+def recorded(
+    source: listing.Setting, root: Path, staged: tuple[Staged, ...], told: Told
+) -> tuple[SourceFile, ...]:
     """What a dataset version says that it was made of: the fingerprint, or where a source has none
     without being read, its staged files by origin, size and sha256. Call it while they are there."""
     found: list[SourceFile] = []
     for one in listing.listed(source):
-        known = fingerprint(one, root)
+        known = fingerprint(one, root, told)
         if known is None:
             name = listing.name_of(one)
             known = tuple(_staged_file(s) for s in staged if s.origin.startswith(name))
@@ -64,10 +66,12 @@ def recorded(source: listing.Setting, root: Path, staged: tuple[Staged, ...]) ->
 
 
 def all_recorded(
-    settings: DataSettings, root: Path, staged: Mapping[str, tuple[Staged, ...]]
+    settings: DataSettings, root: Path, staged: Mapping[str, tuple[Staged, ...]], told: Told
 ) -> tuple[SourceFile, ...]:
     """``recorded`` of every source, and the transform's definition after them."""
-    found = [file for name, one in settings.inputs.items() for file in recorded(one, root, staged[name])]
+    found = [
+        file for name, one in settings.inputs.items() for file in recorded(one, root, staged[name], told)
+    ]
     return (*dict.fromkeys(found), *definition(settings, root))
 
 

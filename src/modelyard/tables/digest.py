@@ -14,7 +14,7 @@ tables it promises nothing: what guards stored bytes is the sha256 of each file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -57,29 +57,44 @@ def sums(frame: pl.DataFrame, columns: Sequence[Column]) -> Words:
 
 def row_words(frame: pl.DataFrame, columns: Sequence[Column]) -> tuple[Words, Words]:
     """What ``sums`` gives, and the rows' own numbers [n], uniform over 0 to 2**64 - 1 (equal rows, equal numbers)."""
+    total, words, _ = content_words(frame, columns, apart=())
+    return total, words
+
+
+def content_words(
+    frame: pl.DataFrame, columns: Sequence[Column], *, apart: Collection[str]
+) -> tuple[Words, Words, Words]:
+    """As ``row_words``, and numbers [n] of the rows without the columns ``apart``, as good as those."""
     plain = np.zeros(frame.height, dtype=np.uint64)
     weighted = np.zeros(frame.height, dtype=np.uint64)
+    content = np.zeros(frame.height, dtype=np.uint64)
     for column in columns:
         salt = np.uint64(text_hash(column.name.encode()))
         words, null = exact_words(convert(frame[column.name], column))
         absent = mix(np.full(1, ~salt))[0]
         for start in range(0, frame.height, PIECE):
-            piece = words[start : start + PIECE] ^ salt
+            some = slice(start, start + PIECE)
+            piece = words[some] ^ salt
             mix_into(piece)
             if null is not None:
-                piece[null[start : start + PIECE]] = absent
-            plain[start : start + PIECE] += piece
-            weighted[start : start + PIECE] *= _WEIGHT
-            weighted[start : start + PIECE] += piece
+                piece[null[some]] = absent
+            plain[some] += piece
+            weighted[some] *= _WEIGHT
+            weighted[some] += piece
+            if column.name in apart:
+                content[some] -= piece
     total = np.zeros(4, dtype=np.uint64)
     for start in range(0, frame.height, PIECE):
-        one, two = plain[start : start + PIECE], weighted[start : start + PIECE]
+        some = slice(start, start + PIECE)
+        one, two = plain[some], weighted[some]
+        content[some] += one
+        mix_into(content[some])
         mix_into(two)
         for at, base in enumerate((one, two, one + two, one ^ (two << np.uint64(1)))):
             drawn = base ^ _SALTS[at]
             mix_into(drawn)
             total[at : at + 1] += drawn.sum(keepdims=True)
-    return total, weighted
+    return total, weighted, content
 
 
 def seal(schema: Schema, columns: Sequence[Column], *, rows: int, sums: Iterable[Words]) -> str:
