@@ -207,7 +207,7 @@ def _cut(content: bytes) -> int | None:
     end = content.rfind(b"\n") + 1
     data = np.frombuffer(content, dtype=np.uint8)
     # NumPy lets other threads run meanwhile, which bytes' own search does not.
-    if not any((data[at : at + _PIECE] == _QUOTE).any() for at in range(0, len(data), _PIECE)):
+    if not any((data[at : at + _CACHED] == _QUOTE).any() for at in range(0, len(data), _CACHED)):
         return _not_before_bom(content, end)
     quotes = np.flatnonzero(data == _QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]
