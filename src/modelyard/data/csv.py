@@ -70,6 +70,15 @@ def header(path: Path) -> list[str]:
     return names
 
 
+def has_header(path: Path, names: list[str]) -> bool:
+    """Whether the file begins with these names, unquoted; False may also mean that they are written otherwise."""
+    wanted = ",".join(names).encode()
+    with path.open("rb", buffering=0) as stream:
+        begins = stream.read(len(wanted) + 5).removeprefix(_BOM)
+    after = begins[len(wanted) :]
+    return begins.startswith(wanted) and after.startswith((b"\n", b"\r\n")) and b'"' not in wanted
+
+
 def blocks(
     path: Path, names: list[str], *, size: int = BLOCK, hear: Callable[[memoryview], None] = lambda _: None
 ) -> Iterator[Block]:

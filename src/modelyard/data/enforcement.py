@@ -14,8 +14,9 @@ import polars as pl
 
 from modelyard.data import quarantine
 from modelyard.data.declaration import Declaration, declare, told_kind
-from modelyard.data.extraction import Kinds, Place
+from modelyard.data.extraction import Kinds
 from modelyard.data.piecework import Piece
+from modelyard.data.place import Place
 from modelyard.data.unread import Unread, refusal
 from modelyard.errors import DataRefused
 from modelyard.records.schema import Column, Schema

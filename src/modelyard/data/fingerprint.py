@@ -72,8 +72,7 @@ def _read_so(file: SourceFile, how: str) -> SourceFile:
 
 def _file(path: Path, root: Path, told: Told) -> SourceFile:
     size, digest = told.get(path) or _read(path)
-    name = path.relative_to(root) if path.is_relative_to(root) else path
-    return SourceFile(path=name.as_posix(), size=size, sha256=digest)
+    return SourceFile(path=listing.below(path, root), size=size, sha256=digest)
 
 
 def _read(path: Path) -> tuple[int, str]:

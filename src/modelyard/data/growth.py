@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from modelyard.data.cores import in_order
 from modelyard.data.extension import Kept, kept
-from modelyard.data.extraction import Kinds, Place, Reading, read_through
+from modelyard.data.extraction import Kinds, Reading, read_through
 from modelyard.data.novelty import NothingNew
+from modelyard.data.place import Place
 from modelyard.data.sources.since import Since
 from modelyard.data.sources.staged import Staged
 from modelyard.data.unread import Refuse

@@ -26,7 +26,9 @@ def stamps(settings: DataSettings, root: Path) -> list[object]:
     """What changes when a source or the transform does, told more cheaply where files are local."""
     found: list[object] = [*definition(settings, root)]
     for source in settings.inputs.values():
-        found += [(p, p.stat().st_size, p.stat().st_mtime_ns) for p in locate(source, root)]
+        for path in locate(source, root):
+            told = path.stat()
+            found.append((path, told.st_size, told.st_mtime_ns, told.st_ctime_ns, told.st_ino))
         elsewhere = tuple(one for one in listed(source) if kind(one, root) != "files")
         found += [fingerprint(elsewhere, root)] if elsewhere else []
     return found

@@ -26,8 +26,8 @@ _FLOAT = (
 )
 _DIGITS = r"^[+-]?[0-9]+$"
 _SAMPLES = (1, 1000)
-_BEGINNINGS = "NntTfFiI"
-"""Of ``NA``, ``null``, ``nan``, ``true``, ``false`` and ``inf``."""
+_WORDS = {"na", "n/a", "null", "none", "nan", "true", "false", "inf", "infinity"}
+"""What begins with a letter and is more than a text."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Fits:
 def fits(texts: pl.Series) -> Fits:
     """What the texts say; cheap where the first of them fit nothing."""
     filled = texts.drop_nulls()
-    if filled.len() and _is_plain(filled[0]):
+    if filled.len() and is_plain(filled[0]):
         return Fits(frozenset(), digits=False, values=True)
     values = _values(filled).drop_nulls()
     marks = values.len() < filled.len()
@@ -81,10 +81,10 @@ def fits(texts: pl.Series) -> Fits:
     return Fits(kinds, digits, values=True, marks=marks)
 
 
-def _is_plain(text: str) -> bool:
-    """Whether no kind but string can begin so; told without a frame, which pays for small files."""
-    begin = text.strip()[:1]
-    return begin.isascii() and begin.isalpha() and begin not in _BEGINNINGS
+def is_plain(text: str) -> bool:
+    """Whether it fits no kind but string; told without a frame, which pays for small files."""
+    bare = text.strip()
+    return bare[:1].isascii() and bare[:1].isalpha() and bare.lower() not in _WORDS
 
 
 def read(texts: pl.Series, kind: Kind) -> pl.Series | None:

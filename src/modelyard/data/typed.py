@@ -29,7 +29,7 @@ _ARROW: dict[Kind | None, pa.DataType] = {
     "boolean": pa.bool_(),
     "date": pa.date32(),
 }
-_ALSO: dict[Kind, frozenset[Kind]] = {
+ALSO: dict[Kind, frozenset[Kind]] = {
     kind: frozenset(("integer", "float") if kind == "integer" else (kind,)) for kind in texts.ORDER
 }
 MOST_UNLIKE = 10_000
@@ -87,7 +87,7 @@ def type_table(table: pl.DataFrame, path: Path, kinds: Mapping[str, Kind | None]
                 f"{path}: column '{name}' is of type {series.dtype}, which has no place in a dataset; "
                 "write it as a number, a text, a date or a time."
             )
-        also = frozenset[Kind]() if kind == "string" else _ALSO[kind]
+        also = frozenset[Kind]() if kind == "string" else ALSO[kind]
         found.fits[name] = Fits(also, digits=False, values=True)
         if believed == kind or (believed == "float" and kind == "integer"):
             found.columns[name] = convert(series, Column(name=name, kind=believed))
@@ -116,7 +116,7 @@ def type_block(
         else:
             found.columns[name] = series.rename(name)
             digits = believed == "integer"
-            found.fits[name] = Fits(_ALSO[believed], digits, values=True)  # type: ignore[index]
+            found.fits[name] = Fits(ALSO[believed], digits, values=True)  # type: ignore[index]
     return found
 
 
@@ -198,7 +198,7 @@ def _type_texts(
         found.fits[name] = Fits()
         found.columns[name] = _nothing(name, believed, series.len())
     elif believed == "datetime" and (moments := read_uniform(series)) is not None:
-        found.fits[name] = Fits(_ALSO["datetime"], digits=False, values=True)
+        found.fits[name] = Fits(ALSO["datetime"], digits=False, values=True)
         found.columns[name] = moments
     elif hint is not None:
         _type_as_known(found, name, series, believed, hint)
@@ -228,7 +228,7 @@ def _type_as_known(found: Typed, name: str, series: pl.Series, believed: Kind | 
             break
         if converted is not None:
             values = converted.null_count() < converted.len()
-            found.fits[name] = Fits(_ALSO[kind], digits=False, values=True) if values else Fits()
+            found.fits[name] = Fits(ALSO[kind], digits=False, values=True) if values else Fits()
             if not values:
                 found.columns[name] = _nothing(name, believed, series.len())
             elif believed in (kind, "float"):

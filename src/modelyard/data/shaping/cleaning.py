@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from modelyard.data.extraction import Place
+from modelyard.data.place import Place
 from modelyard.data.texts import NULLS
 from modelyard.errors import DataRefused, SettingsError
 from modelyard.records.schema import Column, Kind, Schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,12 @@ def files(source: SourceSettings, root: Path) -> list[Path]:
     return found
 
 
+def below(path: Path, root: Path) -> str:
+    """The path relative to ``root`` when it is below it."""
+    whole, begin = path.as_posix(), f"{root.as_posix()}/"
+    return whole.removeprefix(begin)
+
+
 def like(pattern: str) -> re.Pattern[str]:
     """The keys of objects that a glob means; ``**/`` stands for any depth, ``*`` stops at a slash."""
     parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -116,18 +123,19 @@ def _long(source: str) -> SourceSettings:
 
 
 def _folder(pattern: str, folder: Path) -> list[Path]:
-    found = sorted(_inside(folder))
+    found = sorted(map(Path, _inside(str(folder))))
     if not found:
         raise SourceMissing(f"The folder '{pattern}' ({folder}) holds no files; put some there.")
     return found
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        # ``_SUCCESS`` and the like are what other tools leave beside their rows.
-        if path.name.startswith((".", "_")) or path.name.endswith(SCHEMA):
-            continue
-        if path.is_dir():
-            yield from _inside(path)
-        elif path.is_file():
-            yield path
+def _inside(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # ``_SUCCESS`` and the like are what other tools leave beside their rows.
+            if entry.name.startswith((".", "_")) or entry.name.endswith(SCHEMA):
+                continue
+            if entry.is_dir():
+                yield from _inside(entry.path)
+            elif entry.is_file():
+                yield entry.path
