@@ -28,6 +28,7 @@ from modelyard.data.csv import Block
 from modelyard.data.place import Place
 from modelyard.data.sources.listing import Setting
 from modelyard.data.staging import Staged, stage
+from modelyard.data.stamps import Heard, stamp
 from modelyard.data.texts import Fits
 from modelyard.data.typed import MOST_UNLIKE, Known, Typed, type_block, type_table
 from modelyard.data.unread import Refuse, Unread, refusal, told
@@ -59,8 +60,8 @@ class Reading(Generic[Work]):
     rows: int
     done: tuple[Work, ...]
     place: Place
-    told: Mapping[Path, tuple[int, str]] = field(default_factory=dict)
-    """Size and sha256 of the files of which that came to be known."""
+    told: Mapping[Path, Heard] = field(default_factory=dict)
+    """The files of which size and sha256 came to be known."""
 
 
 @dataclass
@@ -69,8 +70,8 @@ class _File:
     staged: Staged
     names: list[str]
     known: Known = field(default_factory=Known)
-    told: tuple[int, str] | None = None
-    """Size and sha256, once all bytes were read."""
+    told: Heard | None = None
+    """Once all bytes were read."""
 
     @property
     def path(self) -> Path:
@@ -228,12 +229,13 @@ def _pieces(file: _File, block: int) -> Iterator[_Piece]:
     try:
         if file.staged.form == "csv":
             heard = hashlib.sha256()
+            before = stamp(file.path)
             size = 0
             for content in csv.blocks(file.path, file.names, size=block, hear=heard.update):
                 size += content.size if isinstance(content.content, memoryview) else -(2**63)
                 yield _Piece(file, content, content.size)
             # Of records that only Arrow's own reader can tell apart not all bytes are heard.
-            file.told = (size, heard.hexdigest()) if size >= 0 else None
+            file.told = Heard(size, heard.hexdigest(), before) if size >= 0 and before else None
             return
         reader = pq.ParquetFile(file.path, page_checksum_verification=True)
         for group in range(reader.num_row_groups):
