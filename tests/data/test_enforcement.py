@@ -160,12 +160,12 @@ def test_values_that_come_again_are_refused_with_their_rows(project: Project) ->
 
 def test_numbers_of_rows_and_freshness(project: Project) -> None:
     declare(project, "[table]\nrows = { min = 61 }\n")
-    with pytest.raises(DataRefused, match="there are 60 rows, and at least 61 are declared"):
+    with pytest.raises(DataRefused, match="There are 60 rows, and at least 61 are declared"):
         ingest(project, "people")
     declare(project, "[table]\nrows = { min = 61, severity = 'warn' }\n")
     assert ingest(project, "people").version.marks["table: rows"] == 1
     declare(project, "[table]\nfreshness = { column = 'came', within = '1d' }\n")
-    with pytest.raises(DataRefused, match="the newest 'came' is 2026-01-20"):
+    with pytest.raises(DataRefused, match="The newest 'came' is 2026-01-20"):
         ingest(project, "people")
 
 

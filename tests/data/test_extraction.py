@@ -130,9 +130,18 @@ def test_a_cell_of_ten_megabytes(tmp_path: Path) -> None:
         (b"x,y,x\n1,2,3\n", "names column 'x' twice"),
         (b",y\n0,1\n", "column 1 has no name"),
         (b"x, \n0,1\n", "column 2 has no name"),
-        ("x,y\nä,1\nü,2\n".encode("latin-1"), "a.csv, line 2: not UTF-8"),
-        ("ä,y\n1,1\n".encode("latin-1"), "a.csv, line 1: not UTF-8"),
-        ("x,y\na,1\n".encode("utf-16"), "a.csv, line 1: not UTF-8"),
+        (
+            "x,y\na,1\n1,ü\n".encode("latin-1"),
+            "a.csv, row 2, column 'y': not UTF-8 (byte 0xFC, 'ü' in cp1252)",
+        ),
+        ('x,ä\n"of\n\ntwo lines",1\n\n1,'.encode() + b"\xfc", "a.csv, row 2, column 'ä': not UTF-8"),
+        (b"x,y\n" + b"1,2\n" * 500_000 + b"3,\x81\n", "row 500001, column 'y': not UTF-8 (byte 0x81); set"),
+        ("ü,2\n".encode("latin-1") * 2, "set the source's 'encoding' to what the file was written in"),
+        ("y,ä\n1,1\n".encode("latin-1"), "a.csv, name 2 in the header: not UTF-8"),
+        (
+            "x,y\na,1\n".encode("utf-16"),
+            'a.csv is not UTF-8 but utf-16; set the source\'s encoding = "utf-16".',
+        ),
         (b'x,y\n1,a\n2,"b\n3,c\n', "a.csv, row 2: a quote is not closed"),
         (b'"x,y\n1,2\n', "a.csv"),
         (b"x;y\n1;2\n", "separated by ';'"),
@@ -213,13 +222,18 @@ def test_storage_types_of_one_kind_are_brought_together(tmp_path: Path) -> None:
     assert found["t"].to_list() == [moment.replace(tzinfo=dt.UTC)] * 2
 
 
-def test_columns_that_differ_name_file_and_column(tmp_path: Path) -> None:
+def test_columns_that_differ_name_file_line_and_column(tmp_path: Path) -> None:
     csv(tmp_path, "x,y\n1,a\n", "1.csv")
     csv(tmp_path, "x\n1\n", "2.csv")
-    with pytest.raises(DataRefused, match=r"2\.csv has no column 'y', but .*1\.csv has"):
+    with pytest.raises(DataRefused, match=r"2\.csv, line 1: no column 'y', which .*1\.csv has; files of one"):
         extract("*.csv", tmp_path)
-    with pytest.raises(DataRefused, match=r"2\.csv has no column 'y', but .*1\.csv has"):
+    with pytest.raises(DataRefused, match=r"1\.csv, line 1: column 'y', which .*2\.csv has not"):
         extract(("2.csv", "1.csv"), tmp_path)
+    csv(tmp_path, "\nx,z\n1,2\n", "2.csv")
+    with pytest.raises(
+        DataRefused, match=r"2\.csv, line 2: no column 'y', which .*1\.csv has, but column 'z' instead"
+    ):
+        extract("*.csv", tmp_path)
 
 
 @pytest.mark.parametrize("source", ["*.csv", ("2.csv", "1.csv")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -26,6 +27,7 @@ from modelyard.data import load
 from modelyard.project import open_project
 from modelyard.records.dataset import DatasetVersion, Whole
 from modelyard.records.profile import Profile
+from modelyard.settings import read
 from modelyard.tables.split import SPLIT
 
 Command = Callable[..., tuple[int, str, str]]
@@ -304,14 +306,14 @@ def test_new_rows_are_held_to_the_schema_before(tmp_path: Path, modelyard: Comma
     taken(tmp_path)
     for change, says in (
         (pl.lit("old").alias("age"), r"b.csv, row 1: 'age' must be an integer"),
-        (pl.lit(1).alias("more"), "Column 'more' was not in the version before"),
+        (pl.lit(1).alias("more"), "b.csv, line 1: column 'more', which the version before has not"),
     ):
         visits(range(50, 60)).with_columns(change).write_csv(tmp_path / "in" / "b.csv")
         code, _, complaint = modelyard("-C", tmp_path, "ingest")
         assert (code, says in complaint) == (1, True), complaint
     visits(range(50, 60)).drop("age").write_csv(tmp_path / "in" / "b.csv")
     code, _, complaint = modelyard("-C", tmp_path, "ingest")
-    assert (code, "Column 'age' of the version before is not there any more" in complaint) == (1, True)
+    assert (code, "b.csv, line 1: no column 'age', which the version before has" in complaint) == (1, True)
     visits(range(50, 60)).with_columns(id=pl.lit(None, pl.String)).write_csv(tmp_path / "in" / "b.csv")
     code, _, complaint = modelyard("-C", tmp_path, "ingest")
     assert "b.csv, row 1: the key 'id' is null" in complaint
@@ -610,3 +612,111 @@ def test_a_transform_is_applied_to_what_is_new(tmp_path: Path) -> None:
     assert (done.version.rows, figures(done)) == (110, (10, 10, 0, 0, 0, 0))
     assert "years" in rows_of(tmp_path, done.version).columns
     assert not taken(tmp_path).new
+
+
+def joined(folder: Path, incremental: str, **more: str) -> None:
+    """Visits with the wards' beds, of two sources."""
+    lines = ['[project]\nname = "clinic"', "[data.visits]", 'target = "ill"', 'key = "id"']
+    lines += [f"incremental = {incremental}", "[data.visits.sources]"]
+    lines += ['visits = "in/*.csv"', 'wards = "wards.csv"', "[data.visits.transform]"]
+    lines += [f"{name} = {value}" for name, value in more.items()]
+    (folder / "modelyard.toml").write_text("\n".join(lines) + "\n")
+    (folder / "in").mkdir(exist_ok=True)
+
+
+JOIN = "'SELECT v.*, w.beds FROM visits v JOIN wards w ON v.age % 2 = w.ward ORDER BY v.id'"
+
+
+def test_of_several_sources_one_brings_new_rows(tmp_path: Path, modelyard: Command) -> None:
+    joined(tmp_path, '{ mode = "append", source = "visits" }', sql=JOIN)
+    (tmp_path / "wards.csv").write_text("ward,beds\n0,10\n1,20\n")
+    visits(range(100)).write_csv(tmp_path / "in" / "a.csv")
+    taken(tmp_path)
+    visits(range(100, 130)).write_csv(tmp_path / "in" / "b.csv")
+    done = taken(tmp_path)
+    assert (figures(done), done.version.rows, done.outdated) == ((30, 30, 0, 0, 0, 0), 130, ())
+    assert not taken(tmp_path).new
+    # What is joined to them may change: new rows are made with what it holds now, others stay, and that is said.
+    (tmp_path / "wards.csv").write_text("ward,beds\n0,11\n1,21\n")
+    code, out, _ = modelyard("-C", tmp_path, "ingest")
+    assert (code, "visits@2: nothing new" in out) == (0, True)
+    assert "wards changed: rows that were there before keep what they were made with" in out
+    visits(range(130, 140)).write_csv(tmp_path / "in" / "c.csv")
+    done = taken(tmp_path)
+    assert (figures(done), done.outdated) == ((10, 10, 0, 0, 0, 0), ("wards",))
+    found = rows_of(tmp_path, done.version)
+    assert found["beds"].value_counts(sort=True).to_dicts()[:2] == [
+        {"beds": 10, "count": 65}, {"beds": 20, "count": 65},
+    ]  # fmt: skip
+    assert set(found.tail(10)["beds"]) == {11, 21}
+    assert taken(tmp_path).outdated == ()
+    done = taken(tmp_path, full=True)
+    assert set(rows_of(tmp_path, done.version)["beds"]) == {11, 21}
+
+
+def test_rules_that_change_form_a_version_of_several_sources_anew(tmp_path: Path) -> None:
+    joined(tmp_path, '"upsert"', base='"visits"')
+    (tmp_path / "wards.csv").write_text("ward,beds\n0,10\n1,20\n")
+    visits(range(100)).write_csv(tmp_path / "in" / "a.csv")
+    taken(tmp_path)
+    (tmp_path / "data").mkdir(exist_ok=True)
+    schema = tmp_path / "data" / "visits.schema.toml"
+    schema.write_text("[columns.age]\nminimum = 0\n" + schema.read_text())
+    done = taken(tmp_path)
+    assert (done.new, done.version.number, done.version.rows) == (True, 2, 100)
+    visits(range(5), age=3).write_csv(tmp_path / "in" / "b.csv")
+    assert figures(taken(tmp_path)) == (5, 0, 5, 0, 0, 0)
+    assert not taken(tmp_path).new
+
+
+def test_several_sources_of_which_none_is_said_to_grow(tmp_path: Path, modelyard: Command) -> None:
+    for incremental, says in (
+        (
+            '"append"',
+            "does not say which of 'sources' brings new rows: name it, as in { mode = 'append', source = 'visits' }",
+        ),
+        ('{ mode = "append", source = "visit" }', "'incremental' names 'visit', which is none of 'sources'"),
+        ('{ mode = "full", source = "visits" }', "'full' reads all sources anew"),
+    ):
+        joined(tmp_path, incremental, sql=JOIN)
+        code, _, complaint = modelyard("-C", tmp_path, "ingest")
+        assert (code, says in complaint) == (2, True), complaint
+
+
+def test_a_watermark_is_told_through_a_transform_to_what_names_it(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "clinic.db")
+    database.execute("CREATE TABLE visits (id TEXT, age INTEGER, at INTEGER, ill TEXT)")
+
+    def add(numbers: range) -> None:
+        rows = [(f"p{n}", 20 + n % 50, n, "yes" if n % 3 else "no") for n in numbers]
+        database.executemany("INSERT INTO visits VALUES (?, ?, ?, ?)", rows)
+        database.commit()
+
+    add(range(100))
+    grows = '{ mode = "watermark", on = "moment", since = 0 }'
+    for where, count in (("", 120), (" WHERE at >= :watermark", 21)):
+        shutil.rmtree(tmp_path / ".modelyard", ignore_errors=True)
+        database.execute("DELETE FROM visits WHERE at >= 100")
+        database.commit()
+        query = f"SELECT * FROM visits{where}"
+        project(
+            tmp_path,
+            grows,
+            source=f'{{ url = "sqlite:///clinic.db", query = "{query}" }}',
+            transform="{ rename = { at = 'moment' }, where = 'age >= 0' }",
+        )
+        assert taken(tmp_path).version.rows == 100
+        add(range(100, 120))
+        done = taken(tmp_path)
+        assert (done.version.rows, figures(done)[:2]) == (120, (count, 20))
+        assert not taken(tmp_path).new
+    database.close()
+
+
+def test_settings_on_the_page_are_settings(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "incremental.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        (tmp_path / "modelyard.toml").write_text(f'[project]\nname = "p"\n\n{block}')
+        assert read(tmp_path, {}).data["visits"].growth.mode != "full"

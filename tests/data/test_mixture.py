@@ -91,3 +91,36 @@ def test_an_infinity_that_is_written_as_one_is_a_float(tmp_path: Path) -> None:
     column: Column = found.schema.column("age")
     assert column.kind == "float"
     assert mixed(found) == []
+
+
+def test_a_bad_value_brings_no_nonsense_about_groups_and_names(tmp_path: Path) -> None:
+    """Numbers that are texts because of one of them repeat like codes of people, and differ like names."""
+    values = [
+        f"{n},{20 + n * 7 % 90},{n / 7},{n / 9},2026-01-{1 + n % 28:02},{'yes' if n % 3 else 'no'}"
+        for n in range(400)
+    ]
+    lines = ["id,age,weight,height,seen,ill", *values]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    settings = DataSettings(source="a.csv", target="ill", key="id", split=SplitSettings(test=0.3))
+    clean = prepare(settings, tmp_path, previous=None)
+    assert {f.kind for f in clean.findings} == {"same_columns"}
+    lines[7] = "6,old,heavy,tall,soon,yes"
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    found = prepare(settings, tmp_path, previous=None)
+    assert [f.kind for f in found.findings] == ["mixed"] * 4 + ["same_columns"]
+    assert {f.columns for f in found.findings if f.kind == "same_columns"} == {("weight", "height")}
+    # Nor in the versions after, which take the texts for granted.
+    again = prepare(settings, tmp_path, previous=found.schema)
+    assert [f.kind for f in again.findings] == ["same_columns"]
+
+
+def test_codes_of_digits_and_columns_that_are_named_so_are_still_watched(tmp_path: Path) -> None:
+    lines = [
+        "id,patient_id,card,x,ill",
+        *(f"{n},{n // 4},{n // 4:05},{n * 37 % 101},{'yes' if n % 3 else 'no'}" for n in range(400)),
+    ]
+    lines[9] = "8,none,00002,5,no"
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    settings = DataSettings(source="a.csv", target="ill", key="id", split=SplitSettings(test=0.3))
+    found = prepare(settings, tmp_path, previous=None)
+    assert {f.columns for f in found.findings if f.kind == "group_leak"} == {("patient_id",), ("card",)}

@@ -152,22 +152,38 @@ def test_declared_rules_are_kept_and_refuse(tmp_path: Path) -> None:
 def test_columns_that_vanish_appear_or_change(tmp_path: Path) -> None:
     first = prepared(tmp_path, people()).schema
     given = {"previous": first}
-    assert "Column 'weight' of the version before is not there any more" in refusal(
+    assert "a.csv, line 1: no column 'weight', which the version before has; mend" in refusal(
         tmp_path, people().drop("weight"), **given
     )
-    assert "Column 'height' was not in the version before" in refusal(
-        tmp_path, people().with_columns(height=pl.lit(1)), **given
+    assert (
+        "a.csv, line 1: column 'height', which the version before has not; leave it out by 'drop'"
+        in refusal(tmp_path, people().with_columns(height=pl.lit(1)), **given)
     )
-    assert "Column 'weight' vanished and 'mass' appeared" in refusal(
-        tmp_path, people().rename({"weight": "mass"}), **given
+    message = refusal(tmp_path, people().rename({"weight": "mass"}), **given)
+    assert (
+        "a.csv, line 1: no column 'weight', which the version before has, but column 'mass' instead"
+        in message
     )
+    assert "no column 'ill', the target, which the version before has" in refusal(
+        tmp_path, people().drop("ill"), **given
+    )
+    message = refusal(tmp_path, people().select("id", "ill"), **given)
+    assert (
+        "no columns 'age', 'weight', 'ward', which the version before has, so that no feature is left"
+        in message
+    )
+    below = "\n\n" + people().drop("age", "ward").write_csv()
+    assert "a.csv, line 3: no columns 'age', 'ward', which" in refusal(tmp_path, below, **given)
     texts = people().with_columns(
         age=pl.when(pl.col("id") == "p5").then(pl.lit("old")).otherwise(pl.col("age").cast(pl.String))
     )
     assert "a.csv, row 6: 'age' must be an integer, not the text 'old'." in refusal(tmp_path, texts, **given)
     people().with_columns(age=pl.lit("old")).write_parquet(tmp_path / "b.parquet")
     settings = DataSettings(source="b.parquet", target="ill", key="id")
-    with pytest.raises(DataRefused, match="Column 'age' is string now and was integer"):
+    with pytest.raises(DataRefused, match=r"b\.parquet: column 'age' is string now and was integer"):
+        prepare(settings, tmp_path, previous=first)
+    people().drop("age").write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataRefused, match=r"b\.parquet: no column 'age', which the version before has"):
         prepare(settings, tmp_path, previous=first)
 
 
@@ -187,7 +203,11 @@ def test_a_target_or_key_that_is_not_there(tmp_path: Path) -> None:
     )
     assert "for the key; did you mean 'age'?" in refusal(tmp_path, people(), key=("id", "agee"))
     assert "both target and key" in refusal(tmp_path, people(), key="ill")
-    assert "no column beside target and key" in refusal(tmp_path, people().select("id", "ill"))
+    message = refusal(tmp_path, people().select("id", "ill"))
+    assert (
+        "a.csv, line 1: no column beside the target 'ill' and the key 'id', so nothing to learn from"
+        in message
+    )
 
 
 @pytest.mark.parametrize("value", ["yes", True, 1, 1.5])
@@ -238,6 +258,15 @@ def test_too_few_rows_for_two_sides(tmp_path: Path) -> None:
     assert "No row of 2 falls into the" in refusal(
         tmp_path, people(4).filter(pl.col("id").is_in(["p0", "p1"]))
     )
+    message = refusal(tmp_path, people(2), key=(), test=0.01)
+    assert "No row of 2 falls into the test split: without a 'key' they are dealt by their content" in message
+    equal = pl.concat([people(1), people(1).with_columns(ill=pl.lit("yes"))] * 100)
+    message = refusal(tmp_path, equal, key=(), target="ill")
+    assert "rows that are equal in all features stand together (1 of them differ); set 'key'" in message
+    message = refusal(tmp_path, people(), time="age", after=900)
+    assert "rows from 900 on in 'age' are held back" in message
+    assert "rows that hold 'test' in 'ward' are held back" in refusal(tmp_path, people(), column="ward")
+    assert "rows of one ward stand together" in refusal(tmp_path, people(), group="ward", test=0.01)
     message = refusal(tmp_path, people(40).with_columns(ill=pl.Series(["rare"] + ["no"] * 39)), stratify=True)
     assert "Class 'rare' of 'ill' has no row in the" in message
 

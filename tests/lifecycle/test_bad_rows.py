@@ -78,11 +78,11 @@ ROWS: dict[str, tuple[Callable[[Lines], Lines], tuple[str, ...]]] = {
     "a key that is not a number": (changed(7, "NaN,26,50.5,a,yes"), ("a.csv, row 7: the key 'id' is null",)),
     "a key twice": (changed(7, "5,26,50.5,a,yes"), ("a.csv, row 6: the key 'id' is not unique: 5",)),
     "a row without an outcome": (changed(7, "6,26,50.5,a,"), ("a.csv, row 7: the target 'ill' is null",)),
-    "another header": (changed(0, "id,Age,weight,ward,ill"), ("'age' vanished", "'Age' appeared")),
+    "another header": (changed(0, "id,Age,weight,ward,ill"), ("a.csv, line 1: no column 'age', which the version before has", "but column 'Age' instead")),
     "a column twice": (changed(0, "id,age,age,ward,ill"), ("a.csv: the header names column 'age' twice",)),
     "a column without a name": (changed(0, "id,,weight,ward,ill"), ("a.csv: column 2 has no name",)),
-    "a column less": (dropped(2), ("'weight'", "not there any more")),
-    "a column more": (lambda g: [g[0] + ",new", *(x + ",1" for x in g[1:])], ("'new' was not in the version",)),
+    "a column less": (dropped(2), ("a.csv, line 1: no column 'weight', which",)),
+    "a column more": (lambda g: [g[0] + ",new", *(x + ",1" for x in g[1:])], ("a.csv, line 1: column 'new', which the version before has not",)),
     "no rows": (lambda g: g[:1], ("a.csv: columns but no rows",)),
 }  # fmt: skip
 
@@ -99,14 +99,17 @@ def test_a_later_file_is_named_with_its_own_row(modelyard: Command, clinic: Path
     write(clinic / "data" / "b.csv", [more[0], *changed(4, "x,26,50.5,a,yes")(more[91:])])
     refused(modelyard, clinic, "b.csv, row 5: 'id' must be an integer, not the text 'x'")
     write(clinic / "data" / "b.csv", dropped(1)([more[0], *more[91:]]))
-    refused(modelyard, clinic, "b.csv", "has no column 'age', but", "a.csv has")
+    refused(modelyard, clinic, "b.csv, line 1: no column 'age', which", "a.csv has")
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("\n".join(changed(7, "6,26,50.5,ä,yes")(lines())).encode("latin-1"), "a.csv, line 8: not UTF-8"),
-        ("\n".join(lines()).encode("utf-16"), "a.csv, line 1: not UTF-8"),
+        (
+            "\n".join(changed(7, "6,26,50.5,ä,yes")(lines())).encode("latin-1"),
+            "a.csv, row 7, column 'ward': not UTF-8 (byte 0xE4, 'ä' in cp1252)",
+        ),
+        ("\n".join(lines()).encode("utf-16"), "a.csv is not UTF-8 but utf-16; set the source's encoding"),
         (b"", "a.csv is empty"),
     ],
     ids=["latin", "utf-16", "empty"],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -72,3 +74,21 @@ def test_deltalake_polars_and_duckdb_see_the_rows_of_a_version(
     assert (by_pandas["seen"].dt.as_unit("us").astype("int64").tolist()) == ours[
         "seen"
     ].to_physical().to_list()
+
+
+def test_the_page_s_examples_read_the_rows(
+    modelyard: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reading.md").read_text()
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL) if "spark." not in b]
+    assert len(blocks) == 3
+    listed = json.loads(modelyard("-C", project, "data", "rows", "--json")[1])
+    first = next(v for v in listed if v["number"] == 1)
+    assert first["table_version"] == 0
+    monkeypatch.chdir(project)
+    given: dict[str, Any] = {}
+    for block, name in zip(blocks, ("train", "patients", "shares"), strict=True):
+        exec(block.replace("tables/patients", "tables/rows"), given)
+        assert given[name] is not None
+    assert given["train"].height == first["rows"] - first["test_rows"]
+    assert dict(given["shares"]) == {"test": first["test_rows"], "train": first["rows"] - first["test_rows"]}

@@ -73,6 +73,10 @@ def test_environments_keep_their_order(tmp_path: Path) -> None:
         ('[models.other]\ncode = "x"\ndata = "clinic"\n', "there is no [data.clinic]; known: patients"),
         ('[data.screening]\nsource = "x.csv"\n', "'screening' names a dataset and a model"),
         ("[monitor.other]\n", "there is no [models.other]"),
+        (
+            '[data.other]\nsource = "a.csv"\nrefuse = ["moved", "constants"]\n',
+            "'data.other.refuse.1': invalid enum value 'constants'; known here: target_leak, duplicates,",
+        ),
         ("[Upper]\n", "unknown setting 'Upper'"),
         ("[yard\n", "is not TOML"),
     ],

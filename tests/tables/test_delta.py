@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
+from deltalake.transaction import AddAction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -182,12 +184,48 @@ def test_a_killed_writer_leaves_an_orphan_that_the_rerun_adopts(tmp_path: Path) 
     assert DeltaTable(path).version() == 0
 
 
-def test_several_processes_write_one_table(tmp_path: Path) -> None:
-    path = tmp_path / "t"
-    writers = [python(f"for n in range(3): put(path, numbers({10 * start} + n))", path) for start in range(3)]
+def together(path: Path, me: int, count: int) -> None:
+    """Wait until so many processes are here."""
+    (path.parent / f"{path.name}-{me}").touch()
+    end = time.monotonic() + 60
+    while len(list(path.parent.glob(f"{path.name}-*"))) < count:
+        assert time.monotonic() < end
+
+
+WRITER = """
+for table in range(6):
+    together(path / str(table), {me}, 3)
+    for n in range({me}, 90, 30):
+        version = put(path / str(table), numbers(n))
+        assert read(path / str(table), version, NUMBERS).equals(numbers(n)), (table, version, n)
+"""
+
+
+def test_several_processes_make_and_write_one_table(tmp_path: Path) -> None:
+    writers = [python(WRITER.format(me=me), tmp_path) for me in range(3)]
     assert [writer.wait(120) for writer in writers] == [0, 0, 0]
-    found = {read(path, v, NUMBERS)["n"][0] for v in range(DeltaTable(path).version() + 1)}
-    assert found == {0, 1, 2, 10, 11, 12, 20, 21, 22}
+    for path in (tmp_path / str(table) for table in range(6)):
+        versions = range(DeltaTable(path).version() + 1)
+        assert [len(names(path, version)) for version in versions] == [1] * 9
+        assert {read(path, v, NUMBERS)["n"][0] for v in versions} == {0, 1, 2, 30, 31, 32, 60, 61, 62}
+
+
+def test_a_version_that_another_writer_s_files_are_in_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """What the library makes of a table that two create at once, on machines that share no lock."""
+    path = tmp_path / "t"
+    put(path, numbers(0))
+    for part in in_parts(tmp_path / "drafts", [numbers(5)]):
+        add = AddAction(f"{'d' * 16}-{part.sha256}.parquet", part.path.stat().st_size, {}, 0, True, "{}")
+        shutil.copy(part.path, path / add.path)
+        DeltaTable(path).create_write_transaction(
+            [add],
+            "append",
+            DeltaTable(path).schema(),
+            commit_properties=CommitProperties(custom_metadata={DIGEST: "d" * 64}),
+        )
+    assert len(names(path, 1)) == 2
+    found = write(path, numbers(5), NUMBERS, digest="d" * 64)
+    assert read(path, found, NUMBERS).equals(numbers(5))
 
 
 def test_order_is_kept_over_many_row_groups(tmp_path: Path) -> None:

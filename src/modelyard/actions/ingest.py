@@ -30,6 +30,9 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     """The schema file, relative to the project, when it was begun or written anew."""
     intake: Intake | None = None
     """What an incremental ingest read and made of it."""
+    outdated: tuple[str, ...] = ()
+    """Sources that changed since the version before and bring no rows of their own: the rows that it holds keep
+    what they were made with."""
 
 
 class _Overtaken(Exception):
@@ -77,10 +80,11 @@ class _Looked:
     novelty: Novelty | None = None
     anew: bool = False
     """The latest version was made by other rules."""
+    outdated: tuple[str, ...] = ()
 
 
 def _look(project: Project, dataset: str, *, full: bool) -> _Looked:
-    from modelyard.data import agrees, declared, differs, idle, novelty, origins, schema_file
+    from modelyard.data import agrees, declared, differs, idle, novelty, origins, outdated, schema_file
 
     settings = project.data(dataset)
     declaration = schema_file.read(schema_path(project, dataset))
@@ -111,7 +115,8 @@ def _look(project: Project, dataset: str, *, full: bool) -> _Looked:
             settings, project.root, latest.sources, idle(_note(project, dataset), latest, settings)
         )
         same = not found.source
-    return _Looked(declaration, latest, same and ruled, found, anew=not ruled)
+    changed = outdated(settings, project.root, latest.sources) if found else ()
+    return _Looked(declaration, latest, same and ruled, found, anew=not ruled, outdated=changed)
 
 
 def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Ingested:
@@ -123,16 +128,17 @@ def _ingest(project: Project, dataset: str, operation: str, full: bool) -> Inges
     if latest is None:
         return _take(_Taking(project, dataset, settings, declaration, None), operation)
     if looked.same:
-        return _unchanged(project, declaration, latest)
+        done = _unchanged(project, declaration, latest)
+        return msgspec.structs.replace(done, outdated=looked.outdated)
     taking = _Taking(project, dataset, settings, declaration, latest, looked.novelty, anew=looked.anew)
     try:
-        return _take(taking, operation)
+        done = _take(taking, operation)
     except NothingNew as nothing:
         if looked.novelty:
             remember(_note(project, dataset), latest, settings, looked.novelty.files)
-        return msgspec.structs.replace(
-            _unchanged(project, declaration, latest), intake=taking.counted(nothing.intake)
-        )
+        done = _unchanged(project, declaration, latest)
+        done = msgspec.structs.replace(done, intake=taking.counted(nothing.intake))
+    return msgspec.structs.replace(done, outdated=looked.outdated)
 
 
 def schema_path(project: Project, dataset: str) -> Path:
@@ -212,7 +218,7 @@ class _Taking:
 
         settings = self.settings
         if self.novelty:
-            settings = msgspec.structs.replace(settings, source=self.novelty.source)
+            settings = settings.taking(self.novelty.source)
         return prepare(
             settings,
             self.project.root,
@@ -267,11 +273,13 @@ class _Taking:
 def _take(taking: _Taking, operation: str) -> Ingested:
     from modelyard.data import store, whole
     from modelyard.data.declaration import binding
+    from modelyard.data.definition import MARK
 
     project, dataset, latest = taking.project, taking.dataset, taking.latest
     project.tell(f"reading {dataset}")
     prepared = taking.prepare()
-    intake = taking.counted(prepared.intake, files=len(prepared.sources))
+    files = sum(not one.mark.startswith(f"{MARK} ") for one in prepared.sources)
+    intake = taking.counted(prepared.intake, files=files)
     declared = taking.declaration.digest
     same = latest is not None and (
         latest.digest,

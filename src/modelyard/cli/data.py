@@ -157,7 +157,7 @@ def _tell(report: DataReport) -> None:
     for pair in report.pairs[:5]:
         say(f"together: {pair.a} and {pair.b}, {pair.value:+.2f}")
     for mark, count in sorted(report.marks.items()):
-        say(f"marked: {count:,} rows, {mark}")
+        say(f"marked: {count:,} row{'s' if count > 1 else ''}, {mark}")
     for finding in report.findings:
         say(f"found: {finding}")
     if report.looked and report.looked < report.rows:

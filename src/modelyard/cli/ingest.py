@@ -53,8 +53,13 @@ def _tell(result: Ingested) -> None:
     say(f"{version.ref}: {held_back}" if result.new else f"{version.ref}: nothing new ({held_back})")
     if result.intake:
         say(f"  {_told(result.intake)}")
+    for name in result.outdated:
+        say(
+            f"  {name} changed: rows that were there before keep what they were made with, until "
+            f"'modelyard ingest {version.dataset} --full'"
+        )
     for mark, count in sorted(version.marks.items()) if result.new else ():
-        say(f"  marked: {count} rows, {mark}")
+        say(f"  marked: {_many(count, 'row')}, {mark}")
     for finding in version.findings if result.new else ():
         say(f"  found: {finding.sentence}")
     if result.schema_file:

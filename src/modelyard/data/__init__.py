@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from modelyard.data.definition import differs
 from modelyard.data.fingerprint import fingerprint
 from modelyard.data.idle import idle, remember
-from modelyard.data.novelty import NothingNew, Novelty, novelty, refuse_again, together
+from modelyard.data.novelty import NothingNew, Novelty, novelty, outdated, refuse_again, together
 from modelyard.data.origins import origins
 from modelyard.data.splitting import agrees, declared
 
@@ -44,6 +44,7 @@ __all__ = [
     "load",
     "novelty",
     "origins",
+    "outdated",
     "parts",
     "prepare",
     "refuse_again",

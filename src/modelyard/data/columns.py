@@ -38,7 +38,7 @@ def constants(sample: pl.DataFrame, schema: Schema, seen: Mapping[str, Seen]) ->
             what = f"is {str(sample[name][0])[:50]} in every row"
         else:
             continue
-        sentence = f"Column '{name}' {what}, so that nothing can be learnt from it; drop it from the source."
+        sentence = f"Column '{name}' {what}, so that nothing can be learnt from it; leave it out by 'drop' in 'transform'."
         found.append(DataFinding(kind="constant", columns=(name,), figure=1.0, sentence=sentence))
     return found
 
@@ -78,7 +78,7 @@ def target_leaks(train: pl.DataFrame, schema: Schema) -> list[DataFinding]:
         if figure >= limit:
             sentence = (
                 f"Column '{column.name}' alone tells '{schema.target}' {how}: it may have been written "
-                "after the outcome or from it; if so, drop it from the source, "
+                "after the outcome or from it; if so, leave it out by 'drop' in 'transform', "
                 "for it will not be there when the model is asked."
             )
             found.append(
@@ -106,7 +106,7 @@ def identifiers(
             )
             sentence = (
                 f"Column '{column.name}' has another value in nearly every row ({percent(share)} distinct), "
-                f"like {what}: a model can only learn it by heart; make it the 'key', or drop it from the source."
+                f"like {what}: a model can only learn it by heart; make it the 'key', or leave it out by 'drop' in 'transform'."
             )
             found.append(
                 DataFinding(kind="identifier", columns=(column.name,), figure=share, sentence=sentence)
@@ -126,7 +126,7 @@ def same_columns(sample: pl.DataFrame, schema: Schema, *, aside: Sequence[str]) 
         listed = ", ".join(f"'{n}'" for n in names[:8]) + (" and others" if len(names) > 8 else "")
         sentence = (
             f"Columns {listed} say the same (correlation {least:.4f} or more): one of them is enough; "
-            "drop the others from the source."
+            "leave the others out by 'drop' in 'transform'."
         )
         found.append(DataFinding(kind="same_columns", columns=names, figure=least, sentence=sentence))
     return found

@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv as arrow_csv
 
+from modelyard.data.encoding import not_utf8
 from modelyard.errors import DataRefused
 
 BLOCK = 2**24
@@ -51,7 +52,7 @@ def header(path: Path) -> list[str]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             names = next((row for row in csv.reader(stream) if row), None)
     except UnicodeDecodeError:
-        raise _not_utf8(path) from None
+        raise not_utf8(path) from None
     except csv.Error as error:
         raise DataRefused(f"{path}: the header cannot be read: {error}.") from None
     if names is None:
@@ -68,6 +69,12 @@ def header(path: Path) -> list[str]:
         shown = "a tab" if mark == "\t" else f"'{mark}'"
         raise DataRefused(f"{path} seems to be separated by {shown}; write it with commas.")
     return names
+
+
+def header_line(path: Path) -> int:
+    """The line that the header stands on; blank ones before it do not count."""
+    with path.open("rb") as stream:
+        return next((n for n, line in enumerate(stream, start=1) if line.strip(b"\r\n")), 1)
 
 
 def has_header(path: Path, names: list[str]) -> bool:
@@ -135,7 +142,7 @@ def parse(
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return pa.table({name: pa.array([], kind) for name, kind in types.items()})
-        if "conversion error to" in str(error):
+        if "conversion error to" in str(error) and "UTF8" not in str(error):
             raise
         raise _reason(path, names, error) from None
     except KeyError:  # Arrow reads other names there
@@ -316,7 +323,7 @@ def _refuse_open_quote(path: Path) -> None:
             for fields in csv.reader(lines, strict=True):
                 row += bool(fields)
     except UnicodeDecodeError:
-        raise _not_utf8(path) from None
+        raise not_utf8(path) from None
     except csv.Error:
         # ``row`` counts the whole records before, of which the first is the header.
         raise DataRefused(f"{path}, row {row}: a quote is not closed; is the file cut off?") from None
@@ -353,23 +360,9 @@ def _reason(path: Path, names: list[str], error: Exception) -> DataRefused:
             f"{row.expected_columns}; mend the row."
         )
     if "UTF8" in str(error):
-        return _not_utf8(path)
+        return not_utf8(path)
     return DataRefused(f"{path} cannot be read as CSV: {str(error).splitlines()[0][:200]}.")
 
 
 def _odd_header(path: Path) -> DataRefused:
     return DataRefused(f"{path}: the header cannot be read; write the names without line breaks or quotes.")
-
-
-def _not_utf8(path: Path) -> DataRefused:
-    with path.open("rb") as stream:
-        line = next((n for n, content in enumerate(stream, start=1) if not _is_utf8(content)), 1)
-    return DataRefused(f"{path}, line {line}: not UTF-8; save the file in that encoding.")
-
-
-def _is_utf8(content: bytes) -> bool:
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

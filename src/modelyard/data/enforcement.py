@@ -148,9 +148,9 @@ class Enforced:
             kept = (
                 f" (Kept in {self._keep_repeats(frame, schema, place)}.)" if where and self.quarantine else ""
             )
-            raise DataRefused(
-                f"{where}{expect.words(refusing)}; mend the source or what {self.path} declares.{kept}"
-            )
+            told = expect.words(refusing)
+            told = told if where else told[:1].upper() + told[1:]
+            raise DataRefused(f"{where}{told}; mend the source or what {self.path} declares.{kept}")
         return {one.mark: max(one.rows, 1) for one in unmet}, newest
 
     def stale(self, newest: dt.datetime | None) -> tuple[expect.Unmet, ...]:

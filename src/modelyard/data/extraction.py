@@ -25,6 +25,7 @@ from modelyard.data import csv, texts
 from modelyard.data.bundle import type_together
 from modelyard.data.cores import in_order
 from modelyard.data.csv import Block
+from modelyard.data.headings import heading, unlike
 from modelyard.data.place import Place
 from modelyard.data.sources.listing import Setting
 from modelyard.data.staging import Staged, stage
@@ -321,15 +322,8 @@ def _of_origin(staged: Staged, error: DataRefused) -> DataRefused:
 
 
 def _same_columns(first: _File, other: _File) -> None:
-    if first.names == other.names:
-        return
-    for one, two in ((first, other), (other, first)):
-        for name in one.names:
-            if name not in two.names:
-                raise DataRefused(
-                    f"{two.staged.origin} has no column '{name}', but {one.staged.origin} has; "
-                    "files of one dataset have the same columns."
-                )
+    if first.names != other.names and (told := unlike(other.names, first.names, first.staged.origin)):
+        raise DataRefused(f"{heading(other.staged)}: {told}; files of one dataset have the same columns.")
 
 
 def _first_kinds(head: _File, hints: Mapping[str, Column]) -> Kinds:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from modelyard.data import columns as judged
+from modelyard.data import texts
 from modelyard.records.dataset import DataFinding, FindingAtIngest, Split
-from modelyard.records.schema import Column, Schema
+from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import Seen
 from modelyard.tables.rowhash import Words, mix
 from modelyard.tables.sample import shortened
@@ -73,14 +76,24 @@ class Glance:
 class Watch:
     """Looks for findings in a table of ``rows`` rows that comes in batches, each with its split.
 
-    ``head`` are rows that tell which columns look like identifiers. ``glance`` may be called from several
+    ``head`` are rows that tell which columns look like identifiers. ``nearly`` are columns of texts of which nearly
+    all are of another kind, as which they are judged: numbers look like codes of people as texts. ``glance`` may be called from several
     threads; ``findings`` wants what it gave for all batches in the order of the rows.
     """
 
-    def __init__(self, head: pl.DataFrame, *, schema: Schema, split: Split, rows: int) -> None:
+    def __init__(
+        self,
+        head: pl.DataFrame,
+        *,
+        schema: Schema,
+        split: Split,
+        rows: int,
+        nearly: Mapping[str, Kind] = MappingProxyType({}),
+    ) -> None:
         self._schema, self._split, self._rows = schema, split, rows
         self._features = [c.name for c in schema.features]
-        self._watched = _watched(head, schema, split)
+        self._nearly = {n: kind for n, kind in nearly.items() if n in self._features and not _is_id(n)}
+        self._watched = _watched(head, _as(schema, self._nearly), split)
         share = min(1.0, ROWS / max(rows, 1))
         self._whole = share == 1
         self._bound = bound(rows)
@@ -119,10 +132,11 @@ class Watch:
         """``contents`` are of the numbers of the rows' features, below ``bound`` of so many rows or fewer;
         ``seen`` says of each column what all rows hold; ``moved`` are rows that were test rows of the
         version before and are training rows now."""
-        schema, split, rows = self._schema, self._split, self._rows
+        schema, split, rows = _as(self._schema, self._nearly), self._split, self._rows
         if not rows:
             return ()
         sample = pl.concat([glance.sample for glance in glances])
+        sample = sample.with_columns(texts.read_some(sample[n], kind) for n, kind in self._nearly.items())
         identifiers = judged.identifiers(sample, schema, seen, rows=rows, named=_is_id)
         groups = {n: Sides.of([glance.groups[n] for glance in glances]) for n in self._watched}
         found = [
@@ -167,6 +181,15 @@ def _is_id(name: str) -> bool:
     return bool(_ID_NAME.search(name) or _ID_NAME.search(name.lower()) or _ID_NAME_LOWER.search(name.lower()))
 
 
+def _as(schema: Schema, kinds: Mapping[str, Kind]) -> Schema:
+    """The schema with these kinds."""
+    columns = (
+        msgspec.structs.replace(c, kind=kinds[c.name], categories=None) if c.name in kinds else c
+        for c in schema.columns
+    )
+    return msgspec.structs.replace(schema, columns=tuple(columns))
+
+
 def _watched(batch: pl.DataFrame, schema: Schema, split: Split) -> list[str]:
     """Columns that may name people or things of several rows."""
 
@@ -175,8 +198,8 @@ def _watched(batch: pl.DataFrame, schema: Schema, split: Split) -> list[str]:
             return False
         if _is_id(column.name):
             return True
-        texts = batch[column.name].head(1000).drop_nulls() if column.kind == "string" else pl.Series([])
-        return len(texts) > 0 and int(texts.str.contains(_CODE).sum()) >= 0.9 * len(texts)
+        values = batch[column.name].head(1000).drop_nulls() if column.kind == "string" else pl.Series([])
+        return len(values) > 0 and int(values.str.contains(_CODE).sum()) >= 0.9 * len(values)
 
     parts = [c for c in schema.columns if c.name in schema.key] if len(schema.key) > 1 else []
     return [c.name for c in (*parts, *schema.features) if (c in parts and _plain(c)) or suspect(c)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
 
 import polars as pl
 
@@ -25,13 +26,18 @@ _LOOKED_AT = 10_000
 """Values that tell whether a column is worth reading whole."""
 
 
+class Mixed(NamedTuple):
+    kind: Kind
+    """What nearly all values of the column are."""
+    finding: DataFinding
+
+
 def mixed(
     parts: Sequence[Part], schema: Schema, place: Callable[[int], str], *, settled: Collection[str] = ()
-) -> Iterator[DataFinding]:
+) -> Iterator[Mixed]:
     """Columns that are texts because of a few values, named with the first of them.
 
-    ``place`` says where a row, counted from 1, came from; ``settled`` are columns of which a person or a
-    version before said that they are texts.
+    ``place`` says where a row, counted from 1, came from; ``settled`` are columns that are not looked at.
     """
     for column in schema.columns:
         if column.kind != "string" or column.name in settled:
@@ -39,7 +45,7 @@ def mixed(
         head = pl.read_parquet(parts[0].path, columns=[column.name], n_rows=_LOOKED_AT, glob=False)
         kind = _nearly(head[column.name])
         if kind is not None and (found := _counted(parts, column, kind, place)) is not None:
-            yield found
+            yield Mixed(kind, found)
 
 
 def widened(columns: Sequence[str]) -> Iterator[DataFinding]:

@@ -5,23 +5,27 @@ from __future__ import annotations
 import difflib
 
 from modelyard.data.extraction import Kinds
+from modelyard.data.headings import unlike
 from modelyard.errors import DataRefused, SettingsError
 from modelyard.records.schema import Schema
 from modelyard.tables.infer import is_blank
 from modelyard.tables.split import FOLD, SPLIT
 
 
-def check_names(names: list[str], target: str | None, key: tuple[str, ...]) -> None:
+def check_names(names: list[str], target: str | None, key: tuple[str, ...], where: str) -> None:
+    """``where`` the columns are named. Raises ``SettingsError`` for roles that no column has, ``DataRefused`` for
+    names that no table holds."""
     for ours in (SPLIT, FOLD):
         if ours in names:
-            raise DataRefused(f"Column '{ours}' is a name of our own; rename it in the source.")
+            raise DataRefused(f"{where}: column '{ours}' is a name of our own; rename it in the source.")
     lower: dict[str, str] = {}
     for name in names:
         if not name.strip():
-            raise DataRefused("A column has an empty name; name it in the source.")
+            raise DataRefused(f"{where}: a column has an empty name; name it in the source.")
         if (other := lower.setdefault(name.lower(), name)) != name:
             raise DataRefused(
-                f"Columns '{other}' and '{name}' differ in case only, which a Delta table cannot hold; rename one."
+                f"{where}: columns '{other}' and '{name}' differ in case only, which a Delta table cannot hold; "
+                "rename one."
             )
     for role, name in (*(("target", t) for t in [target] if t), *(("key", k) for k in key)):
         if name not in names:
@@ -31,7 +35,14 @@ def check_names(names: list[str], target: str | None, key: tuple[str, ...]) -> N
     if target in key:
         raise SettingsError(f"Column '{target}' is both target and key; take another key.")
     if not set(names) - {target, *key}:
-        raise DataRefused("There is no column beside target and key; add features.")
+        raise DataRefused(
+            f"{where}: no column beside {_roles(target, key)}, so nothing to learn from; add features."
+        )
+
+
+def _roles(target: str | None, key: tuple[str, ...]) -> str:
+    keys = f"the key '{', '.join(key)}'" if key else ""
+    return " and ".join(part for part in (f"the target '{target}'" if target else "", keys) if part)
 
 
 def _listed(names: list[str], near: list[str]) -> str:
@@ -40,25 +51,29 @@ def _listed(names: list[str], near: list[str]) -> str:
     return f"(The columns are {listed}.)" if near else listed + "."
 
 
-def check_columns(names: list[str], previous: Schema) -> None:
+def check_columns(names: list[str], previous: Schema, where: str) -> None:
+    """``where`` the columns are named. Raises ``DataRefused`` when they are not those of the version before."""
     known = [c.name for c in previous.columns]
-    gone = [n for n in known if n not in names]
-    new = [n for n in names if n not in known]
-    advice = "mend the source, or begin a dataset of another name in modelyard.toml."
-    if gone and new:
-        raise DataRefused(f"Column '{gone[0]}' vanished and '{new[0]}' appeared; {advice}")
-    if gone:
-        raise DataRefused(f"Column '{gone[0]}' of the version before is not there any more; {advice}")
-    if new:
-        raise DataRefused(f"Column '{new[0]}' was not in the version before; {advice}")
+    roles = dict.fromkeys(previous.key, "key") | ({previous.target: "target"} if previous.target else {})
+    if (told := unlike(names, known, "the version before", roles)) is None:
+        return
+    features = {c.name for c in previous.features}
+    if not features & {*names} and features:
+        told += ", so that no feature is left"
+    if {*known} < {*names}:
+        told += "; leave it out by 'drop' in 'transform'"
+    raise DataRefused(
+        f"{where}: {told}; mend the source, or begin a dataset of another name in modelyard.toml."
+    )
 
 
-def check_kinds(kinds: Kinds, previous: Schema) -> None:
+def check_kinds(kinds: Kinds, previous: Schema, where: str) -> None:
+    """As ``check_columns``, of the columns' kinds; ``where`` is the first file."""
     for name, now in kinds.items():
         then = previous.column(name)
         if now is None or now == then.kind or is_blank(then) or {now, then.kind} == {"integer", "float"}:
             continue
         raise DataRefused(
-            f"Column '{name}' is {now} now and was {then.kind} in the version before; "
+            f"{where}: column '{name}' is {now} now and was {then.kind} in the version before; "
             "mend the source, or begin a dataset of another name in modelyard.toml."
         )

@@ -46,7 +46,9 @@ def novelty(
     So is a copy beside the one taken in where no key tells its rows from new ones; with a key it is read, since
     what it holds may have been corrected since and be meant again. Raises as ``fingerprint``.
     """
-    sources = [(one, fingerprint(one, root)) for one in listing.listed(settings.source or ())]
+    sources = [
+        (one, fingerprint(one, root)) for one in listing.listed(settings.inputs[settings.growing or ""])
+    ]
     there = {f.path for _, found in sources for f in found or ()} if settings.key else set()
     contents = {(f.size, f.sha256, f.mark) for f in (*taken, *idle) if f.sha256 and f.path not in there}
     names = {f.path for f in taken}
@@ -71,6 +73,14 @@ def novelty(
         known += len(found) - len(new)
         again += [f.path for f in new if f.path in names]
     return Novelty(source=tuple(wanted), new=count, known=known, files=tuple(files), again=tuple(again))
+
+
+def outdated(settings: DataSettings, root: Path, taken: tuple[SourceFile, ...]) -> tuple[str, ...]:
+    """The sources that bring no rows of their own and are not what ``taken`` says, as far as they can tell."""
+    others = (
+        (name, fingerprint(one, root)) for name, one in settings.inputs.items() if name != settings.growing
+    )
+    return tuple(name for name, found in others if found is not None and not {*found} <= {*taken})
 
 
 def refuse_again(found: Novelty, version: DatasetVersion) -> None:

@@ -10,7 +10,7 @@ import shutil
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,7 @@ from modelyard.data.dealing import Dealer, dealer
 from modelyard.data.enforcement import Enforced
 from modelyard.data.extraction import Kinds, read_through
 from modelyard.data.growth import Base, grow
+from modelyard.data.headings import heading
 from modelyard.data.leakage import Glance, Watch
 from modelyard.data.mixture import mixed
 from modelyard.data.mixture import widened as widen
@@ -139,21 +140,23 @@ def _prepare(
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
     before = stamps(settings, root)
     readings: list[Piecework] = []
-    since = base.since if base and settings.transform is None else None
+    since = replace(base.since, named=settings.transform is not None) if base and base.since else None
     inputs = {
-        name: stage(one, root, folder / "staged" / name, since=since) for name, one in settings.inputs.items()
+        name: stage(one, root, folder / "staged" / name, since=since if name == settings.growing else None)
+        for name, one in settings.inputs.items()
     }
     read = shape(inputs, settings, root, folder / "shaped", tell=tell, block=block)
     staged, grown = read, None
 
     def fits(kinds: Kinds) -> Kinds:
         nonlocal previous
-        check_names(list(kinds), settings.target, key)
+        first = (*read, *staged)[0]
         if reshaped and latest is not None:
             previous = follow(latest, kinds)
         if previous is not None:
-            check_columns(list(kinds), previous)
-            check_kinds(kinds, previous)
+            check_columns(list(kinds), previous, heading(first))
+            check_kinds(kinds, previous, first.origin)
+        check_names(list(kinds), settings.target, key, heading(first))
         return enforced.kinds(kinds) if enforced else kinds
 
     if base:
@@ -238,7 +241,7 @@ def _prepare(
     check_key(pieces, reading, schema)
     check_target(pieces, reading, schema, varies=held is not None)
     test_rows = sum(piece.test_rows for piece in pieces) + (held.version.test_rows if held else 0)
-    check_sides(rows, test_rows)
+    check_sides(rows, test_rows, schema=schema, split=done.dealer.split, pieces=pieces)
     more, newest = (enforced or Enforced()).whole(
         [part.path for part in parts], rows, schema, grown.place if grown else reading.place
     )
@@ -248,17 +251,20 @@ def _prepare(
         labels += [held.labels(schema.target)] if held and schema.target else []
         found = class_shares(pl.concat(labels), schema=schema)
         split = msgspec.structs.replace(split, shares=found)
+    kept = {c.name for c in previous.columns if c.kind == "string"} if previous else set()
+    told = {c.name for c in schema.columns if "kind" in c.declared}
+    odd = list(mixed(parts, schema, reading.place.of, settled=told | (kept if held else set())))
     if held:
         profile, findings = held.profiled(new, seen, schema), held.findings
     else:
-        watch = Watch(_head(parts), schema=schema, split=split, rows=rows)
+        nearly = {name: one.kind for one in odd for name in one.finding.columns}
+        watch = Watch(_head(parts), schema=schema, split=split, rows=rows, nearly=nearly)
         profile, glances = _profile(parts, edges(done.sample, schema, seen), schema, watch, tell)
         findings = watch.findings(
             glances, [piece.contents for piece in pieces], seen, moved=sum(piece.moved for piece in pieces)
         )
-    kept = {c.name for c in previous.columns if c.kind == "string"} if previous else set()
-    told = {c.name for c in schema.columns if "kind" in c.declared}
-    findings += (*mixed(parts, schema, reading.place.of, settled=kept | told), *widen(widened))
+    new_odd = (one.finding for one in odd if not kept & {*one.finding.columns})
+    findings = (*new_odd, *findings, *widen(widened))
     _refuse(findings, settings)
     sums = added(*(piece.sums for piece in pieces), *([held.sums] if held else ()))
     return Prepared(

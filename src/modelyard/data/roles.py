@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from modelyard.data.extraction import Reading
 from modelyard.data.piecework import Piece, rows_of
 from modelyard.errors import DataRefused
+from modelyard.records.dataset import Split
 from modelyard.records.schema import Schema
 from modelyard.tables.rowhash import Words
 
@@ -93,9 +94,32 @@ def check_target(
         )
 
 
-def check_sides(rows: int, held_back: int) -> None:
-    if held_back in (0, rows):
-        side = "test" if held_back == 0 else "train"
-        raise DataRefused(
-            f"No row of {rows} falls into the {side} split; add rows, or change the share or the seed of 'split'."
+def check_sides(rows: int, held_back: int, *, schema: Schema, split: Split, pieces: Sequence[Piece]) -> None:
+    """``pieces`` are of rows that are new. Raises ``DataRefused`` when all rows stand on one side."""
+    if held_back not in (0, rows):
+        return
+    side = "test" if held_back == 0 else "train"
+    raise DataRefused(f"No row of {rows} falls into the {side} split: {_dealt(schema, split, pieces)}.")
+
+
+def _dealt(schema: Schema, split: Split, pieces: Sequence[Piece]) -> str:
+    """How rows are dealt, and what would deal them otherwise."""
+    if split.column:
+        value = "test" if split.test_value is None else split.test_value
+        return f"rows that hold {value!r} in '{split.column}' are held back; mend the source or 'test_value'"
+    if split.time:
+        return f"rows from {split.after} on in '{split.time}' are held back; change 'after', or leave it out"
+    if split.holdout:
+        return "rows whose key is in the 'holdout' file are held back; are both of the same dataset?"
+    if split.group:
+        return (
+            f"rows of one {', '.join(split.group)} stand together, so there may be too few of them; add rows, "
+            "change 'test' or 'seed', or leave 'group' out"
         )
+    if schema.key:
+        return "they are dealt by a hash of their key; add rows, or change 'test' or 'seed' of 'split'"
+    kinds = np.unique(np.concatenate([piece.contents.hashes for piece in pieces])).size
+    return (
+        "without a 'key' they are dealt by their content, and rows that are equal in all features stand together "
+        f"({kinds:,} of them differ); set 'key' to what tells rows apart, add rows, or change 'test' or 'seed' of 'split'"
+    )

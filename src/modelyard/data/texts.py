@@ -92,6 +92,11 @@ def read(texts: pl.Series, kind: Kind) -> pl.Series | None:
     return texts if kind == "string" else _parsed(_values(texts), kind)
 
 
+def read_some(texts: pl.Series, kind: Kind) -> pl.Series:
+    """The column as that kind, null where a value is none of it."""
+    return _parse(_values(texts), kind)
+
+
 def unlike(texts: pl.Series, kind: Kind) -> pl.Series:
     """The indices of the values that are none of that kind."""
     values = _values(texts)

@@ -13,7 +13,17 @@ Share = Annotated[float, Meta(gt=0, lt=1)]
 TableName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 Finding = Literal[
-    "target_leak", "duplicates", "group_leak", "moved", "split_column", "identifier", "mixed", "widened"
+    "target_leak",
+    "duplicates",
+    "group_leak",
+    "moved",
+    "split_column",
+    "uneven",
+    "identifier",
+    "constant",
+    "same_columns",
+    "mixed",
+    "widened",
 ]
 
 
@@ -136,6 +146,9 @@ class IncrementalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     or a number where ``on`` holds numbers."""
     since: int | float | str | None = None
     """With ``watermark``: what is older is never taken, such as ``"2026-01-01"``."""
+    source: TableName | None = None
+    """Of several ``sources`` the one that brings new rows, by default the transform's ``base``; the others are
+    read whole each time, for the new rows alone."""
 
     def __post_init__(self) -> None:
         if self.mode == "watermark" and self.on is None:
@@ -143,6 +156,10 @@ class IncrementalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         for name in ("on", "lateness", "since"):
             if self.mode != "watermark" and getattr(self, name) is not None:
                 raise ValueError(f"'{name}' goes with 'watermark', not with '{self.mode}'")
+        if self.mode == "full" and self.source is not None:
+            raise ValueError(
+                "'source' goes with 'append', 'upsert' and 'watermark': 'full' reads all sources anew"
+            )
         if isinstance(self.lateness, str) and not re.fullmatch(r"[0-9]+[smhd]", self.lateness):
             raise ValueError(
                 f"'lateness' is a span such as 30m, 12h or 2d, or a number, not '{self.lateness}'"
@@ -257,15 +274,33 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """The sources by their names in a transform."""
         return dict(self.sources) or ({"source": self.source} if self.source else {})
 
+    @property
+    def growing(self) -> str | None:
+        """The name, in ``inputs``, of the source that brings new rows; None where no setting says so."""
+        if not self.sources:
+            return "source"
+        return self.growth.source or (self.transform.base if self.transform else None)
+
+    def taking(self, new: tuple[SourceSettings, ...]) -> DataSettings:
+        """The settings with no more than ``new`` of the source that brings new rows; without any, of none."""
+        if self.source is not None:
+            return msgspec.structs.replace(self, source=new)
+        if not new:
+            return msgspec.structs.replace(self, source=(), sources={}, transform=None, incremental="full")
+        return msgspec.structs.replace(self, sources={**self.sources, self.growing or "": new})
+
     def __post_init__(self) -> None:
         growth = self.growth
         if growth.mode == "upsert" and not self.key:
             raise ValueError("'upsert' replaces rows by their key; set 'key' too")
         if growth.lateness and not self.key:
             raise ValueError("'lateness' takes rows again, which only a key can tell; set 'key' too")
-        if growth.mode != "full" and self.sources:
+        if growth.source is not None and growth.source not in self.sources:
+            raise ValueError(f"'incremental' names '{growth.source}', which is none of 'sources'")
+        if growth.mode != "full" and self.growing is None:
             raise ValueError(
-                "'incremental' takes rows from one 'source': what is new of several is not told by one"
+                "'incremental' does not say which of 'sources' brings new rows: name it, as in "
+                f"{{ mode = '{growth.mode}', source = '{next(iter(self.sources))}' }}; the others are read whole for them"
             )
         if bool(self.sources) == (self.source is not None):
             raise ValueError("a dataset has either 'source' or 'sources'")

@@ -105,7 +105,9 @@ def _explain(error: str, tree: object, path: Path, origin: Mapping[str, str]) ->
     match = _WRONG.search(error)
     what, place = (match["what"], match["path"]) if match else (error, "")
     key = _dotted(place or "", tree)
-    return f"{_where(path, key, origin)}: '{key or 'the file'}': {what[:1].lower()}{what[1:]}."
+    known = _values_at(key) if what.startswith("Invalid enum value") else []
+    hint = f"; known here: {', '.join(known)}" if known else ""
+    return f"{_where(path, key, origin)}: '{key or 'the file'}': {what[:1].lower()}{what[1:]}{hint}."
 
 
 def _where(path: Path, key: str, origin: Mapping[str, str]) -> str:
@@ -154,6 +156,18 @@ def _type_at(keys: list[str]) -> typing.Any:
 def _fields_at(parent: str) -> list[str]:
     kind = _type_at(parent.split(".") if parent else [])
     return [f.name for f in msgspec.structs.fields(kind)]
+
+
+def _values_at(key: str) -> list[str]:
+    """The words that may stand there."""
+    found: list[str] = []
+    kinds: list[typing.Any] = [_type_at([part for part in key.split(".") if not part.isdigit()])]
+    for kind in kinds:
+        if typing.get_origin(kind) is typing.Literal:
+            found += map(str, typing.get_args(kind))
+        else:
+            kinds += typing.get_args(kind)
+    return found
 
 
 def _cross_check(settings: Settings, path: Path) -> None:

@@ -27,6 +27,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from modelyard.errors import StoreDown, Tampered
 from modelyard.records.schema import Column, Schema
+from modelyard.storage.filelock import held
 from modelyard.tables.kinds import DTYPES, convert
 
 DIGEST = "modelyard.digest"
@@ -37,6 +38,8 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
 }
 _ATTEMPTS = 8
+_PATIENCE = 60.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +144,12 @@ def _write(path: Path, place: Callable[[], list[AddAction]], fields: DeltaSchema
                 placed = place() if placed is None else placed
                 # The new parts mend a damaged version of that digest; only else it is a new one.
                 found = _find(path, digest)
-                if found is None and not _commit(path, placed, fields, digest):
-                    continue  # another process committed first: look again
-            new = frozenset(action.path for action in placed or ())
-            if found is None and (found := _find(path, digest, trusted=new)) is None:
-                raise StoreDown(f"The table {path} does not read back as it was written; check the disk.")
-            _sync(path, found)
-            return found
+                if found is None and _commit(path, placed, fields, digest):
+                    found = _find(path, digest, trusted=frozenset(action.path for action in placed))
+            if found is not None:
+                _sync(path, found)
+                return found
+            # another process committed first: look again
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreDown(
             f"The table {path} cannot be written ({getattr(error, 'strerror', None) or _first_line(error)}); "
@@ -188,19 +190,30 @@ def _columns(names: Sequence[str], schema: Schema) -> list[Column]:
 
 
 def _find(path: Path, digest: str, *, trusted: frozenset[str] = frozenset()) -> int | None:
-    """The newest version that carries the digest and whose parts are whole; those ``trusted`` are not read."""
+    """The newest version that carries the digest and is made of its parts alone, all whole; those ``trusted``
+    are not read.
+
+    The log is read here: the library's history numbers commits from the version that it opened, and lists those
+    that others made since as well.
+    """
     if not DeltaTable.is_deltatable(str(path)):
         return None
-    try:
-        history = DeltaTable(path).history()
-        for commit in history:
-            if commit.get(DIGEST) == digest:
-                version = int(commit["version"])
-                parts = DeltaTable(path, version=version).file_uris()
-                if all(_is_whole(_local(uri), trusted) for uri in parts):
-                    return version
-    except Exception as error:  # the library raises bare Exceptions for what its own engine reports
-        raise StoreDown(f"The table {path} cannot be opened: {_first_line(error)}") from None
+    newest(path)  # a log that cannot be opened is said before anything is added to it
+    for commit in sorted((path / "_delta_log").glob(f"{'[0-9]' * 20}.json"), reverse=True):
+        if _label(commit) != digest:
+            continue
+        parts, _ = _parts(path, int(commit.stem))
+        ours = parts and all(part.name.startswith(digest[:16]) for part in parts)
+        if ours and all(_is_whole(part, trusted) for part in parts):
+            return int(commit.stem)
+    return None
+
+
+def _label(commit: Path) -> object:
+    """The digest that a commit carries."""
+    for line in commit.read_bytes().splitlines():
+        if DIGEST.encode() in line and "commitInfo" in (action := json.loads(line)):
+            return action["commitInfo"].get(DIGEST)
     return None
 
 
@@ -235,17 +248,20 @@ def _commit(path: Path, adds: list[AddAction], fields: DeltaSchema, digest: str)
     """False when another process was first."""
     label = CommitProperties(custom_metadata={DIGEST: digest})
     keep = PostCommitHookProperties(cleanup_expired_logs=False)
-    new = not DeltaTable.is_deltatable(str(path))
     try:
-        if new:
-            create_table_with_add_actions(
-                str(path),
-                fields,
-                adds,
-                configuration=_CONFIGURATION,
-                commit_properties=label,
-                post_commithook_properties=keep,
-            )
+        if not DeltaTable.is_deltatable(str(path)):
+            # Of two that create a table at once the library adds the later one's files to the earlier one's.
+            with held(path / ".creating", wait=_PATIENCE):
+                if DeltaTable.is_deltatable(str(path)):
+                    return False
+                create_table_with_add_actions(
+                    str(path),
+                    fields,
+                    adds,
+                    configuration=_CONFIGURATION,
+                    commit_properties=label,
+                    post_commithook_properties=keep,
+                )
         else:
             DeltaTable(path).create_write_transaction(
                 adds, "overwrite", fields, [], commit_properties=label, post_commithook_properties=keep
@@ -255,8 +271,6 @@ def _commit(path: Path, adds: list[AddAction], fields: DeltaSchema, digest: str)
     except OSError:
         raise
     except Exception as error:
-        if new and DeltaTable.is_deltatable(str(path)):
-            return False
         raise StoreDown(f"The table {path} cannot be written: {_first_line(error)}") from None
     return True
 

@@ -105,7 +105,7 @@ def _span(span: dt.timedelta) -> str:
     seconds = int(span.total_seconds())
     for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds % unit == 0:
-            return f"{seconds // unit} {name}"
+            return f"{seconds // unit} {name if seconds > unit else name[:-1]}"
     return f"{seconds} seconds"
 
 

@@ -88,7 +88,7 @@ def test_separators_and_encodings_are_said(tmp_path: Path) -> None:
     assert extract(source(path="b.csv", encoding="utf-16"), tmp_path)["name"].to_list() == ["Jürgen"]
     (tmp_path / "c.tsv").write_text('size\tn\n5" pipe\t1\n"open\t2\n')
     assert extract(source(path="c.tsv", quotes=False), tmp_path)["size"].to_list() == ['5" pipe', '"open']
-    with pytest.raises(DataRefused, match=r"a\.csv, line 2: not UTF-8"):
+    with pytest.raises(DataRefused, match=r"a\.csv, row 1, column .*: not UTF-8"):
         extract("a.csv", tmp_path)
     with pytest.raises(DataRefused, match=r"a\.csv.* not utf-16"):
         extract(source(path="a.csv", encoding="utf-16"), tmp_path)

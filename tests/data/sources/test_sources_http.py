@@ -67,7 +67,7 @@ def send(
     content: bytes = ROWS,
     *,
     status: int = 200,
-    length: int | None = None,
+    length: int | str | None = None,
     cut: int | None = None,
     **headers: str,
 ) -> Callable[[BaseHTTPRequestHandler], None]:
@@ -166,6 +166,15 @@ def test_a_passing_failure_is_tried_again_and_a_lasting_one_is_one_sentence(
         staged(web, "/a.csv", tmp_path)
     assert web.gets("/a.csv") == 7
     assert not (tmp_path / "scratch").exists()
+
+
+def test_a_length_that_is_no_number_is_none(web: Web, tmp_path: Path) -> None:
+    web.answers["/a.csv"] = send(length="many", ETag="1")
+    (found,) = staged(web, "/a.csv", tmp_path)
+    assert found.path.read_bytes() == ROWS
+    known = fingerprint(SourceSettings(url=f"{web.at}/a.csv"), tmp_path)
+    assert known
+    assert (known[0].size, known[0].mark) == (0, "ETag 1")
 
 
 def test_chunked_whole(web: Web, tmp_path: Path) -> None:

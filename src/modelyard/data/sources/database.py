@@ -51,7 +51,9 @@ def query_of(source: SourceSettings, root: Path) -> str:
     query = (source.query or "").strip()
     if query.endswith(".sql") and len(query.split()) == 1:
         try:
-            query = (root / query).read_text(encoding="utf-8").strip()
+            query = (root / query).read_text(encoding="utf-8-sig").strip()
+        except UnicodeDecodeError:
+            raise SettingsError(f"The query {query} is not UTF-8; save it so.") from None
         except OSError as error:
             raise SourceMissing(f"The query {root / query} cannot be read: {error.strerror}.") from None
     return query.rstrip(";").rstrip()

@@ -41,10 +41,8 @@ def fingerprint(source: SourceSettings, root: Path) -> SourceFile | None:
     def head() -> SourceFile | None:
         with request.open("HEAD") as reply:
             mark = _mark(reply.headers)
-            size = reply.headers.get("Content-Length", "0")
-            return (
-                SourceFile(path=request.origin, size=int(size or 0), sha256="", mark=mark) if mark else None
-            )
+            size = _announced(reply.headers) or 0
+            return SourceFile(path=request.origin, size=size, sha256="", mark=mark) if mark else None
 
     try:
         return request.retried(head)
@@ -75,9 +73,9 @@ def fetch(source: SourceSettings, place: Place) -> tuple[Path, str, str]:
 
 
 def _copy(reply: Any, out: Any, request: _Request) -> None:
-    announced = reply.headers.get("Content-Length")
+    announced = _announced(reply.headers)
     limit = int(request.source.limit_gb * 1e9)
-    if announced and int(announced) > limit:
+    if announced is not None and announced > limit:
         raise request.too_large()
     began, held = time.monotonic(), 0
     while piece := reply.read1(_PIECE):
@@ -88,7 +86,7 @@ def _copy(reply: Any, out: Any, request: _Request) -> None:
         seconds = time.monotonic() - began
         if seconds > request.source.timeout and held < seconds * _SLOWEST:
             raise _Again(f"sent {held} bytes in {seconds:.0f} seconds")
-    if announced and held != int(announced):
+    if announced is not None and held != announced:
         raise _Again(f"sent {held} of {announced} bytes")
 
 
@@ -210,6 +208,12 @@ def _opener() -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)  # no file:// and no ftp://, wherever a redirect leads
     return opener
+
+
+def _announced(headers: Message) -> int | None:
+    """The length that the server tells, where it tells one."""
+    told = headers.get("Content-Length", "").strip()
+    return int(told) if told.isascii() and told.isdigit() else None
 
 
 def _mark(headers: Message) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelyard.data.encoding import fault
 from modelyard.data.sources.staged import Place, Staged
 from modelyard.data.sources.text import blocks, recoded
 from modelyard.data.sources.writing import ParquetFile
@@ -51,6 +52,8 @@ def _object(line: bytes, number: int, origin: str) -> dict[str, bool | int | flo
     except msgspec.ValidationError:
         raise _unfit(line, number, origin) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if (told := fault(line)) is not None:
+            raise DataRefused(f"{origin}, line {number}: {told}") from None
         reason = str(error).removeprefix("JSON is malformed: ")
         raise DataRefused(
             f"{origin}, line {number}: no JSON: {reason}; write an object on each line."

@@ -23,6 +23,8 @@ class Since:
     value: int | float | dt.date | dt.datetime
     above: bool = False
     """Rows with just this value are not wanted either."""
+    named: bool = False
+    """Only queries that name it are told: a transform comes between, and ``on`` is a column of what it makes."""
 
     @property
     def loosely(self) -> int | float | dt.date | dt.datetime:
@@ -47,7 +49,7 @@ class Since:
 
 def bounded(query: str, since: Since | None, slot: str, origin: str, *, quotes: str = '""') -> str:
     """The query with ``slot`` for each ``:watermark`` outside of texts and comments, or, where it names none,
-    within one that asks for ``on`` from ``slot``.
+    within one that asks for ``on`` from ``slot``, unless only queries that name it are told.
 
     ``quotes`` are those of names. Raises ``SettingsError`` for a query that needs a watermark before there is one.
     """
@@ -66,7 +68,7 @@ def bounded(query: str, since: Since | None, slot: str, origin: str, *, quotes: 
             f"The query of '{origin}' names :watermark, and there is none yet; "
             "set incremental = { mode = 'watermark', on = COLUMN, since = FIRST } in the dataset."
         )
-    if found or since is None:
+    if found or since is None or since.named:
         return said
     left, right = quotes[0], quotes[1]
     name = left + since.on.replace(right, right * 2) + right
