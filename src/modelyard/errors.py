@@ -16,6 +16,7 @@
     │   ├── Unconvertible      a model that cannot be packaged safely
     │   ├── Tampered           content that does not match its digest
     │   ├── AuditBroken        the audit chain was edited, cut or rewritten
+    │   ├── NotReproduced      a training that was done again gave another model
     │   ├── Alerted            monitoring found something past its threshold
     │   └── RequestRefused     a request to a service that it cannot answer (4xx)
     └── Outage                 exit 3: something outside failed
@@ -99,6 +100,10 @@ class Tampered(Refusal):
 
 class AuditBroken(Refusal):
     code = "audit_broken"
+
+
+class NotReproduced(Refusal):
+    code = "not_reproduced"
 
 
 class Alerted(Refusal):

@@ -1,99 +1,70 @@
-"""``diff``: how one dataset version differs from another."""
+"""``diff``: how one thing of the yard differs from another."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
 
-import msgspec
-
-from modelyard.actions.stored import dataset_version, profile, rows
+from modelyard.actions.contrast import contrast
+from modelyard.actions.difference import difference
+from modelyard.actions.sides import kind, sides
+from modelyard.errors import Misuse, StoreDown, UnknownName
 from modelyard.project import Project
-from modelyard.records.dataset import DatasetVersion
-from modelyard.records.difference import Difference, RowChanges, Shift
-from modelyard.records.profile import ColumnProfile, Profile
-from modelyard.records.schema import Schema
+from modelyard.records.contrast import Contrasts
+from modelyard.records.difference import Difference
 
-if TYPE_CHECKING:
-    import polars as pl
-
-ALPHA, EFFECT = 0.05, 0.01
-"""A column is called shifted when its p-value, times the number of columns, is at most ``ALPHA`` and its
-effect at least ``EFFECT``, as monitoring does by default."""
+Images = Literal["svg", "png"]
 
 
-def diff(project: Project, before: str, after: str) -> Difference:
-    """Schema, rows and distributions of two versions; equal content is told without reading a row."""
-    from modelyard.data import differ
+def diff(project: Project, before: str, after: str) -> Difference | Contrasts:
+    """Of two dataset versions their ``Difference``; of runs, versions, environments and git revisions the models of both.
 
-    old, new = dataset_version(project, before), dataset_version(project, after)
-    if old.digest == new.digest:
-        unchanged = RowChanges(
-            by="key" if new.schema.key else "content", before=old.rows, after=new.rows, added=0, removed=0
-        )
-        return Difference(before=old.ref, after=new.ref, same=True, rows=unchanged)
-    project.tell(f"comparing {old.ref} and {new.ref}")
-    frames = rows(project, old), rows(project, new)
-    schema, changes = differ(old, new, *frames)
-    return Difference(
-        before=old.ref,
-        after=new.ref,
-        same=False,
-        schema=schema,
-        rows=changes,
-        shifts=_shifts(profile(project, old), old, new, frames[1]),
-    )
-
-
-def _shifts(
-    reference: Profile, old: DatasetVersion, new: DatasetVersion, frame: pl.LazyFrame
-) -> tuple[Shift, ...]:
-    """Every column that both versions have with the same kind and that is no key."""
-    from modelyard.monitoring import drifted
-
-    kinds = {c.name: c.kind for c in new.schema.columns if c.name not in new.schema.key}
-    columns = tuple(c for c in reference.columns if kinds.get(c.name) == c.kind)
-    anchored = Profile(rows=reference.rows, columns=columns)
-    counted = _count(frame, anchored, old.schema)
-    found = []
-    for a, b in zip(columns, counted.columns, strict=True):
-        test = drifted(a, b)
-        p = None if test.p is None else min(1.0, test.p * len(columns))
-        hidden = new.schema.column(a.name).personal or old.schema.column(a.name).personal
-        told = (f"{a.name} shifted", a.name) if hidden else (test.change, test.calm)
-        shifted = p is not None and p <= ALPHA and test.effect >= EFFECT
-        found.append(
-            Shift(
-                column=a.name,
-                statistic=test.statistic,
-                value=test.value,
-                p=p,
-                distance=test.distance,
-                effect=test.effect,
-                missing_before=_missing(a),
-                missing_after=_missing(b),
-                shifted=shifted,
-                sentence=told[0] if shifted else told[1],
+    A model of one side only is told as such, unless one reference names a single model. Raises ``Misuse`` for a
+    dataset beside a model, ``UnknownName`` for what is not there.
+    """
+    kinds = kind(project, before), kind(project, after)
+    if kinds == ("dataset", "dataset"):
+        return difference(project, before, after)
+    if "dataset" in kinds:
+        data, other = (before, after) if kinds[0] == "dataset" else (after, before)
+        raise Misuse(f"'{data}' is a dataset and '{other}' is not; compare a dataset version with another.")
+    old, new = sides(project, before, kinds[0]), sides(project, after, kinds[1])
+    if kinds == ("model", "model"):
+        pairs = [(next(iter(old.values())), next(iter(new.values())))]
+        return Contrasts(before=before, after=after, models=(contrast(project, *pairs[0]),))
+    names = sorted(old.keys() | new.keys())
+    if "model" in kinds:  # the other side may hold many
+        names = list(old if kinds[0] == "model" else new)
+        if names[0] not in old or names[0] not in new:
+            raise UnknownName(
+                f"There is no {names[0]} in '{after if names[0] in old else before}' to compare with."
             )
-        )
-    return tuple(sorted(found, key=lambda s: (not s.shifted, -s.effect)))
+    found = tuple(contrast(project, old.get(name), new.get(name)) for name in names)
+    return Contrasts(before=before, after=after, models=found)
 
 
-def _count(frame: pl.LazyFrame, anchored: Profile, schema: Schema) -> Profile:
-    """The new rows on the edges of the old profile, a few columns at a time."""
-    from modelyard.tables.gather import gather
-    from modelyard.tables.profile import count
+def write(
+    found: Contrasts, *, page: Path | None = None, text: Path | None = None, images: Images = "svg"
+) -> list[Path]:
+    """Write an HTML page, and Markdown with its pictures in a folder beside it; returns what was written.
 
-    columns: list[ColumnProfile] = []
-    rows = 0
-    for at in range(0, len(anchored.columns), 16):
-        some = anchored.columns[at : at + 16]
-        shape = Schema(columns=tuple(schema.column(c.name) for c in some))
-        loaded = frame.select(c.name for c in some).collect()
-        part = count(gather(loaded, shape), msgspec.structs.replace(anchored, columns=some))
-        columns += part.columns
-        rows = part.rows
-    return Profile(rows=rows, columns=tuple(columns))
+    The folder is called like the Markdown file, with ``-images``. Raises ``StoreDown``.
+    """
+    from modelyard.render import contrast_pages
 
-
-def _missing(column: ColumnProfile) -> float:
-    return (column.nulls + column.nans) / column.rows if column.rows else 0.0
+    files: dict[Path, bytes] = {}
+    if page is not None:
+        files[page] = contrast_pages.page(found).encode()
+    if text is not None:
+        folder = text.with_name(f"{text.stem}-images")
+        written, pictures = contrast_pages.text(found, quote(folder.name), images)
+        files |= {folder / name: content for name, content in pictures.items()}
+        files[text] = written.encode()
+    for path, content in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            raise StoreDown(f"{path} cannot be written: {error.strerror or error}.") from None
+    return list(files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from modelyard.actions.look import runs
+from modelyard.actions.look import given_up, runs
 from modelyard.errors import DatabaseDown
 from modelyard.project import Project, now
 from modelyard.storage.doctor import Problem, examine
@@ -33,9 +33,8 @@ def _datasets(project: Project) -> list[Problem]:
 
     with project.yard.read() as facts:
         versions = facts.datasets.list()
-        collected = [e for e in facts.events.list() if e.action == "yard.collected"]
-    given_up = {ref for e in collected for ref in str(e.payload.get("datasets", "")).split(", ")}
-    return list(inspect(versions, project.tables, given_up=given_up, now=now(), tell=project.tell))
+        lost = given_up(facts)
+    return list(inspect(versions, project.tables, given_up=lost, now=now(), tell=project.tell))
 
 
 def _services(project: Project) -> Iterator[Problem]:

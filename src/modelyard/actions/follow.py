@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from modelyard.actions.outcome import seen
+from modelyard.actions.trained import run_of_id
 from modelyard.actions.tune import trials_of, up_to_now
-from modelyard.errors import Misuse, StoreDown, UnknownName
+from modelyard.errors import StoreDown
 from modelyard.project import Project
 from modelyard.records.run import Run, Trial
 from modelyard.training.points import Summary
@@ -32,7 +33,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 def show_run(project: Project, ref: str) -> Shown:
     """The run of an id, of the beginning of one, or of ``MODEL@run``, its model's newest."""
-    run = up_to_now(project, _found(project, ref))
+    run = up_to_now(project, seen(project, [run_of_id(project, ref)])[0])
     trials = _ranked(run, trials_of(project, run))
     place = project.run_folder(run.id)
     if run.status in ("running", "lost"):
@@ -48,7 +49,7 @@ def show_run(project: Project, ref: str) -> Shown:
 
 def follow(project: Project, ref: str, *, pause: float = 0.5) -> Iterator[Shown]:
     """The run, again and again until it has ended; the last is as it ended."""
-    run = _found(project, ref).id
+    run = seen(project, [run_of_id(project, ref)])[0].id
     while True:
         shown = show_run(project, run)
         yield shown
@@ -92,27 +93,6 @@ def _ranked(run: Run, trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
     sign = -1.0 if run.study and run.study.higher_is_better else 1.0
     order = ("complete", "pruned", "failed")
     return tuple(sorted(trials, key=lambda t: (order.index(t.state), sign * (t.value or 0.0), t.number)))
-
-
-def _found(project: Project, ref: str) -> Run:
-    with project.yard.read() as facts:
-        model, at, selector = ref.partition("@")
-        if at:
-            if selector != "run":
-                raise Misuse(f"'{ref}' is no run; write a run's id, the beginning of one, or MODEL@run.")
-            project.model(model)
-            found = facts.runs.list(model)[:1]
-        elif (run := facts.runs.get(ref)) is not None:
-            found = [run]
-        else:
-            found = [run for run in facts.runs.list() if ref and run.id.startswith(ref)]
-    if len(found) > 1:
-        raise Misuse(
-            f"{len(found)} runs begin with '{ref}': {', '.join(r.id for r in found[:5])}; write more of it."
-        )
-    if not found:
-        raise UnknownName(f"There is no run '{ref}'; 'modelyard runs' lists them.")
-    return seen(project, found)[0]
 
 
 def _live(run: Run, place: Path) -> Shown:

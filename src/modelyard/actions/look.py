@@ -8,10 +8,14 @@ import msgspec
 
 from modelyard.actions.outcome import seen
 from modelyard.actions.tune import up_to_now
+from modelyard.ports import Facts
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.registry import Release, Version
 from modelyard.records.run import Run
+
+_USES = ("package.evaluated", "package.reproduced")
+"""Events that tell of a look at a test split."""
 
 
 def runs(project: Project, model: str | None = None) -> list[Run]:
@@ -37,7 +41,7 @@ class Listed(DatasetVersion, frozen=True, kw_only=True):
     """A dataset version as it is listed."""
 
     test_uses: int = 0
-    """Reports that were made on its test split: the more, the less its scores can be trusted."""
+    """How often models were scored on its test split: the more, the less its scores can be trusted."""
 
 
 def data(project: Project, dataset: str | None = None) -> list[Listed]:
@@ -45,5 +49,11 @@ def data(project: Project, dataset: str | None = None) -> list[Listed]:
     with project.yard.read() as facts:
         found = facts.datasets.list(dataset)
         events = facts.events.list() if found else []
-    uses = Counter(e.payload.get("data") for e in events if e.action == "package.evaluated")
+    uses = Counter(e.payload.get("data") for e in events if e.action in _USES)
     return [Listed(**msgspec.structs.asdict(v), test_uses=uses[v.ref]) for v in found]
+
+
+def given_up(facts: Facts) -> set[str]:
+    """References of the dataset versions whose rows ``gc`` removed."""
+    collected = [event for event in facts.events.list() if event.action == "yard.collected"]
+    return {ref for event in collected for ref in str(event.payload.get("datasets", "")).split(", ")}

@@ -53,10 +53,10 @@ def staged(project: Project, model: str) -> Iterator[Path]:
             yield place
         except AuthorError as error:
             known = {place / name: path for name, path in files.items()} | {place: folder}
-            raise _renamed(error, known, project.root) from error
+            raise renamed(error, known, project.root) from error
 
 
-def _renamed(error: AuthorError, known: Mapping[Path, Path], root: Path) -> AuthorError:
+def renamed(error: AuthorError, known: Mapping[Path, Path], root: Path) -> AuthorError:
     """The same complaint about the files that the author knows."""
     text = str(error)
     for place, path in known.items():

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,9 +22,6 @@ from modelyard.project import Project, fresh, now
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.package import Package
 from modelyard.records.run import Run, Scalar
-
-if TYPE_CHECKING:
-    from modelyard.training import Worker
 
 
 def train(
@@ -114,21 +110,19 @@ def _fit_and_seal(
     place = _made(project.run_folder(run.id))
     bench = workbench(project, run.model, place, locked.content, code=code)
 
-    def seal(worker: Worker, test: Path) -> None:
+    def seal(test: Path) -> Seal:
         folder = project.root / settings.code
         if identify(folder, project.root, shared(project, run.model)).digest != run.code.digest:
             raise AuthorError(f"The code of {run.model} was edited while it was trained; train it again.")
         project.tell(f"packaging {run.model}")
-        worker.seal(
-            Seal(
-                test=str(test),
-                folder=str(place / "package"),
-                model=run.model,
-                requirements=tuple(f"{name}=={version}" for name, version in locked.versions.items()),
-                form=settings.form,
-                tolerance=settings.proof_tolerance,
-                python=platform.python_version(),
-            )
+        return Seal(
+            test=str(test),
+            folder=str(place / "package"),
+            model=run.model,
+            requirements=tuple(f"{name}=={version}" for name, version in locked.versions.items()),
+            form=settings.form,
+            tolerance=settings.proof_tolerance,
+            python=platform.python_version(),
         )
 
     taken = None
@@ -136,20 +130,9 @@ def _fit_and_seal(
         taken = material(project, run, version, place)
         run = tune(project, run, version, bench=bench, material=taken, place=place, report=report)
     project.tell(f"training {run.model} on {version.ref}")
-    with bench.trainer() as worker:
-        # Read here while the code is imported there.
-        begin, test, _ = taken or material(project, run, version, place)
-        worker.begin(begin)
-        fitted = worker.fit(run.params, record=place)
-        if bench.sealer is None:
-            seal(worker, test)
-        else:
-            left = worker.leave(place / "left")
-    if bench.sealer is not None:
-        with bench.sealer() as worker:
-            worker.begin(begin)
-            worker.adopt(place / "left", left)
-            seal(worker, test)
+    fitted = bench.fit_and_seal(
+        run.params, place, material=lambda: taken or material(project, run, version, place), seal=seal
+    )
     digest = packaging.store(place / "package", project.artifacts)
     package = Package(digest=digest, model=run.model, run=run.id, created=now())
     done = msgspec.structs.replace(

@@ -55,6 +55,9 @@ def main() -> None:
     def seal(job: dict[str, Any]) -> None:
         _seal(bench, _asked(job, messages.Seal))
 
+    def answer(job: dict[str, Any]) -> None:
+        _answer(_asked(job, messages.Answer))
+
     handlers: dict[str, Handler] = {
         "open": opened,
         "begin": begin,
@@ -63,6 +66,7 @@ def main() -> None:
         "prepare": prepare,
         "adopt": adopt,
         "seal": seal,
+        "answer": answer,
     }
     serve(socket.socket(fileno=int(sys.argv[1])), handlers)
 
@@ -119,6 +123,19 @@ def _seal(bench: Bench, asked: messages.Seal) -> None:
         tolerance=asked.tolerance,
         python=asked.python,
     )
+
+
+def _answer(asked: messages.Answer) -> None:
+    import numpy as np
+
+    from modelyard.predictor import open_package
+    from modelyard.training.rows import read
+
+    answers = open_package(Path(asked.package)).predict(read(Path(asked.rows)).batch)
+    arrays = {"prediction": np.asarray(answers.prediction.tolist())}
+    if answers.probability is not None:
+        arrays["probability"] = answers.probability
+    np.savez(asked.file, allow_pickle=False, **arrays)
 
 
 def _path(text: str | None) -> Path | None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import modelyard
+from modelyard.actions.material import Material
 from modelyard.errors import StoreDown
 from modelyard.project import Project
+from modelyard.records.run import Scalar
 from modelyard.training import Limits, Worker, closure
+
+if TYPE_CHECKING:
+    from modelyard.training.environment import Python
+    from modelyard.training.messages import Fitted, Seal
 
 
 class Locked(NamedTuple):
@@ -30,6 +36,29 @@ class Workbench(NamedTuple):
     tried: Callable[[Path], Worker]
     """Starts one for a study's trials, which it measures too, in a folder of its own."""
 
+    def fit_and_seal(
+        self,
+        params: Mapping[str, Scalar],
+        place: Path,
+        *,
+        material: Callable[[], Material],
+        seal: Callable[[Path], Seal],
+    ) -> Fitted:
+        """Train in ``place`` on the ``material`` and seal what came out as ``seal`` says, given the test rows."""
+        with self.trainer() as worker:
+            begin, test, _ = material()  # read here while the code is imported there
+            worker.begin(begin)
+            fitted = worker.fit(params, record=place)
+            if self.sealer is None:
+                worker.seal(seal(test))
+                return fitted
+            left = worker.leave(place / "left")
+        with self.sealer() as worker:
+            worker.begin(begin)
+            worker.adopt(place / "left", left)
+            worker.seal(seal(test))
+        return fitted
+
 
 def requirements(project: Project, model: str) -> Locked:
     """The versions that the model is trained with; with ``venv`` its lock is written beside it when need be."""
@@ -44,22 +73,40 @@ def requirements(project: Project, model: str) -> Locked:
     return Locked(versions(content), content)
 
 
-def workbench(project: Project, model: str, place: Path, locked: str | None, *, code: Path) -> Workbench:
-    """The processes, which run ``code`` in the project and in ``place``; environments that they need are made now."""
+def workbench(
+    project: Project,
+    model: str,
+    place: Path,
+    locked: str | None,
+    *,
+    code: Path,
+    cwd: Path | None = None,
+    hash_seed: str | None = None,
+    python: Python | None = None,
+) -> Workbench:
+    """The processes, which run ``code`` in ``cwd`` (by default the project) and leave what they do in ``place``.
+
+    Environments that they need are made now, of ``python`` or the one that runs here. ``hash_seed`` is their
+    ``PYTHONHASHSEED``, by default that of this process, or 0.
+    """
     settings = project.model(model)
     limits = Limits.of(settings.timeout, settings.memory_gb)
-    start = functools.partial(Worker, code, cwd=project.root, limits=limits)
+    start = functools.partial(Worker, code, cwd=cwd or project.root, limits=limits)
+    given = dict(os.environ) | ({"PYTHONHASHSEED": hash_seed} if hash_seed else {})
     threads = _threads(settings.tune.jobs if settings.tune else 1)
     if locked is None:
         return Workbench(
-            lambda: _prepared(start(place)), None, lambda folder: start(folder, environ=threads | os.environ)
+            lambda: _prepared(start(place, environ=given)),
+            None,
+            lambda folder: start(folder, environ=threads | given),
         )
     from modelyard.training.bare import kit
-    from modelyard.training.environment import extended, made, sealing
+    from modelyard.training.environment import THIS, extended, made, sealing
 
     project.tell(f"making the environment of {model}")
-    home = project.home / "envs"
-    bare, full = made(locked, home), made(extended(locked, sealing(), home), home)
+    home, made_of = project.home / "envs", python or THIS
+    bare = made(locked, home, python=made_of)
+    full = made(extended(locked, sealing(), home, python=made_of), home, python=made_of)
     source, apart = place / "source", place / "sealing"
     try:
         for folder in (source, apart):
@@ -70,9 +117,9 @@ def workbench(project: Project, model: str, place: Path, locked: str | None, *, 
         raise StoreDown(f"{place} cannot be written: {error.strerror}.") from None
     whole = functools.partial(start, entry=_module(full, "modelyard.actions.trainer"))
     return Workbench(
-        lambda: start(place, entry=_module(bare, "modelyard.training.bare"), environ=_environ(parts)),
-        lambda: whole(apart, environ=_environ(source)),
-        lambda folder: whole(folder, environ=threads | _environ(source)),
+        lambda: start(place, entry=_module(bare, "modelyard.training.bare"), environ=_environ(parts, given)),
+        lambda: whole(apart, environ=_environ(source, given)),
+        lambda folder: whole(folder, environ=threads | _environ(source, given)),
     )
 
 
@@ -93,7 +140,7 @@ def _module(python: Path, name: str) -> tuple[str, ...]:
     return (str(python), "-s", "-P", "-m", name)
 
 
-def _environ(path: Path) -> dict[str, str]:
+def _environ(path: Path, given: Mapping[str, str]) -> dict[str, str]:
     """Nothing of this process' own libraries is found there."""
-    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    kept = {k: v for k, v in given.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
     return kept | {"PYTHONPATH": str(path)}

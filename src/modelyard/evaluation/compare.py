@@ -61,6 +61,31 @@ def compare(
     return Comparison(environment=environment, champion=champion, unfit=reason)
 
 
+def beside(
+    challenger: Predictor,
+    champion: Predictor,
+    features: Batch,
+    truth: NDArray[Any],
+    *,
+    name: str,
+    seed: int = 0,
+) -> Comparison:
+    """As ``compare`` of two that were tested before; ``name`` is what the champion is called. No slices."""
+    answers = challenger.predict(features)
+    require_answers(answers, challenger.manifest, len(truth), who=f"model '{challenger.manifest.model}'")
+    return compare(
+        challenger,
+        Answered(answers.prediction, answers.probability),
+        champion,
+        features,
+        truth,
+        environment="",
+        champion=name,
+        part=Part(np.arange(0), (), 1),
+        seed=seed,
+    )
+
+
 def _sliced(
     task: Task,
     truth: NDArray[Any],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.packaging.seal import seal
+from modelyard.packaging.code import code
+from modelyard.packaging.seal import ASKED_NATIVE, seal
 from modelyard.packaging.store import fetch, store
 
-__all__ = ["fetch", "seal", "store"]
+__all__ = ["ASKED_NATIVE", "code", "fetch", "seal", "store"]

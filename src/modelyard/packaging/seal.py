@@ -32,6 +32,9 @@ from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch, layout
 from modelyard.tables.profile import anchor, anchor_answers
 
+ASKED_NATIVE = "the settings ask for the native form"
+"""Why a form that might be proven was not looked for."""
+
 
 def seal(
     fitted: Fitted,
@@ -116,7 +119,7 @@ def _compiled(
 ) -> _Compiled:
     native = answer(fitted, test, schema)
     if form == "native":
-        proof = Proof(proven=False, tolerance=tolerance, reason="the settings ask for the native form")
+        proof = Proof(proven=False, tolerance=tolerance, reason=ASKED_NATIVE)
         return _Compiled(proof, native, None)
     try:
         content = convert(fitted, schema)

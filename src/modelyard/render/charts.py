@@ -18,8 +18,8 @@ from modelyard.records.decision import Costs
 from modelyard.records.explanation import Dependence
 from modelyard.records.report import Curve
 
-_INK, _MUTED, _LINE, ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
-_VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", ACCENT: "--accent", _PAPER: "--surface"}
+_INK, MUTED, _LINE, ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
+_VARIABLES = {_INK: "--ink", MUTED: "--muted", _LINE: "--line", ACCENT: "--accent", _PAPER: "--surface"}
 SIDE = 320
 _FONT = "Helvetica, Arial, sans-serif"
 _AXIS = {
@@ -28,11 +28,11 @@ _AXIS = {
     "grid": True,
     "gridColor": _LINE,
     "gridWidth": 1,
-    "labelColor": _MUTED,
+    "labelColor": MUTED,
     "labelFont": _FONT,
     "labelFontSize": 12,
     "labelPadding": 8,
-    "titleColor": _MUTED,
+    "titleColor": MUTED,
     "titleFont": _FONT,
     "titleFontSize": 12.5,
     "titleFontWeight": "normal",
@@ -46,16 +46,14 @@ _THEME: dict[str, Any] = {
     "axis": _AXIS,
     "axisBand": {"grid": False},
     "line": {"stroke": ACCENT, "strokeWidth": 2.25, "strokeJoin": "round"},
-    "rule": {"stroke": _MUTED, "strokeWidth": 1, "strokeDash": [3, 4]},
-    "text": {"font": _FONT, "fontSize": 12, "fill": _MUTED},
+    "rule": {"stroke": MUTED, "strokeWidth": 1, "strokeDash": [3, 4]},
+    "text": {"font": _FONT, "fontSize": 12, "fill": MUTED},
 }
 
 
 def roc(curve: Curve, area: str) -> str:
     """True against false positive rate, with the line of guessing; ``area`` is written into it."""
-    chart = _diagonal() + _stepless(
-        curve, "False positive rate", "True positive rate", area and f"AUC {area}"
-    )
+    chart = diagonal() + _stepless(curve, "False positive rate", "True positive rate", area and f"AUC {area}")
     return svg(chart, "roc", f"ROC curve, area {area}.")
 
 
@@ -70,21 +68,21 @@ def calibration(curve: Curve) -> str:
     """Observed share against stated probability, dots as large as their rows are many."""
     rows = [{"x": x, "y": y, "n": n} for x, y, n in zip(curve.x, curve.y, curve.counts, strict=True)]
     plot = alt.Chart(alt.Data(values=rows))
-    x, y = _axes("Stated probability", "Observed share", unit=True)
+    x, y = axes("Stated probability", "Observed share", unit=True)
     line = plot.mark_line(opacity=0.55).encode(x=x, y=y)
     size = alt.Size("n:Q", scale=alt.Scale(type="sqrt", range=[36, 420]), legend=None)
     dots = plot.mark_circle(color=ACCENT, opacity=1, stroke=_PAPER, strokeWidth=1.5).encode(
         x=x, y=y, size=size
     )
     described = ", ".join(f"{x:.2f} stated {y:.2f} observed" for x, y in zip(curve.x, curve.y, strict=True))
-    return svg(_diagonal() + line + dots, "calibration", f"Calibration curve: {described}.")
+    return svg(diagonal() + line + dots, "calibration", f"Calibration curve: {described}.")
 
 
 def costs(found: Costs) -> str:
     """Mean cost a row by threshold; the dashed line is the threshold that follows from the prices."""
     rows = [{"x": x, "y": y} for x, y in zip(found.thresholds, found.costs, strict=True)]
     top = max(max(found.costs), 1e-9)
-    across, _ = _axes("Threshold", "", unit=True)
+    across, _ = axes("Threshold", "", unit=True)
     up = alt.Y(
         "y:Q", title="Cost a row", scale=alt.Scale(domain=[0, top]), axis=alt.Axis(tickCount=5, format=".3~g")
     )
@@ -162,7 +160,7 @@ def heatmap(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     )
 
 
-def _axes(x: str, y: str, *, unit: bool) -> tuple[Any, Any]:
+def axes(x: str, y: str, *, unit: bool) -> tuple[Any, Any]:
     """Axes from 0 to 1, or around the values."""
     scale = alt.Scale(domain=[0, 1]) if unit else alt.Scale(zero=False, nice=True)
     axis = (
@@ -175,7 +173,7 @@ def _axes(x: str, y: str, *, unit: bool) -> tuple[Any, Any]:
 
 def _stepless(curve: Curve, x: str, y: str, note: str) -> Any:
     rows = [{"x": a, "y": b, "i": i} for i, (a, b) in enumerate(zip(curve.x, curve.y, strict=True))]
-    across, up = _axes(x, y, unit=True)
+    across, up = axes(x, y, unit=True)
     plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE).encode(x=across, y=up, order="i:Q")
     text = (
         alt.Chart(alt.Data(values=[{"x": 0.96, "y": 0.07}]))
@@ -186,19 +184,20 @@ def _stepless(curve: Curve, x: str, y: str, note: str) -> Any:
 
 
 def _dots(rows: list[dict[str, float]], x: str, y: str) -> Any:
-    across, up = _axes(x, y, unit=False)
+    across, up = axes(x, y, unit=False)
     opacity = 0.75 if len(rows) <= 200 else 0.4
     plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE)
     return plot.mark_circle(color=ACCENT, size=34, opacity=opacity).encode(x=across, y=up)
 
 
-def _diagonal() -> Any:
+def diagonal() -> Any:
+    """The dashed line from 0 to 1."""
     return _rule([{"x": 0, "y": 0}, {"x": 1, "y": 1}])
 
 
 def _rule(points: list[dict[str, float]]) -> Any:
     plot = alt.Chart(alt.Data(values=points), width=SIDE, height=SIDE)
-    return plot.mark_line(stroke=_MUTED, strokeWidth=1, strokeDash=[3, 4]).encode(x="x:Q", y="y:Q")
+    return plot.mark_line(stroke=MUTED, strokeWidth=1, strokeDash=[3, 4]).encode(x="x:Q", y="y:Q")
 
 
 def svg(chart: Any, name: str, description: str) -> str:

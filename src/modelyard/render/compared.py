@@ -33,15 +33,17 @@ class ComparisonView:
     decisions: str
 
 
-def compared(comparison: Comparison) -> ComparisonView:
-    """The comparison as both renderings print it."""
+def compared(
+    comparison: Comparison, *, ours: str = "this version", theirs: str = "the champion"
+) -> ComparisonView:
+    """The comparison as both renderings print it, with what the two are called in its sentences."""
     rows = tuple(paired_row(metric) for metric in comparison.metrics)
     return ComparisonView(
         environment=comparison.environment,
         champion=comparison.champion or f"the live version of {comparison.environment}",
-        summary=_summary(comparison, rows),
+        summary=_summary(comparison, rows, ours),
         rows=() if _alike(comparison) else rows,
-        decisions=_decisions(comparison.decisions) if comparison.decisions else "",
+        decisions=_decisions(comparison.decisions, ours, theirs) if comparison.decisions else "",
     )
 
 
@@ -83,7 +85,7 @@ def _place(value: float, low: float, high: float, *, higher: bool) -> tuple[floa
     return (at, left, right) if higher else (100 - at, 100 - right, 100 - left)
 
 
-def _summary(comparison: Comparison, rows: tuple[PairedRow, ...]) -> str:
+def _summary(comparison: Comparison, rows: tuple[PairedRow, ...], ours: str) -> str:
     if comparison.unfit:
         return f"It cannot be scored on these rows: {comparison.unfit}."
     if _alike(comparison):
@@ -93,7 +95,7 @@ def _summary(comparison: Comparison, rows: tuple[PairedRow, ...]) -> str:
     )
     alike = f", {same} the same" if same else ""
     return (
-        f"Of {len(rows)} metrics this version is better on {better or 'none'} and worse on {worse or 'none'}; "
+        f"Of {len(rows)} metrics {ours} is better on {better or 'none'} and worse on {worse or 'none'}; "
         f"{undecided or 'none'} undecided{alike}."
     )
 
@@ -102,11 +104,11 @@ def _alike(comparison: Comparison) -> bool:
     return all(metric.difference == 0 and metric.error == 0 for metric in comparison.metrics)
 
 
-def _decisions(decisions: Decisions) -> str:
+def _decisions(decisions: Decisions, ours: str, theirs: str) -> str:
     d = decisions
     differ = "differ for sure" if d.p_mid <= 0.05 else "do not differ for sure"
     return (
-        f"Both answer {d.both:,} rows rightly and {d.neither:,} wrongly; only this version has {d.only_challenger:,} "
-        f"right and only the champion {d.only_champion:,}. The decisions {differ} "
+        f"Both answer {d.both:,} rows rightly and {d.neither:,} wrongly; only {ours} has {d.only_challenger:,} "
+        f"right and only {theirs} {d.only_champion:,}. The decisions {differ} "
         f"(McNemar, mid-{p_value(d.p_mid)}, exact {p_value(d.p_exact)})."
     )

@@ -16,8 +16,7 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 def report(record: Report) -> str:
     """The report as GitHub-flavoured Markdown: verdict, gates, metrics, confusion matrix."""
-    text = _PAGES.get_template("report.md").render(view=view(record), report=record)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return page("report.md", view=view(record), report=record)
 
 
 def escape(value: object) -> str:
@@ -27,8 +26,27 @@ def escape(value: object) -> str:
     return _MENTION.sub("@\u2060", text)
 
 
+class Verbatim(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def fenced(text: str, language: str) -> Verbatim:
+    """A block of code whose text cannot end it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Verbatim(f"{fence}{language}\n{text}\n{fence}")
+
+
+def page(template: str, /, **facts: object) -> str:
+    """One of the templates; every text in ``facts`` that is not ``Verbatim`` is escaped there."""
+    text = _PAGES.get_template(template).render(**facts)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
 def _finalize(value: object) -> object:
-    return escape(value)
+    return value if isinstance(value, Verbatim) else escape(value)
 
 
 # Not autoescape, which is for HTML: every expression passes through Markdown's own escaping.

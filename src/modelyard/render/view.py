@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelyard.records.gate import GateOutcome
 from modelyard.records.report import Metric, Report
 from modelyard.render.compared import ComparisonView, compared
 from modelyard.render.decided import CostsView, FairnessView, Line, calibration_lines, priced, treated
@@ -100,7 +102,7 @@ def view(report: Report) -> ReportView:
     positive = classes[-1] if report.task == "binary" else ""
     metrics = tuple(_metric(metric, positive) for metric in report.metrics)
     by_name = {row.name: row for row in metrics}
-    cells = _cells(report.confusion)
+    cells = cells_of(report.confusion)
     baselines = simpler(report.baselines, report.task)
     return ReportView(
         report=report,
@@ -112,15 +114,7 @@ def view(report: Report) -> ReportView:
         rows=f"{report.rows:,}",
         metrics=metrics,
         headlines=tuple(by_name[name] for name in HEADLINES[report.task] if name in by_name),
-        gates=tuple(
-            GateRow(
-                label=words(g.metric)[0],
-                rule=g.rule.replace("_", " ") + (f", by {g.by}" if g.by else ""),
-                passed=g.passed,
-                sentence=g.sentence,
-            )
-            for g in report.gates
-        ),
+        gates=gate_rows(report.gates),
         comparisons=tuple((compared(c), paired_tables(c, report)) for c in report.comparisons),
         slices=tables(report),
         search=searched(report.search) if report.search else None,
@@ -135,6 +129,19 @@ def view(report: Report) -> ReportView:
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",
+    )
+
+
+def gate_rows(gates: Sequence[GateOutcome]) -> tuple[GateRow, ...]:
+    """What was asked and what was found."""
+    return tuple(
+        GateRow(
+            label=words(g.metric)[0],
+            rule=g.rule.replace("_", " ") + (f", by {g.by}" if g.by else ""),
+            passed=g.passed,
+            sentence=g.sentence,
+        )
+        for g in gates
     )
 
 
@@ -173,7 +180,8 @@ def _summary(report: Report) -> str:
     return f"{failed} of {asked} gates {'is' if failed == 1 else 'are'} not met."
 
 
-def _cells(confusion: tuple[tuple[int, ...], ...]) -> tuple[tuple[Cell, ...], ...]:
+def cells_of(confusion: tuple[tuple[int, ...], ...]) -> tuple[tuple[Cell, ...], ...]:
+    """A confusion matrix with each count's share of its true class."""
     rows = []
     for i, row in enumerate(confusion):
         total = sum(row)

@@ -10,9 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from modelyard.authors.blame import one_line, shown
 from modelyard.errors import AuthorError, ExtraMissing, StoreDown
@@ -29,6 +30,26 @@ _COMPILE = (
     "--no-annotate",
     "--no-header",
 )
+
+
+class Python(NamedTuple):
+    path: str
+    version: str
+
+
+THIS = Python(sys.executable, platform.python_version())
+
+
+def found(version: str) -> Python | None:
+    """The Python of exactly that version on this machine; None where there is none, or no uv to find it."""
+    if version == THIS.version:
+        return THIS
+    words = ["python", "find", "--no-project", "--no-python-downloads", f"=={version}"]
+    try:
+        path = _uv(words, "").strip()
+    except (AuthorError, ExtraMissing):
+        return None
+    return Python(path, version)
 
 
 def lock(folder: Path) -> str:
@@ -64,19 +85,32 @@ def versions(locked: str) -> dict[str, str]:
     )
 
 
-def extended(locked: str, others: Sequence[str], home: Path) -> str:
-    """A lock of the same versions and of what ``others`` need beside them."""
+def pinned(versions: Mapping[str, str], home: Path, *, python: Python = THIS) -> str:
+    """A lock, with hashes, of exactly these versions by name."""
+    wanted = "".join(f"{name}=={version}\n" for name, version in versions.items())
+    return extended(wanted, (), home, python=python, what="The versions cannot be locked")
+
+
+def extended(
+    locked: str,
+    others: Sequence[str],
+    home: Path,
+    *,
+    python: Python = THIS,
+    what: str = "The model's requirements do not go together with what packaging needs",
+) -> str:
+    """A lock of the same versions and of what ``others`` need beside them; ``what`` begins the sentence of a failure."""
     home.mkdir(parents=True, exist_ok=True)
-    name = hashlib.sha256("\n".join([locked, *others]).encode()).hexdigest()[:16]
+    elsewhere = [] if python == THIS else [python.version]
+    name = hashlib.sha256("\n".join([locked, *others, *elsewhere]).encode()).hexdigest()[:16]
     path = home / f"{name}.lock"
     if not path.exists():
         wanted = home / f"{name}.in"
         wanted.write_text(
             "".join(f"{n}=={v}\n" for n, v in versions(locked).items()) + "\n".join(others) + "\n"
         )
-        what = "The model's requirements do not go together with what packaging needs"
         draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(_compiled([str(wanted)], what))
+        draft.write_text(_compiled([str(wanted)], what, python))
         draft.replace(path)
     return path.read_text()
 
@@ -89,34 +123,34 @@ def sealing() -> list[str]:
     return sorted({f"{r.name}{r.specifier}" for r in asked if r.name in _SEALING})
 
 
-def made(locked: str, home: Path) -> Path:
+def made(locked: str, home: Path, *, python: Python = THIS) -> Path:
     """The Python of the virtual environment that holds exactly the lock, made in ``home`` at its first use.
 
     Two that ask at once make one; one whose making was killed is made anew. Raises ``AuthorError`` with
     uv's reason: no network, a hash that does not match, a distribution that does not build.
     """
-    identity = f"{platform.python_version()} {platform.platform()}\n{locked}"
+    identity = f"{python.version} {platform.platform()}\n{locked}"
     place = home / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    python = place / "bin" / "python"
+    binary = place / "bin" / "python"
     home.mkdir(parents=True, exist_ok=True)
     with (home / f"{place.name}.making").open("ab") as making:
         fcntl.flock(making, fcntl.LOCK_EX)
-        if (place / "ready").exists() and python.exists():
-            return python
+        if (place / "ready").exists() and binary.exists():
+            return binary
         wanted = home / f"{place.name}.txt"
         wanted.write_text(locked, encoding="utf-8")
         what = "The model's environment cannot be made"
-        _uv(["venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(place)], what)
+        _uv(["venv", "--quiet", "--clear", "--no-project", "--python", python.path, str(place)], what)
         _uv(
-            ["pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(wanted)],
+            ["pip", "install", "--quiet", "--python", str(binary), "--require-hashes", "-r", str(wanted)],
             what,
         )
         (place / "ready").touch()
-    return python
+    return binary
 
 
-def _compiled(sources: list[str], what: str) -> str:
-    return _uv(["pip", "compile", "--quiet", "--python", sys.executable, *_COMPILE, *sources], what)
+def _compiled(sources: list[str], what: str, python: Python = THIS) -> str:
+    return _uv(["pip", "compile", "--quiet", "--python", python.path, *_COMPILE, *sources], what)
 
 
 def _uv(words: list[str], what: str) -> str:
@@ -125,7 +159,9 @@ def _uv(words: list[str], what: str) -> str:
     try:
         done = subprocess.run([uv, *words], capture_output=True, text=True, env=environ, check=False)
     except FileNotFoundError:
-        raise ExtraMissing('isolation = "venv" needs uv; run \'pip install "modelyard[venv]"\'.') from None
+        raise ExtraMissing(
+            "An environment of its own is made by uv, which is not here; run 'pip install \"modelyard[venv]\"'."
+        ) from None
     if done.returncode:
         raise AuthorError(f"{what}: {_reason(done.stderr)}.")
     return done.stdout

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from modelyard.errors import AuthorError
 from modelyard.records.run import Code
+from modelyard.training.history import git
 
 NOTHING: Mapping[str, Path] = MappingProxyType({})
 
@@ -61,29 +61,12 @@ def _refuse(error: OSError) -> None:
 
 
 def _git_state(folder: Path, root: Path) -> tuple[str | None, bool]:
-    if _git(root, "check-ignore", "--quiet", "--", str(folder.resolve())) is not None:
+    if git(root, "check-ignore", "--quiet", "--", str(folder.resolve())) is not None:
         return None, False
-    status = _git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    status = git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
     if status is None:
         return None, False
     lines = status.splitlines()
     commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid")), "(initial)")
     dirty = any(not line.startswith("#") for line in lines)
     return (None if commit == "(initial)" else commit), dirty
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """What git prints; None when it is missing, too slow or says no."""
-    # A hook's GIT_DIR would name another repository; a lock would get in the way of the user's git.
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | {"GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments],
-            capture_output=True,
-            env=environ,
-            timeout=20,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.decode(errors="replace")

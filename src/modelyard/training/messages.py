@@ -103,6 +103,15 @@ class Adopt(msgspec.Struct, frozen=True, kw_only=True, tag="adopt", tag_field="d
     frame: FrameKind
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer", tag_field="do"):
+    """Open the package in the folder ``package`` and write its answers to the rows as ``file``: ``.npz`` with
+    ``prediction`` [n] (texts for labels that are texts) and, where there are any, ``probability`` [n, c]."""
+
+    package: str
+    rows: str
+    file: str
+
+
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="do"):
     """No more jobs."""
 
@@ -111,4 +120,4 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """A reply that only says that it was done."""
 
 
-Job = Open | Begin | Fit | Score | Prepare | Seal | Leave | Adopt | End
+Job = Open | Begin | Fit | Score | Prepare | Seal | Leave | Adopt | Answer | End

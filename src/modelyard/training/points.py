@@ -101,3 +101,14 @@ def _shape(values: NDArray[Any]) -> str:
         _BARS[int((mean / 2 - low / 2) / size * (len(_BARS) - 1))] if math.isfinite(mean) else "·"
         for mean in means
     )
+
+
+def drawn(content: bytes, most: int) -> dict[str, tuple[tuple[int, float], ...]]:
+    """Step and value of each metric's finite points of what ``parquet`` wrote; of more than ``most`` so many, evenly."""
+    frame = pl.read_parquet(io.BytesIO(content)).filter(pl.col("value").is_finite())
+    found = {}
+    for (name,), part in frame.group_by("metric", maintain_order=True):
+        at = np.unique(np.linspace(0, part.height - 1, min(most, part.height)).astype(np.intp))
+        chosen = part[at.tolist()]
+        found[str(name)] = tuple(zip(chosen["step"].to_list(), chosen["value"].to_list(), strict=True))
+    return found

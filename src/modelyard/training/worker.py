@@ -40,6 +40,7 @@ _DOING = {
     "seal": "The packaging of the trained model",
     "leave": "The saving of the trained model",
     "adopt": "The loading of the trained model",
+    "answer": "The answering of the rows",
 }
 _living: weakref.WeakSet[Worker] = weakref.WeakSet()
 
@@ -164,6 +165,10 @@ class Worker:
     def adopt(self, folder: Path, left: messages.Left) -> None:
         """Take the model that another process left as the fitted one."""
         self._ask(messages.Adopt(folder=str(folder), frame=left.frame), messages.Nothing)
+
+    def answer(self, package: Path, rows: Path, file: Path) -> None:
+        """Let a package answer the rows, into ``file`` as ``messages.Answer`` says."""
+        self._ask(messages.Answer(package=str(package), rows=str(rows), file=str(file)), messages.Nothing)
 
     def printed(self) -> str:
         """The last of what was printed."""

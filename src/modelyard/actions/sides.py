@@ -1,0 +1,110 @@
+"""From a reference to the models that it names: a run, a version, an environment, a git revision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from modelyard.actions.trained import run_of
+from modelyard.errors import UnknownName
+from modelyard.project import Project
+from modelyard.records.registry import Version
+from modelyard.records.run import Run
+
+Kind = Literal["dataset", "model", "environment", "revision"]
+_RUN = re.compile(r"[0-9a-f]{4,12}")
+
+
+class Side(NamedTuple):
+    """A trained model and how a reference came to it."""
+
+    run: Run
+    version: Version | None
+    note: str = ""
+
+    @property
+    def ref(self) -> str:
+        return self.version.ref if self.version else f"{self.run.model}@run/{self.run.id}"
+
+
+def kind(project: Project, ref: str) -> Kind:
+    """What a reference is of: a name of the yard first, then an environment, a run's id, a git revision."""
+    from modelyard.training.history import commit
+
+    name, at, _ = ref.partition("@")
+    with project.yard.read() as facts:
+        if name in project.settings.data or facts.datasets.latest(name):
+            return "dataset"
+        if at and name:
+            return "model"
+        if name in project.settings.models or facts.versions.latest(name):
+            return "model"
+        if ref in project.settings.environments:
+            return "environment"
+        if _RUN.fullmatch(ref) and any(run.id.startswith(ref) for run in facts.runs.list()):
+            return "model"
+    if commit(project.root, ref):
+        return "revision"
+    raise UnknownName(
+        f"There is no '{ref}' to compare: it is no model, dataset or run of this yard, no environment of the settings and "
+        "no git revision."
+    )
+
+
+def sides(project: Project, ref: str, kind: Kind) -> dict[str, Side]:
+    """The models by name. Raises ``UnknownName`` when there is none."""
+    if kind == "model":
+        run, version = run_of(project, ref)
+        return {run.model: Side(run, version)}
+    found = _live(project, ref) if kind == "environment" else _given(project, ref)
+    if not found:
+        what = (
+            f"Nothing is live in {ref}; run 'modelyard deploy {ref} MODEL' first."
+            if kind == "environment"
+            else f"No finished training of '{ref}', or of what led to it, is on record here; run 'modelyard build' there."
+        )
+        raise UnknownName(what)
+    return found
+
+
+def _live(project: Project, environment: str) -> dict[str, Side]:
+    found = {}
+    with project.yard.read() as facts:
+        for model in sorted({version.model for version in facts.versions.list()}):
+            release = facts.releases.live(environment, model)
+            version = facts.versions.get(model, release.version) if release else None
+            run = facts.runs.get(version.run) if version else None
+            if version and run:
+                found[model] = Side(run, version)
+    return found
+
+
+def _given(project: Project, revision: str) -> dict[str, Side]:
+    """Of each model the newest run of the commit, or of the nearest before it that has one."""
+    from modelyard.training.history import before, commit, same
+
+    name = commit(project.root, revision) or ""
+    line = {one: at for at, one in enumerate(before(project.root, name))}
+    with project.yard.read() as facts:
+        known = [run for run in facts.runs.list() if run.status == "finished" and run.candidate]
+        nearest: dict[str, Run] = {}
+        for run in known:  # newest first
+            at = line.get(run.code.commit or "")
+            best = nearest.get(run.model)
+            if at is not None and (best is None or _rank(run, line) < _rank(best, line)):
+                nearest[run.model] = run
+        found = {}
+        for model, run in sorted(nearest.items()):
+            away = line[run.code.commit or ""]
+            notes = [f"trained {away} commit{'s' if away > 1 else ''} before {revision}"] if away else []
+            settings = project.settings.models.get(model)
+            if away and settings and not same(project.root, run.code.commit or "", name, settings.code):
+                notes.append(f"{settings.code} was changed since")
+            version = facts.versions.by_package(model, run.candidate or "")
+            found[model] = Side(run, version, "; ".join(notes))
+    return found
+
+
+def _rank(run: Run, line: Mapping[str, int]) -> tuple[int, bool]:
+    return line[run.code.commit or ""], run.code.dirty
