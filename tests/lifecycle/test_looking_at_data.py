@@ -256,7 +256,6 @@ def test_a_reference_that_leads_nowhere(
 
 def test_models_are_refused_by_name(modelyard: Command, built: Path) -> None:
     for words in (
-        ("diff", "screening@1", "screening@2"),
         ("lineage", "screening@1"),
         ("data", "show", "screening"),
     ):

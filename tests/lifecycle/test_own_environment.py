@@ -91,6 +91,22 @@ def test_a_build_is_done_once_and_its_lock_has_hashes_and_no_address(modelyard: 
 
 
 @pytest.mark.xdist_group("environments")
+def test_it_is_reproduced_in_those_versions_whatever_the_settings_say_now(
+    modelyard: Command, apart: Path
+) -> None:
+    settings = apart / "modelyard.toml"
+    for isolation in ("venv", "process"):
+        settings.write_text(settings.read_text().replace('isolation = "venv"', f'isolation = "{isolation}"'))
+        code, output, complaint = modelyard("-C", apart, "reproduce", "screening@run", "--json")
+        assert code == 0, complaint
+        found = json.loads(output)
+        assert found["verdict"] == "identical"
+        told = next(one for one in found["things"] if one["thing"] == "environment")
+        assert told["same"]
+        assert told["sentence"].startswith("an environment of its own, of the ")
+
+
+@pytest.mark.xdist_group("environments")
 def test_what_goes_wrong_there_names_the_line(modelyard: Command, apart: Path) -> None:
     code = apart / "models/screening/model.py"
     for body, says in (
