@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -30,6 +32,7 @@ __all__ = [
     "log_param",
     "log_uniform",
     "uniform",
+    "used",
 ]
 
 FrameKind = Literal["pandas", "polars", "numpy"]
@@ -306,3 +309,55 @@ def log_chart(name: str, chart: object) -> None:
     """Keep a chart with the run: a Vega-Lite specification, an Altair chart or a Matplotlib figure."""
     if _recorder is not None:
         _recorder.chart(name, chart)
+
+
+class Used(Protocol):
+    """A registered version of another model, which answers as a service of it would."""
+
+    @property
+    def classes(self) -> tuple[bool | int | str, ...]:
+        """In the order of the probabilities; empty for a regression."""
+        ...
+
+    def predict(self, rows: Any) -> np.ndarray[Any, Any]:
+        """Labels or numbers [n] for a pandas or Polars frame that has its features by name, or an array of them."""
+        ...
+
+    def predict_proba(self, rows: Any) -> np.ndarray[Any, Any]:
+        """Probabilities [n, c]."""
+        ...
+
+
+Opener = Callable[[str], Used]
+_opener: ContextVar[Opener | None] = ContextVar("modelyard_used", default=None)
+_process_opener: Opener | None = None
+
+
+def used(name: str) -> Used:
+    """The version of the model ``name`` that ``uses`` under ``[models.NAME]`` in the settings names.
+
+    In training and in a service alike; a package carries the version that it was trained with.
+    """
+    opener = _opener.get() or _process_opener
+    if opener is None:
+        raise LookupError(
+            f"my.used({name!r}) answers where a model's code is trained, tested by 'modelyard check' or served, and the "
+            "model has 'uses' in modelyard.toml"
+        )
+    return opener(name)
+
+
+def use(opener: Opener) -> None:
+    """Answer ``used`` by ``opener`` in all of this process, as a training does."""
+    global _process_opener
+    _process_opener = opener
+
+
+@contextmanager
+def using(opener: Opener) -> Iterator[None]:
+    """Answer ``used`` by ``opener`` within, as a service does that answers for several models."""
+    token = _opener.set(opener)
+    try:
+        yield
+    finally:
+        _opener.reset(token)

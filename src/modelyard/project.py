@@ -161,6 +161,12 @@ class Project:
             if own is not None:
                 _ = self._lease
 
+    def close(self) -> None:
+        """Let go of the artifacts and the tables, which ``gc`` may wait for; not to be used afterwards."""
+        file: IO[bytes] | None = self.__dict__.get("_lease")
+        if file is not None:
+            file.close()
+
     @cached_property
     def _lease(self) -> IO[bytes] | None:
         """Held as long as this object lives: what a command stores may be on record only at its end."""

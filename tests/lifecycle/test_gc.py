@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -144,3 +145,37 @@ def test_a_span_is_a_span(modelyard: Command, built: Path, span: str) -> None:
     code, _, complaint = modelyard("-C", built, "gc", "--grace", span)
     assert code == 2
     assert "24h" in complaint
+
+
+def test_it_follows_a_training_in_the_same_process(modelyard: Command, built: Path) -> None:
+    code, _, complaint = modelyard("-C", built, "train", "screening")
+    assert code == 0, complaint
+    assert collected(modelyard, built)["removed"] == []
+
+
+def test_what_can_be_made_anew_goes_when_nobody_used_it_for_a_month(modelyard: Command, built: Path) -> None:
+    home = built / ".modelyard"
+    made = {name: home / "envs" / name for name in ("used", "idle", "unfinished")}
+    for name, place in made.items():
+        (place / "bin").mkdir(parents=True)
+        (place / "bin/python").write_text(name)
+    (made["used"] / "ready").touch()
+    (made["idle"] / "ready").touch()
+    studies = {name: home / "studies/screening" / f"{name}.jsonl" for name in ("fresh", "left")}
+    for file in studies.values():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}\n")
+    long_ago = dt.datetime.now(dt.UTC).timestamp() - 31 * 86400
+    for path in (made["idle"] / "ready", made["unfinished"], studies["left"]):
+        os.utime(path, (long_ago, long_ago))
+    plan = collected(modelyard, built, "--dry-run")
+    assert {(w["kind"], Path(w["name"]).name) for w in plan["removed"]} == {
+        ("environment", "idle"),
+        ("environment", "unfinished"),
+        ("study", "left.jsonl"),
+    }
+    assert made["idle"].exists()
+    assert collected(modelyard, built)["removed"] == plan["removed"]
+    assert [name for name, place in made.items() if place.exists()] == ["used"]
+    assert [name for name, file in studies.items() if file.exists()] == ["fresh"]
+    assert collected(modelyard, built)["removed"] == []

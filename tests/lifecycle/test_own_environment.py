@@ -188,3 +188,52 @@ def test_a_lock_whose_hashes_do_not_match_makes_no_environment(tmp_path: Path) -
         pytest.skip(f"there is no index: {caught.value}")
     assert "://" not in str(caught.value)
     assert list(tmp_path.glob("*/ready")) == []
+
+
+@pytest.mark.xdist_group("environments")
+def test_a_study_s_trials_run_there_too_and_a_bad_one_names_its_line(modelyard: Command, apart: Path) -> None:
+    code = apart / "models/screening/model.py"
+    code.write_text(
+        code.read_text().replace(
+            "    model = make_pipeline(",
+            "    import sklearn\n    my.log_param('library', sklearn.__version__)\n"
+            "    if params['C'] > 1.0:\n        raise ValueError(sklearn.__version__)\n    model = make_pipeline(",
+        )
+    )
+    settings = apart / "modelyard.toml"
+    tune = "tune = { trials = 6, jobs = 2, folds = 2 }"
+    settings.write_text(settings.read_text().replace("[models.screening]", f"[models.screening]\n{tune}", 1))
+    done, _, complaint = modelyard("-C", apart, "train", "screening")
+    assert done == 0, complaint
+    shown = json.loads(modelyard("-C", apart, "runs", "show", "screening@run", "--json")[1])
+    study, trials = shown["run"]["study"], shown["trials"]
+    assert study["complete"] + study["failed"] == 6
+    assert study["failed"] >= 1
+    assert shown["run"]["logged"]["library"] == "1.7.2"
+    errors = {trial["error"] for trial in trials if trial["state"] == "failed"}
+    assert all("models/screening/model.py, line" in error for error in errors)
+    assert all(error.endswith("ValueError: 1.7.2.") for error in errors)
+    assert shown["run"]["params"]["C"] <= 1.0
+
+
+@pytest.mark.xdist_group("environments")
+def test_a_model_that_uses_another_is_trained_there_too(modelyard: Command, apart: Path) -> None:
+    assert modelyard("-C", apart, "build")[0] == 0
+    code = apart / "models/second"
+    code.mkdir()
+    (code / "requirements.model").write_text(OTHERS)
+    (code / "model.py").write_text(
+        "import modelyard as my\nimport sklearn\nfrom sklearn.linear_model import LogisticRegression\n"
+        "def asked(rows): return my.used('screening').predict_proba(rows)\n"
+        "def train(data, params):\n    print(sklearn.__version__)\n"
+        "    return LogisticRegression().fit(asked(data.features), data.target)\n"
+        "def predict(model, rows): return model.predict_proba(asked(rows))\n"
+    )
+    settings = apart / "modelyard.toml"
+    settings.write_text(
+        settings.read_text() + '[models.second]\ncode = "models/second"\ndata = "patients"\n'
+        'isolation = "venv"\nuses = ["screening@1"]\n'
+    )
+    done, _, complaint = modelyard("-C", apart, "train", "second")
+    assert done == 0, complaint
+    assert json.loads(modelyard("-C", apart, "runs", "show", "second@run", "--json")[1])["log"] == "1.7.2\n"

@@ -7,11 +7,13 @@ import msgspec
 from modelyard.actions.locate import located
 from modelyard.actions.switch import TIMEOUT
 from modelyard.actions.try_out import refuse, try_out
+from modelyard.actions.uses import laid, meant
 from modelyard.deployment import Outcome
 from modelyard.errors import CheckFailed
 from modelyard.packaging import fetch
 from modelyard.project import Project
 from modelyard.records.service import ServedModel, ServicePlan
+from modelyard.storage.scratch import scratch
 from modelyard.training import TestsResult, run_tests
 
 
@@ -29,7 +31,16 @@ def check(project: Project, model: str) -> Checked:
     settings = project.model(model)
     project.tell(f"running the tests of {model}")
     shared = [project.root / place for place in project.settings.project.code]
-    tests = run_tests(project.root / settings.code, cwd=project.root, shared=shared, place=project.scratch)
+    with project.yard.read() as facts:
+        uses = meant(project, facts, model)
+    with scratch("uses-", project.scratch) as held:
+        tests = run_tests(
+            project.root / settings.code,
+            cwd=project.root,
+            shared=shared,
+            place=project.scratch,
+            uses=laid(project, uses, held / "uses"),
+        )
     if tests.failed or tests.errors:
         raise CheckFailed(
             f"The tests of {model} failed: {tests.failed} failed, {tests.errors} errors, "

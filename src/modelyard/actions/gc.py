@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 GRACE = dt.timedelta(hours=24)
+IDLE = dt.timedelta(days=30)
+"""After which what can be made anew is given up: environments, and the trials of unfinished studies."""
 _LONG_AGO = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 class Waste(msgspec.Struct, frozen=True, kw_only=True):
     """A stored thing that nothing needs: an ``artifact`` by its digest, a ``part`` by its path below the
-    tables, or the ``scratch`` folder of a command that was killed by its path."""
+    tables; by its path the ``scratch`` folder of a command that was killed, an ``environment`` that no training used
+    for a while, or the trials of a ``study`` that nobody went on with."""
 
     kind: str
     name: str
@@ -77,6 +80,7 @@ def gc(
             *_artifacts(project, named, before),
             *_parts(project, versions, kept, before),
             *_left_over(project),
+            *_given_up(project),
         ]
         due = now() - grace
         removed = tuple(waste for waste in found if waste.condemned <= due or grace <= dt.timedelta(0))
@@ -174,6 +178,20 @@ def _left_over(project: Project) -> Iterator[Waste]:
         yield Waste(kind="scratch", name=str(folder), size=size(folder), condemned=_LONG_AGO)
 
 
+def _given_up(project: Project) -> Iterator[Waste]:
+    """It has waited long enough; what is used has just been touched."""
+    from modelyard.training.environment import idle
+
+    before = now() - IDLE
+    for place, used in idle(project.home / "envs", before):
+        yield Waste(kind="environment", name=str(place), size=size(place), condemned=used)
+    for file in sorted((project.home / "studies").glob("*/*.jsonl")):
+        told = file.stat()
+        written = dt.datetime.fromtimestamp(told.st_mtime, dt.UTC)
+        if written < before:
+            yield Waste(kind="study", name=str(file), size=told.st_size, condemned=written)
+
+
 def _condemned(project: Project) -> dict[str, dt.datetime]:
     try:
         return msgspec.json.decode(_list(project).read_bytes(), type=dict[str, dt.datetime])
@@ -194,6 +212,8 @@ def _remember(project: Project, waiting: tuple[Waste, ...]) -> None:
 
 def _remove(project: Project, removed: tuple[Waste, ...], datasets: tuple[str, ...]) -> None:
     """On record first: what is removed was said to be, whenever this is killed."""
+    from modelyard.training.environment import discard
+
     kinds = Counter(waste.kind for waste in removed)
 
     def record(facts: Facts) -> int:
@@ -202,7 +222,7 @@ def _remove(project: Project, removed: tuple[Waste, ...], datasets: tuple[str, .
             "yard",
             artifacts=kinds["artifact"],
             parts=kinds["part"],
-            bytes=sum(waste.size for waste in removed if waste.kind != "scratch"),
+            bytes=sum(waste.size for waste in removed if waste.kind in ("artifact", "part")),
             datasets=", ".join(datasets),
         )
         return len(removed)
@@ -214,6 +234,10 @@ def _remove(project: Project, removed: tuple[Waste, ...], datasets: tuple[str, .
             project.artifacts.delete(waste.name)
         elif waste.kind == "scratch":
             sweep(Path(waste.name))
+        elif waste.kind == "environment":
+            discard(Path(waste.name))
+        elif waste.kind == "study":
+            Path(waste.name).unlink(missing_ok=True)
         else:
             try:
                 (project.tables / waste.name).unlink(missing_ok=True)

@@ -1,19 +1,30 @@
-"""``lineage``: where a dataset version came from, and what became of it."""
+"""``lineage``: where a dataset version or a model's version came from, and what became of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from modelyard.actions.stored import dataset_version
+from modelyard.errors import Misuse
+from modelyard.ports import Facts
 from modelyard.project import Project
-from modelyard.records.lineage import Lineage, TrainedRun, TrainedVersion
+from modelyard.records.lineage import Lineage, ModelLineage, TrainedRun, TrainedVersion
+from modelyard.records.package import Used
+from modelyard.records.registry import Release, Version
+from modelyard.records.run import Run
 
 
-def lineage(project: Project, ref: str) -> Lineage:
-    """Source files, runs trained on the version, versions registered from these runs, and their releases."""
+def lineage(project: Project, ref: str) -> Lineage | ModelLineage:
+    """Of a dataset version: source files, runs trained on it, versions registered from these runs, their releases,
+    and versions whose code asks those. Of a model's version the run that made it, and the same both ways.
+    """
+    if _is_model(project, ref):
+        return _of_model(project, ref)
     version = dataset_version(project, ref)
     with project.yard.read() as facts:
-        runs = [run for run in facts.runs.list() if run.dataset == version.ref]
-        registered = facts.versions.list()
-        releases = facts.releases.list()
+        known = _Known.of(facts)
+    trained = [run for run in known.runs.values() if run.dataset == version.ref]
     return Lineage(
         dataset=version,
         runs=tuple(
@@ -21,17 +32,81 @@ def lineage(project: Project, ref: str) -> Lineage:
                 run=run,
                 versions=tuple(
                     TrainedVersion(
-                        version=found,
-                        releases=tuple(
-                            r
-                            for r in reversed(releases)
-                            if (r.model, r.version) == (found.model, found.number)
-                        ),
+                        version=found, releases=known.releases_of(found), used_by=known.users(found)
                     )
-                    for found in registered
+                    for found in known.versions
                     if found.run == run.id
                 ),
             )
-            for run in reversed(runs)
+            for run in reversed(trained)
         ),
     )
+
+
+def _is_model(project: Project, ref: str) -> bool:
+    name = ref.partition("@")[0]
+    with project.yard.read() as facts:
+        if facts.datasets.latest(name) is not None:
+            return False
+        return name in project.settings.models or facts.versions.latest(name) is not None
+
+
+def _of_model(project: Project, ref: str) -> ModelLineage:
+    from modelyard.registry import parse, resolve
+
+    if parse(ref)[1] == "run":
+        raise Misuse(f"{ref} is no registered version; write NAME@7, NAME@prod or NAME@latest.")
+    with project.yard.read() as facts:
+        version = resolve(facts, ref, tuple(project.settings.environments))
+        known = _Known.of(facts)
+    return ModelLineage(
+        version=version,
+        run=known.runs.get(version.run),
+        releases=known.releases_of(version),
+        uses=known.used(version),
+        used_by=known.users(version),
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the yard holds, read once."""
+
+    runs: dict[str, Run]
+    """By id, newest first."""
+    versions: Sequence[Version]
+    releases: Sequence[Release]
+    """Newest first."""
+
+    @classmethod
+    def of(cls, facts: Facts) -> _Known:
+        return cls({run.id: run for run in facts.runs.list()}, facts.versions.list(), facts.releases.list())
+
+    def releases_of(self, version: Version) -> tuple[Release, ...]:
+        at = (version.model, version.number)
+        return tuple(r for r in reversed(self.releases) if (r.model, r.version) == at)
+
+    def used(self, version: Version) -> tuple[ModelLineage, ...]:
+        """A version is registered after those that it uses, so this ends."""
+        found = [v for v in self.versions if any(_is(u, v) for u in self._uses(version))]
+        return tuple(
+            ModelLineage(version=v, run=self.runs.get(v.run), releases=self.releases_of(v), uses=self.used(v))
+            for v in found
+        )
+
+    def users(self, version: Version) -> tuple[ModelLineage, ...]:
+        found = [v for v in self.versions if any(_is(u, version) for u in self._uses(v))]
+        return tuple(
+            ModelLineage(
+                version=v, run=self.runs.get(v.run), releases=self.releases_of(v), used_by=self.users(v)
+            )
+            for v in found
+        )
+
+    def _uses(self, version: Version) -> tuple[Used, ...]:
+        run = self.runs.get(version.run)
+        return run.uses if run else ()
+
+
+def _is(used: Used, version: Version) -> bool:
+    return (used.model, used.number) == (version.model, version.number)

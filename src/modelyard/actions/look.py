@@ -14,7 +14,7 @@ from modelyard.records.dataset import DatasetVersion
 from modelyard.records.registry import Release, Version
 from modelyard.records.run import Run
 
-_USES = ("package.evaluated", "package.reproduced")
+_USES = ("package.evaluated", "package.reproduced", "dataset.test_read")
 """Events that tell of a look at a test split."""
 
 
@@ -41,7 +41,7 @@ class Listed(DatasetVersion, frozen=True, kw_only=True):
     """A dataset version as it is listed."""
 
     test_uses: int = 0
-    """How often models were scored on its test split: the more, the less its scores can be trusted."""
+    """How often models were scored on its test split, or a person read it: the more, the less its scores can be trusted."""
 
 
 def data(project: Project, dataset: str | None = None) -> list[Listed]:

@@ -12,8 +12,10 @@ from modelyard.records.run import Run
 if TYPE_CHECKING:
     import polars as pl
 
+    from modelyard.records.schema import Schema
     from modelyard.training.dealing import Dealt
     from modelyard.training.messages import Begin
+    from modelyard.training.rows import Rows
 
 
 class Material(NamedTuple):
@@ -28,21 +30,15 @@ def material(project: Project, run: Run, version: DatasetVersion, place: Path) -
     """Write it into ``place``."""
     from modelyard.data import load
     from modelyard.metrics import require
-    from modelyard.tables.gather import gather, target
-    from modelyard.tables.split import FOLD
     from modelyard.training import tell
     from modelyard.training.dealing import deal
     from modelyard.training.messages import Begin
-    from modelyard.training.rows import Rows, write
-
-    def rows(frame: pl.DataFrame) -> Rows:
-        folds = frame[FOLD].cast(int).to_numpy() if FOLD in frame.columns else None
-        return Rows(gather(frame, version.schema), target(frame, version.schema), folds)
+    from modelyard.training.rows import write
 
     settings = project.model(run.model)
     frame = load(version, project.tables, part="train", split=True)
-    learnt = rows(frame)
-    held = rows(load(version, project.tables, part="test", split=True))
+    learnt = rows(frame, version.schema)
+    held = rows(load(version, project.tables, part="test", split=True), version.schema)
     task, classes = tell(learnt.target, settings.task)
     for metric in (*settings.gates, *([settings.metric] if settings.metric else [])):
         require(metric, task)
@@ -65,3 +61,13 @@ def material(project: Project, run: Run, version: DatasetVersion, place: Path) -
         seed=run.seed,
     )
     return Material(begin, write(held, place / "held"), dealt)
+
+
+def rows(frame: pl.DataFrame, schema: Schema) -> Rows:
+    """Features, target and folds of a table that has its split."""
+    from modelyard.tables.gather import gather, target
+    from modelyard.tables.split import FOLD
+    from modelyard.training.rows import Rows
+
+    folds = frame[FOLD].cast(int).to_numpy() if FOLD in frame.columns else None
+    return Rows(gather(frame, schema), target(frame, schema), folds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,6 +11,11 @@ from modelyard.actions.locate import located, opened
 from modelyard.errors import DataRefused, SourceMissing
 from modelyard.project import Project
 from modelyard.records.package import Label
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from modelyard.predictor import Answers, Predictor
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,23 +32,31 @@ def predict(project: Project, ref: str, file: Path) -> Predicted:
     no features are left aside.
     """
     from modelyard.data import extract
-    from modelyard.tables.check import check
-    from modelyard.tables.gather import gather
     from modelyard.tables.rules import of_features
 
     if not file.exists():
         raise SourceMissing(f"There is no file {file}.")
     package = located(project, ref)
     predictor = opened(project, package.digest)
-    schema = of_features(predictor.schema)
-    frame = extract(str(file.resolve()), file.parent.resolve(), schema=schema)
-    checked = check(frame, schema)
-    if checked.faults:
-        raise DataRefused(f"{file}: {checked.faults[0].message}")
-    answers = predictor.predict(gather(frame, schema))
+    frame = extract(str(file.resolve()), file.parent.resolve(), schema=of_features(predictor.schema))
+    answers = answered(predictor, frame, what=str(file))
     return Predicted(
         package=package.digest,
         classes=predictor.manifest.classes,
         prediction=answers.prediction.tolist(),
         probability=None if answers.probability is None else answers.probability.tolist(),
     )
+
+
+def answered(predictor: Predictor, frame: pl.DataFrame, *, what: str) -> Answers:
+    """The answers for a frame of features; ``DataRefused``, a sentence that begins with ``what``, when they do not
+    fit the schema."""
+    from modelyard.tables.check import check
+    from modelyard.tables.gather import gather
+    from modelyard.tables.rules import of_features
+
+    schema = of_features(predictor.schema)
+    checked = check(frame, schema)
+    if checked.faults:
+        raise DataRefused(f"{what}: {checked.faults[0].message}")
+    return predictor.predict(gather(frame, schema))

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     from modelyard.training import Worker
 
-_ALSO = ("requirements", "python", "form", "frame", "classes", "task", "schema", "layout", "custom_predict")
+_ALSO = (
+    "requirements",
+    "python",
+    "form",
+    "frame",
+    "classes",
+    "task",
+    "schema",
+    "layout",
+    "custom_predict",
+    "uses",
+)
 _NAMES = ("then", "now")
 
 

@@ -15,6 +15,7 @@ from modelyard.actions.repeated import Held, answers, figures, files, outcomes
 from modelyard.actions.retrieved import Retrieved, retrieved
 from modelyard.actions.surroundings import Surroundings, surroundings
 from modelyard.actions.trained import run_of
+from modelyard.actions.uses import laid
 from modelyard.actions.workbench import Workbench, workbench
 from modelyard.errors import DataRefused, StoreDown, Tampered, UnknownName
 from modelyard.ports import Facts
@@ -124,12 +125,14 @@ def _repeat(
     around = surroundings(project, run, found.code, apart=asked.isolation == "venv", here=here)
     stage = _with(project, run.model, asked)
     place.mkdir()
+    used = laid(project, run.uses, place / "uses")
     bench = workbench(
         stage,
         run.model,
         place,
         around.locked.content,
         code=found.code,
+        uses=used,
         cwd=found.root,
         hash_seed=run.environment.get("PYTHONHASHSEED"),
         python=around.python,
@@ -150,6 +153,8 @@ def _repeat(
             form="native" if proof.reason == ASKED_NATIVE else "auto",
             tolerance=proof.tolerance,
             python=around.python.version,
+            uses=run.uses,
+            used=str(used) if used else None,
         )
 
     project.tell(f"training {run.model} again on {version.ref}")

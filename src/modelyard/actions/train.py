@@ -15,6 +15,7 @@ from modelyard.actions.material import material
 from modelyard.actions.outcome import fail, kept, put, settle
 from modelyard.actions.staged import shared, staged
 from modelyard.actions.tune import Report, tune
+from modelyard.actions.uses import laid, meant
 from modelyard.actions.workbench import Locked, requirements, workbench
 from modelyard.errors import AuthorError, StoreDown, UnknownName
 from modelyard.ports import Facts
@@ -47,6 +48,8 @@ def train(
     version = data or latest_data(project, settings.data)
     settle(project, model)
     locked = requirements(project, model)
+    with project.yard.read() as facts:
+        uses = meant(project, facts, model)
     run = Run(
         id=uuid.uuid4().hex[:12],
         model=model,
@@ -59,6 +62,7 @@ def train(
         environment={**locked.versions, "python": platform.python_version(), "platform": platform.platform()},
         started=now(),
         process=myself(),
+        uses=uses,
     )
     project.yard.once(fresh("train"), project.actor, lambda facts: put(facts, run), Run)
     began = time.perf_counter()
@@ -108,7 +112,8 @@ def _fit_and_seal(
 
     settings = project.model(run.model)
     place = _made(project.run_folder(run.id))
-    bench = workbench(project, run.model, place, locked.content, code=code)
+    used = laid(project, run.uses, place / "uses")
+    bench = workbench(project, run.model, place, locked.content, code=code, uses=used)
 
     def seal(test: Path) -> Seal:
         folder = project.root / settings.code
@@ -123,6 +128,8 @@ def _fit_and_seal(
             form=settings.form,
             tolerance=settings.proof_tolerance,
             python=platform.python_version(),
+            uses=run.uses,
+            used=str(used) if used else None,
         )
 
     taken = None

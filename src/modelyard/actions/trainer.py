@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from modelyard.authoring import use
 from modelyard.errors import AuthorError
+from modelyard.predictor.open import opener
 from modelyard.training import messages
 from modelyard.training.bare import NATIVE, PICKLE
 from modelyard.training.bench import Bench
@@ -31,6 +33,8 @@ def main() -> None:
     bench = Bench()
 
     def opened(job: dict[str, Any]) -> dict[str, Any]:
+        if job["uses"]:
+            use(opener(Path(job["uses"])))
         return {"space": bench.open(Path(job["code"]))}
 
     def begin(job: dict[str, Any]) -> None:
@@ -122,6 +126,8 @@ def _seal(bench: Bench, asked: messages.Seal) -> None:
         form=asked.form,
         tolerance=asked.tolerance,
         python=asked.python,
+        uses=asked.uses,
+        used=_path(asked.used),
     )
 
 

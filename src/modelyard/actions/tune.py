@@ -156,7 +156,7 @@ def _key(project: Project, run: Run, version: DatasetVersion) -> str:
     asked = settings.tune or TuneSettings()
     parts = (
         (run.model, version.digest, version.split, version.schema, run.code.digest, run.environment),
-        (settings.task, settings.metric, run.seed, run.params),
+        (settings.task, settings.metric, run.seed, run.params, run.uses),
         (asked.sampler, asked.folds, asked.pruner, asked.points),
         asked.trials if asked.sampler == "grid" else None,  # a part of a grid is drawn for its size
     )

@@ -80,6 +80,7 @@ def workbench(
     locked: str | None,
     *,
     code: Path,
+    uses: Path | None = None,
     cwd: Path | None = None,
     hash_seed: str | None = None,
     python: Python | None = None,
@@ -87,11 +88,12 @@ def workbench(
     """The processes, which run ``code`` in ``cwd`` (by default the project) and leave what they do in ``place``.
 
     Environments that they need are made now, of ``python`` or the one that runs here. ``hash_seed`` is their
-    ``PYTHONHASHSEED``, by default that of this process, or 0.
+    ``PYTHONHASHSEED``, by default that of this process, or 0. ``uses`` is the folder of the packages that the code
+    asks; with it a model is trained where it is sealed, since they are opened there.
     """
     settings = project.model(model)
     limits = Limits.of(settings.timeout, settings.memory_gb)
-    start = functools.partial(Worker, code, cwd=cwd or project.root, limits=limits)
+    start = functools.partial(Worker, code, cwd=cwd or project.root, limits=limits, uses=uses)
     given = dict(os.environ) | ({"PYTHONHASHSEED": hash_seed} if hash_seed else {})
     threads = _threads(settings.tune.jobs if settings.tune else 1)
     if locked is None:
@@ -116,6 +118,12 @@ def workbench(
     except OSError as error:
         raise StoreDown(f"{place} cannot be written: {error.strerror}.") from None
     whole = functools.partial(start, entry=_module(full, "modelyard.actions.trainer"))
+    if uses is not None:
+        return Workbench(
+            lambda: _prepared(whole(place, environ=_environ(source, given))),
+            None,
+            lambda folder: whole(folder, environ=threads | _environ(source, given)),
+        )
     return Workbench(
         lambda: start(place, entry=_module(bare, "modelyard.training.bare"), environ=_environ(parts, given)),
         lambda: whole(apart, environ=_environ(source, given)),

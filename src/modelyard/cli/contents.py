@@ -20,7 +20,7 @@ COMMANDS = {
     "status": "What is live where.",
     "data": "Dataset versions: list, show, check out.",
     "diff": "How a model, environment, commit or dataset differs from another.",
-    "lineage": "Where a dataset version came from, and what was made of it.",
+    "lineage": "Where a version of data or of a model came from, and what was made of it.",
     "runs": "Trainings.",
     "reproduce": "Train again as it was trained: is it the same?",
     "versions": "Registered versions.",

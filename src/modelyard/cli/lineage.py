@@ -6,7 +6,8 @@ import click
 
 from modelyard.actions.lineage import lineage
 from modelyard.cli.output import json_option, project, say, show_json
-from modelyard.records.lineage import Lineage, TrainedVersion
+from modelyard.records.lineage import Lineage, ModelLineage, TrainedVersion
+from modelyard.records.registry import Release, Version
 from modelyard.render.text import Branch, tree
 
 
@@ -15,7 +16,7 @@ from modelyard.render.text import Branch, tree
 @json_option
 @click.pass_context
 def command(ctx: click.Context, ref: str, as_json: bool) -> None:
-    """Where a dataset version came from, and what was made of it.
+    """Where a dataset version or a model's version came from, and what was made of it.
 
     \b
     Example: modelyard lineage patients@3
@@ -24,10 +25,10 @@ def command(ctx: click.Context, ref: str, as_json: bool) -> None:
     if as_json:
         show_json(found)
     else:
-        say(tree(_root(found)))
+        say(tree(_of_data(found) if isinstance(found, Lineage) else _of_model(found)))
 
 
-def _root(found: Lineage) -> Branch:
+def _of_data(found: Lineage) -> Branch:
     version = found.dataset
     sources = [Branch(f"{s.path}  {s.size:,} bytes  sha256 {s.sha256}") for s in version.sources]
     runs = [
@@ -47,11 +48,46 @@ def _root(found: Lineage) -> Branch:
 
 
 def _version(trained: TrainedVersion) -> Branch:
-    version = trained.version
-    releases = [
+    users = [Branch("used by", [_forwards(one) for one in trained.used_by])] if trained.used_by else []
+    return Branch(_titled(trained.version), [*_live(trained.releases), *users])
+
+
+def _of_model(found: ModelLineage) -> Branch:
+    users = [_forwards(one) for one in found.used_by]
+    releases = _live(found.releases)
+    return Branch(
+        _titled(found.version),
+        [
+            Branch("made by", [_backwards(found)]),
+            Branch("live in", releases or [Branch("never yet")]),
+            *([Branch("used by", users)] if users else []),
+        ],
+    )
+
+
+def _backwards(found: ModelLineage) -> Branch:
+    """The run, and below it the versions that its code asked."""
+    run = found.run
+    made = (
+        f"run {run.id}  on {run.dataset}  {run.started:%Y-%m-%d %H:%M:%S} UTC" if run else "no run on record"
+    )
+    used = [Branch(_titled(one.version), [_backwards(one)]) for one in found.uses]
+    return Branch(made, [Branch("uses", used)] if used else [])
+
+
+def _forwards(found: ModelLineage) -> Branch:
+    users = [Branch("used by", [_forwards(one) for one in found.used_by])] if found.used_by else []
+    return Branch(_titled(found.version), [*_live(found.releases), *users])
+
+
+def _titled(version: Version) -> str:
+    return f"{version.ref}  package {version.package[:12]}  by {version.by}"
+
+
+def _live(releases: tuple[Release, ...]) -> list[Branch]:
+    return [
         Branch(
             f"{r.environment}: {r.status.replace('_', ' ')} since {(r.finished or r.started):%Y-%m-%d %H:%M:%S} UTC"
         )
-        for r in trained.releases
+        for r in releases
     ]
-    return Branch(f"{version.ref}  package {version.package[:12]}  by {version.by}", releases)

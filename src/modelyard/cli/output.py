@@ -20,7 +20,9 @@ json_option: Callable[[F], F] = click.option("--json", "as_json", is_flag=True, 
 
 def project(ctx: click.Context) -> Project:
     """The project that the command is about, with progress shown on a terminal."""
-    return open_project(ctx.find_object(Path), tell=tell)
+    opened = open_project(ctx.find_object(Path), tell=tell)
+    ctx.call_on_close(opened.close)
+    return opened
 
 
 def tell(sentence: str) -> None:

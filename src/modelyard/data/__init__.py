@@ -7,7 +7,9 @@ quick; the others arrive with Polars at their first use.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from modelyard.data.definition import differs
 from modelyard.data.fingerprint import fingerprint
@@ -80,3 +82,13 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(importlib.import_module(f"modelyard.data.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'modelyard.data' has no attribute {name!r}")
+
+
+class _Asked(ModuleType):
+    """``my.data("patients")`` has this room's name: once the room is imported, ``modelyard.data`` is the room."""
+
+    def __call__(self, ref: str, **where: Any) -> object:
+        return importlib.import_module("modelyard.notebook").data(ref, **where)
+
+
+sys.modules[__name__].__class__ = _Asked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 
 from modelyard.predictor.safe import SAFE
@@ -17,9 +18,11 @@ LOADER = "modelyard_pyfunc"
 FALLBACK = "modelyard_fallback/modelyard/__init__.py"
 
 
-def mlflow_files(manifest: Manifest, example: list[dict[str, Cell]]) -> dict[str, bytes]:
-    """Path to content. Nothing in them changes from one seal of the same model to the next."""
-    requirements = _requirements(manifest)
+def mlflow_files(
+    manifest: Manifest, example: list[dict[str, Cell]], carried: Sequence[Manifest] = ()
+) -> dict[str, bytes]:
+    """Path to content; ``carried`` are the packages inside this one. Nothing in them changes from one seal of the same model to the next."""
+    requirements = _requirements(manifest, carried)
     columns = [column.name for column in manifest.schema.features]
     split = {"columns": columns, "data": [[row[name] for name in columns] for row in example]}
     texts = {
@@ -92,18 +95,19 @@ def _type(column: Column) -> str:
     return kinds[column.kind]
 
 
-def _requirements(manifest: Manifest) -> list[str]:
+def _requirements(manifest: Manifest, carried: Sequence[Manifest]) -> list[str]:
     """What the standalone loader needs beside (native) the model's own, in the versions of now.
 
     pandas comes with MLflow, which says which versions it takes.
     """
     needed = ["numpy"]
     found: dict[str, str] = {}
-    if manifest.form == "onnx":
-        needed.append("onnxruntime")
-    else:
-        found = {_canonical(r.partition("==")[0]): r for r in manifest.requirements}
-        needed += ["skops", *_frame(manifest.frame)]
+    for one in (manifest, *carried):
+        if one.form == "onnx":
+            needed.append("onnxruntime")
+        else:
+            found |= {_canonical(r.partition("==")[0]): r for r in one.requirements}
+            needed += ["skops", *_frame(one.frame)]
     for name in needed:
         found.setdefault(name, f"{name}=={importlib.metadata.version(name)}")
     return sorted(found.values())

@@ -26,8 +26,9 @@ from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
 from modelyard.predictor.open import open_package
 from modelyard.predictor.session import session
-from modelyard.predictor.verify import MANIFEST, fingerprint
-from modelyard.records.package import Manifest, PackagedFile, Proof
+from modelyard.predictor.used import USES
+from modelyard.predictor.verify import MANIFEST, decode, fingerprint
+from modelyard.records.package import Manifest, PackagedFile, Proof, Used
 from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch, layout
 from modelyard.tables.profile import anchor, anchor_answers
@@ -49,12 +50,14 @@ def seal(
     form: Literal["auto", "onnx", "native"] = "auto",
     tolerance: float = 1e-5,
     python: str,
+    uses: tuple[Used, ...] = (),
+    used: Path | None = None,
 ) -> Manifest:
     """Write the package into ``folder``, which appears whole or not at all, and return its manifest.
 
     ``auto`` takes the compiled form when it is proven equal within ``tolerance`` and the native one, with
     the reason in ``proof.json``, when it is not. ``code`` is the model's folder; ``train`` and ``test`` are the two
-    parts of the dataset version. Sealing equal models gives equal digests. The sealed package is opened and
+    parts of the dataset version. ``used`` is the folder of the packages that ``uses`` names. Sealing equal models gives equal digests. The sealed package is opened and
     must answer the test split as the trained model does.
 
     Raises ``Unconvertible`` when ``onnx`` is wanted and not proven, or when the model is neither provable
@@ -75,6 +78,8 @@ def seal(
             made.mkdir()
             _write_model(fitted, compiled, made, own_names(code))
             _write_code(code, made / "code")
+            if used is not None and not compiled.content:
+                _carry(used, made / USES)
             manifest = Manifest(
                 model=model,
                 task=fitted.task,
@@ -86,6 +91,7 @@ def seal(
                 layout=layout(schema),
                 requirements=tuple(sorted(requirements)),
                 python=python,
+                uses=uses,
                 files=(),
             )
             answers = compiled.answers
@@ -188,6 +194,16 @@ def _write_code(source: Path, target: Path) -> None:
             shutil.copyfile(path, place)
 
 
+def _carry(source: Path, target: Path) -> None:
+    """The packages that the model's code asks, each whole."""
+    for path in sorted(
+        path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+
+
 def _write_records(
     made: Path, manifest: Manifest, proof: Proof, train: Batch, test: Batch, answers: Answers
 ) -> None:
@@ -206,7 +222,11 @@ def _write_records(
         ("proof.json", proof),
     ):
         _write(made / name, canonical(record))
-    for path, content in mlflow_files(manifest, golden.rows[:5]).items():
+    carried = [
+        decode((made / USES / used.ref / MANIFEST).read_bytes(), used.ref)
+        for used in (manifest.uses if (made / USES).is_dir() else ())
+    ]
+    for path, content in mlflow_files(manifest, golden.rows[:5], carried).items():
         _write(made / path, content)
 
 

@@ -9,11 +9,13 @@ without probabilities.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,27 +132,16 @@ def _onnx(root: Path, manifest: dict[str, Any]) -> Any:
 
 
 def _native(root: Path, manifest: dict[str, Any]) -> Any:
-    author: Any = None
-    if manifest["custom_predict"] or (root / "model" / "native").is_dir():
-        author = _author(root)
-    if (root / "model" / "native").is_dir():
-        model = author.load(root / "model" / "native")
-    else:
-        import skops.io
-
-        content = (root / "model" / "model.skops").read_bytes()
-        code = root / "code"
-        names = {path.stem for path in code.glob("*.py")} | {p.name for p in code.iterdir() if p.is_dir()}
-        own = names - set(sys.stdlib_module_names) - {"modelyard"}
-        strange = set(skops.io.get_untrusted_types(data=content)) - set(SAFE)
-        if others := [name for name in strange if name.partition(".")[0] not in own]:
-            raise ValueError(f"model/model.skops holds {min(others)}, a type that is not safe to load.")
-        if strange:
-            author = author or _author(root)
-        model = _boosted(skops.io.loads(content, trusted=[*SAFE, *strange]), root / "model")
+    within = _within(root, manifest)
+    with within():
+        author, model = _opened(root, manifest)
     classes = manifest["classes"]
 
     def ask(frame: pd.DataFrame, caller: Model) -> Any:
+        with within():
+            return answered(frame, caller)
+
+    def answered(frame: pd.DataFrame, caller: Model) -> Any:
         rows = _rows(frame, caller, manifest["frame"])
         if manifest["custom_predict"]:
             given = np.asarray(author.predict(model, rows))
@@ -171,6 +162,73 @@ def _native(root: Path, manifest: dict[str, Any]) -> Any:
         )
 
     return ask
+
+
+def _opened(root: Path, manifest: dict[str, Any]) -> tuple[Any, Any]:
+    """The author's module, where it is needed, and the model."""
+    author: Any = None
+    if manifest["custom_predict"] or (root / "model" / "native").is_dir():
+        author = _author(root)
+    if (root / "model" / "native").is_dir():
+        return author, author.load(root / "model" / "native")
+    import skops.io
+
+    content = (root / "model" / "model.skops").read_bytes()
+    code = root / "code"
+    names = {path.stem for path in code.glob("*.py")} | {p.name for p in code.iterdir() if p.is_dir()}
+    own = names - set(sys.stdlib_module_names) - {"modelyard"}
+    strange = set(skops.io.get_untrusted_types(data=content)) - set(SAFE)
+    if others := [name for name in strange if name.partition(".")[0] not in own]:
+        raise ValueError(f"model/model.skops holds {min(others)}, a type that is not safe to load.")
+    if strange:
+        author = author or _author(root)
+    return author, _boosted(skops.io.loads(content, trusted=[*SAFE, *strange]), root / "model")
+
+
+class _Used:
+    """A package that this one's code asks by ``my.used``."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.classes = tuple(model.manifest["classes"])
+
+    def predict(self, rows: Any) -> Any:
+        given = self._given(rows)
+        if given.ndim == 1:
+            return given
+        labels = np.array(self.classes, dtype=object if isinstance(self.classes[0], str) else None)
+        return labels[given.argmax(axis=1)]
+
+    def predict_proba(self, rows: Any) -> Any:
+        given = self._given(rows)
+        if given.ndim == 1:
+            raise ValueError("This model gives no probabilities; ask it with 'predict'.")
+        return given
+
+    def _given(self, rows: Any) -> Any:
+        if not isinstance(rows, (np.ndarray, pd.DataFrame)):  # Polars
+            rows = pd.DataFrame({name: np.asarray(rows[name]) for name in rows.columns})
+        return self._model.predict(rows)
+
+
+def _within(root: Path, manifest: dict[str, Any]) -> Callable[[], Any]:
+    """What the author's code runs in: there ``my.used`` gives the packages that this one carries."""
+    if not manifest.get("uses"):
+        return contextlib.nullcontext
+    found = {
+        used["model"]: _Used(_load_pyfunc(str(root / "uses" / f"{used['model']}@{used['number']}")))
+        for used in manifest["uses"]
+    }
+    authoring = _authoring(root / "code")
+    return lambda: authoring.using(found.__getitem__)
+
+
+def _authoring(code: Path) -> Any:
+    """What an author imports; a small ``modelyard`` stands in where the real one is not installed."""
+    if importlib.util.find_spec("modelyard") is None:
+        sys.path.append(str(code / "modelyard_fallback"))
+    found = importlib.import_module("modelyard")
+    return found if hasattr(found, "using") else importlib.import_module("modelyard.authoring")
 
 
 def _boosted(model: Any, folder: Path) -> Any:
@@ -270,8 +328,12 @@ def _rows(frame: pd.DataFrame, model: Model, kind: str) -> Any:
 def _author(root: Path) -> Any:
     """The author's ``model.py``, with a small ``modelyard`` where the real one is not installed."""
     code = root / "code"
-    if importlib.util.find_spec("modelyard") is None:
-        sys.path.append(str(code / "modelyard_fallback"))
+    if root.parent.name == "uses":
+        raise ValueError(
+            f"{root.name} answers by code of its own, which has no place here beside that of the model which uses it; "
+            "open the package with Modelyard."
+        )
+    _authoring(code)
     if str(code) not in sys.path:
         sys.path.insert(0, str(code))
     spec = importlib.util.spec_from_file_location("modelyard_packaged_model", code / "model.py")

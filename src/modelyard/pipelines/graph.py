@@ -33,14 +33,35 @@ def graph(project: Project, models: Sequence[str]) -> dict[str, Node]:
     A dataset that several models learn from is ingested once.
     """
     nodes: dict[str, Node] = {}
-    for model in dict.fromkeys(models):
+    for model in _ordered(project, models):
         ingest = Node(project.model(model).data, "ingest")
         nodes.setdefault(ingest.name, ingest)
-        before = ingest
+        needs = (ingest.name, *(f"{used}/register" for used in _awaited(project, model, models)))
         for verb in CHAIN:
-            node = Node(model, verb, (before.name,))
-            nodes[node.name] = before = node
+            node = Node(model, verb, needs)
+            nodes[node.name] = node
+            needs = (node.name,)
     return nodes
+
+
+def _awaited(project: Project, model: str, models: Sequence[str]) -> list[str]:
+    """Models of this build whose newest version the model uses."""
+    refs = (ref.partition("@") for ref in project.model(model).uses)
+    return [name for name, _, selector in refs if selector == "latest" and name in models]
+
+
+def _ordered(project: Project, models: Sequence[str]) -> list[str]:
+    """The models as they were given, but each after those that it waits for."""
+    found: dict[str, None] = {}
+
+    def take(model: str) -> None:
+        for name in _awaited(project, model, models):
+            take(name)
+        found.setdefault(model)
+
+    for model in models:
+        take(model)
+    return list(found)
 
 
 def node(nodes: dict[str, Node], name: str) -> Node:

@@ -20,7 +20,7 @@ from modelyard.settings import GateSettings, ModelSettings
 
 _JUDGED = ("gates", "metric", "evaluation", "fairness")
 """Settings of a model that only its evaluation reads."""
-_NAMED = ("code", "data", "include", "params", "seed", "timeout", "memory_gb", *_JUDGED)
+_NAMED = ("code", "data", "include", "params", "seed", "timeout", "memory_gb", "uses", *_JUDGED)
 """Settings that are inputs of training in another form, or none; all others count as they are, which for one
 that is new is the safe side."""
 
@@ -100,6 +100,7 @@ def read(given: Input) -> str:
 
 def _of_training(project: Project, facts: Facts, model: str, data: str) -> Iterator[Input]:
     from modelyard.actions.staged import shared
+    from modelyard.actions.uses import meant
     from modelyard.actions.workbench import requirements
     from modelyard.training import contents
 
@@ -114,6 +115,8 @@ def _of_training(project: Project, facts: Facts, model: str, data: str) -> Itera
     for name, value in settings.params.items():
         yield Input(kind="parameter", name=name, value=_text(value), shown=str(value))
     yield Input(kind="seed", name="", value=str(settings.seed))
+    for used in meant(project, facts, model):
+        yield Input(kind="used model", name=used.model, value=used.package, shown=f"@{used.number}")
     others = [field.name for field in msgspec.structs.fields(settings) if field.name not in _NAMED]
     yield from _settings(settings, others)
     yield Input(kind="environment", name="python", value=platform.python_version())

@@ -19,6 +19,10 @@ from modelyard.records.step import Input
 Fate = Literal["unchanged", "run", "may run", "fail"]
 
 
+_UNKNOWN = ("data", "candidate", "used model")
+"""Inputs that a step before may change."""
+
+
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """What would become of a step. ``may run``: that depends on what an earlier one gives."""
 
@@ -95,9 +99,9 @@ class _Plan:
             return (record.inputs if record else ()), now
 
     def _planned(self, step: Node, before: dict[str, Planned]) -> Planned:
-        needed = before.get(step.needs[0]) if step.needs else None
+        waited = (before[need] for need in step.needs if before[need].fate != "unchanged")
         try:
-            if needed is not None and needed.fate != "unchanged":
+            if (needed := next(waited, None)) is not None:
                 return self._after(step, needed)
             found = look(self._project, step, given(step, self._gave))
             if isinstance(found, Done):
@@ -111,10 +115,10 @@ class _Plan:
         """What can be said before it is known what the step before it gives."""
         if needed.fate == "fail":
             return Planned(name=step.name, fate="fail", reasons=(f"needs {needed.name}",))
-        known = [change for change in self._changes(step) if change.kind not in ("data", "candidate")]
-        reasons = tuple(change.sentence for change in known)
         if never := self._never(step):
             return Planned(name=step.name, fate="run", reasons=(never,))
+        known = [change for change in self._changes(step) if change.kind not in _UNKNOWN]
+        reasons = tuple(change.sentence for change in known)
         return Planned(
             name=step.name, fate="run" if reasons else "may run", reasons=(*reasons, f"follows {needed.name}")
         )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from modelyard.errors import UnknownName
 from modelyard.predictor.answers import Answers
 from modelyard.predictor.verify import verified, verify
 from modelyard.records.package import Layout, Manifest
 from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch
+
+if TYPE_CHECKING:
+    from modelyard.predictor.used import Opener, UsedModel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,5 +52,40 @@ def open_package(folder: Path, *, digest: str | None = None) -> Predictor:
     from modelyard.predictor.load import load
     from modelyard.predictor.native import answer
 
-    fitted = load(folder, manifest)
-    return Predictor(manifest, lambda batch: answer(fitted, batch, manifest.schema))
+    if not manifest.uses:
+        fitted = load(folder, manifest)
+        return Predictor(manifest, lambda batch: answer(fitted, batch, manifest.schema))
+    from modelyard.predictor.used import USES, using
+
+    used = opener(folder / USES, {one.ref: one.package for one in manifest.uses})
+    with using(used):
+        fitted = load(folder, manifest)
+
+    def ask(batch: Batch) -> Answers:
+        with using(used):
+            return answer(fitted, batch, manifest.schema)
+
+    return Predictor(manifest, ask)
+
+
+def opener(folder: Path, digests: Mapping[str, str] | None = None) -> Opener:
+    """What answers ``my.used`` with the packages ``NAME@N`` in ``folder``, all opened now.
+
+    ``digests`` are those that each must have, by ``NAME@N``. Raises what ``open_package`` does.
+    """
+    from modelyard.predictor.used import UsedModel
+
+    refs = sorted(path.name for path in folder.iterdir()) if digests is None else list(digests)
+    found: dict[str, UsedModel] = {}
+    for ref in refs:
+        inner = open_package(folder / ref, digest=(digests or {}).get(ref))
+        found[ref.partition("@")[0]] = UsedModel(ref, inner.manifest, inner.predict)
+
+    def opened(name: str) -> UsedModel:
+        if name not in found:
+            raise UnknownName(
+                f"my.used({name!r}): the model's 'uses' in modelyard.toml names {', '.join(refs) or 'nothing'}."
+            )
+        return found[name]
+
+    return opened

@@ -9,11 +9,29 @@ from modelyard.records.registry import Release, Version
 from modelyard.records.run import Run
 
 
+class ModelLineage(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a version came from, what became of it, and both of the versions that it stands between.
+
+    Those in ``uses`` tell their own ``uses`` in turn, those in ``used_by`` their own ``used_by``.
+    """
+
+    version: Version
+    run: Run | None = None
+    releases: tuple[Release, ...] = ()
+    """Oldest first."""
+    uses: tuple[ModelLineage, ...] = ()
+    """Versions that its code asks for answers."""
+    used_by: tuple[ModelLineage, ...] = ()
+    """Versions whose code asks it."""
+
+
 class TrainedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A registered version and everywhere it went live, oldest first."""
 
     version: Version
     releases: tuple[Release, ...] = ()
+    used_by: tuple[ModelLineage, ...] = ()
+    """Versions of other models whose code asks it."""
 
 
 class TrainedRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,19 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, ...]
 
 
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered version whose answers another model's code asks for by ``my.used(model)``."""
+
+    model: str
+    number: int
+    package: str
+    """Its digest."""
+
+    @property
+    def ref(self) -> str:
+        return f"{self.model}@{self.number}"
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The head of a package; ``files`` lists every other file of its content."""
 
@@ -69,6 +82,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     requirements: tuple[str, ...]
     """``name==version``, sorted, the closure of the model's requirements."""
     python: str
+    uses: tuple[Used, ...] = ()
+    """What was used in training; in a native package also carried, each as a whole package in ``uses/NAME@N``."""
     files: tuple[PackagedFile, ...]
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from modelyard.records.package import Used
+
 Scalar = bool | int | float | str
 RunStatus = Literal["running", "finished", "failed", "lost"]
 """``lost`` is never stored: a listing says so of a ``running`` one whose process is gone."""
@@ -132,5 +134,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     points: str | None = None
     """Digest of every point of its metrics: Parquet with ``metric``, ``step``, ``time``, ``value``."""
     artifacts: tuple[Artifact, ...] = ()
+    uses: tuple[Used, ...] = ()
+    """Registered versions that its code asked for answers, as ``uses`` in the settings meant them then."""
     study: Study | None = None
     """The search for ``params``, where there was one."""

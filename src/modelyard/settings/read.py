@@ -199,6 +199,7 @@ def _cross_check(settings: Settings, path: Path) -> None:
                     f"{path}: 'models.{name}.gates.{metric}' asks for nothing: give 'min', 'max' or "
                     "'no_worse_than'."
                 )
+    _check_uses(settings, path)
     for name in settings.monitor:
         if name not in settings.models:
             raise SettingsError(f"{path}: 'monitor.{name}': there is no [models.{name}].")
@@ -218,3 +219,33 @@ def _cross_check(settings: Settings, path: Path) -> None:
                 f"{path}: 'environments.{name}.host' is {environment.host}, beyond loopback; "
                 f"give 'environments.{name}.token_file' as well."
             )
+
+
+def _check_uses(settings: Settings, path: Path) -> None:
+    """No model twice, and no model that is needed for itself, by whatever way."""
+    names = {n: [ref.partition("@")[0] for ref in m.uses] for n, m in settings.models.items()}
+    for name, used in names.items():
+        if twice := sorted({one for one in used if used.count(one) > 1}):
+            raise SettingsError(
+                f"{path}: 'models.{name}.uses' names '{twice[0]}' twice; name each model once."
+            )
+    for name in names:
+        if round_ := _way_back(name, names):
+            raise SettingsError(
+                f"{path}: 'models.{name}.uses' leads back to itself ({' uses '.join(round_)}); a model is trained after "
+                "those that it uses."
+            )
+
+
+def _way_back(start: str, names: Mapping[str, list[str]]) -> list[str]:
+    """The models on a way from ``start`` to itself; none where there is no such way."""
+    ways, seen = [[start]], set[str]()
+    while ways:
+        way = ways.pop()
+        for name in names.get(way[-1], ()):
+            if name == start:
+                return [*way, start]
+            if name not in seen:
+                seen.add(name)
+                ways.append([*way, name])
+    return []

@@ -11,6 +11,7 @@ from msgspec import Meta
 from modelyard.settings.data import DataSettings, Share
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}@[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -154,6 +155,9 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     include: tuple[str, ...] = ()
     """Shared files that no ``import`` names, as globs from the project: data files, and modules whose name
     is made up at run time."""
+    uses: tuple[Reference, ...] = ()
+    """Registered versions of other models whose answers the code asks for by ``my.used(NAME)``: ``encoder@3``, or
+    ``encoder@prod`` and ``encoder@latest``, which become the number that they mean when the model is trained."""
     metric: str | None = None
     """The metric that decides; by default ``roc_auc``, ``accuracy`` or ``r2`` by the task."""
     task: Literal["binary", "multiclass", "regression"] | None = None

@@ -25,6 +25,9 @@ from modelyard.training.model_code import run
 
 _CONFIGURATIONS = ("pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 
+FOLDER = "MODELYARD_USED_PACKAGES"
+"""The variable that tells the tests' process where the packages are that ``my.used`` opens."""
+
 
 class TestsResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a model's own tests went; ``errors`` also counts a run that broke off."""
@@ -43,13 +46,15 @@ def run_tests(
     cwd: Path | None = None,
     shared: Sequence[Path] = (),
     place: Path | None = None,
+    uses: Path | None = None,
     timeout: float = 600,
 ) -> TestsResult:
     """Run ``test_model.py`` of ``folder`` by pytest in a process of its own.
 
     Its working folder is ``cwd`` (the project; by default ``folder``); ``import model`` finds the
     folder's, and code that is not there is looked for in the ``shared`` folders. What they print is kept in
-    ``place`` for that long (by default among the temporary files). After ``timeout`` seconds everything it
+    ``place`` for that long (by default among the temporary files). ``uses`` is the folder of the packages that
+    ``my.used`` opens. After ``timeout`` seconds everything it
     started is killed, which counts as one error. Raises ``AuthorError`` when there is no such file.
     """
     path = folder / "test_model.py"
@@ -61,9 +66,13 @@ def run_tests(
     with scratch("tests-", place) as kept:
         results, printed = kept / "results.xml", kept / "output.txt"
         command = _command(path.resolve(), cwd, results)
+        environ = _environ([folder, *shared])
+        if uses is not None:
+            command += ["-p", "modelyard.training.tested"]
+            environ[FOLDER] = str(uses.resolve())
         start = time.perf_counter()
         with printed.open("wb") as output:
-            code = _run(command, cwd, _environ([folder, *shared]), output, timeout)
+            code = _run(command, cwd, environ, output, timeout)
         seconds = time.perf_counter() - start
         text = _tail(printed)
         if code is None:

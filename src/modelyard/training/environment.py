@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import hashlib
 import os
@@ -23,6 +24,7 @@ LOCK = f"{FILE}.lock"
 _OF = "# Locked by modelyard from requirements.model, sha256 "
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 _SEALING = ("msgspec", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx", "skops")
+_READY = "ready"
 _COMPILE = (
     "--generate-hashes",
     "--no-emit-index-url",
@@ -135,7 +137,8 @@ def made(locked: str, home: Path, *, python: Python = THIS) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     with (home / f"{place.name}.making").open("ab") as making:
         fcntl.flock(making, fcntl.LOCK_EX)
-        if (place / "ready").exists() and binary.exists():
+        if (place / _READY).exists() and binary.exists():
+            (place / _READY).touch()  # when it was used last
             return binary
         wanted = home / f"{place.name}.txt"
         wanted.write_text(locked, encoding="utf-8")
@@ -145,8 +148,32 @@ def made(locked: str, home: Path, *, python: Python = THIS) -> Path:
             ["pip", "install", "--quiet", "--python", str(binary), "--require-hashes", "-r", str(wanted)],
             what,
         )
-        (place / "ready").touch()
+        (place / _READY).touch()
     return binary
+
+
+def idle(home: Path, before: dt.datetime) -> list[tuple[Path, dt.datetime]]:
+    """Environments in ``home`` that were not used since ``before``, each with when it was."""
+    found = []
+    for place in sorted(home.iterdir()) if home.is_dir() else ():
+        if place.is_dir() and not place.name.startswith("."):
+            mark = place / _READY
+            used = dt.datetime.fromtimestamp((mark if mark.exists() else place).stat().st_mtime, dt.UTC)
+            if used < before:
+                found.append((place, used))
+    return found
+
+
+def discard(place: Path) -> None:
+    """Take an environment away, unless somebody makes it at this moment; it is made anew when it is needed."""
+    with (place.parent / f"{place.name}.making").open("ab") as making:
+        try:
+            fcntl.flock(making, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        (place / _READY).unlink(missing_ok=True)  # first: one that is there in part is not ready
+        shutil.rmtree(place, ignore_errors=True)
+        place.with_name(f"{place.name}.txt").unlink(missing_ok=True)
 
 
 def _compiled(sources: list[str], what: str, python: Python = THIS) -> str:

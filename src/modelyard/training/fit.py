@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,10 +19,10 @@ from modelyard.authors.blame import blame, shown
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.modules import is_module
-from modelyard.tables.batch import Batch, to_frame
+from modelyard.tables.batch import Batch
 from modelyard.training.limits import GIB, bounded
 from modelyard.training.model_code import ModelCode
-from modelyard.training.rows import Rows
+from modelyard.training.rows import Rows, framed
 
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.records.package import Label, Task
@@ -68,7 +68,7 @@ def fit(
     values = resolve(code.space, params)
     if len(rows) == 0:
         raise DataRefused("There are no rows to train on; ingest a table with rows first.")
-    data = TrainingData.of(lambda kind: _framed(rows, schema, kind), seed=seed, folds=rows.folds)
+    data = TrainingData.of(lambda kind: framed(rows, schema, kind), seed=seed, folds=rows.folds)
     with code.importable(), np.errstate(), warnings.catch_warnings():
         warnings.simplefilter("default")
         _seed(seed)
@@ -95,20 +95,6 @@ def resolve(space: Mapping[str, Space], params: Mapping[str, Scalar]) -> dict[st
             raise SettingsError(f"Parameter '{name}' must be {space[name]}, got {value!r}.")
         values[name] = value
     return {n: float(v) if isinstance(space[n], Uniform) else v for n, v in values.items()}
-
-
-def _framed(rows: Rows, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
-    """Features as a service will rebuild them, made anew: an author may change them in place."""
-    features, answers, name = to_frame(rows.batch, schema, kind), rows.target.copy(), schema.target or ""
-    if kind == "numpy":
-        return features, answers
-    if kind == "polars":
-        import polars as pl
-
-        return features, pl.Series(name, answers.tolist() if answers.dtype == object else answers)
-    import pandas as pd
-
-    return features, pd.Series(answers, index=features.index, name=name, dtype=answers.dtype)
 
 
 def _train(code: ModelCode, data: TrainingData, values: Mapping[str, Scalar], memory: int | None) -> object:

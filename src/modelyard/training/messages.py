@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from modelyard.records.package import FrameKind, Label, Task
+from modelyard.records.package import FrameKind, Label, Task, Used
 from modelyard.records.run import Scalar
 from modelyard.records.schema import Schema
 
@@ -15,6 +15,8 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, tag="open", tag_field="do"
     """Import the model's code."""
 
     code: str
+    uses: str | None = None
+    """The folder of the packages that ``my.used`` opens."""
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,9 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True, tag="seal", tag_field="do"
     form: Literal["auto", "onnx", "native"]
     tolerance: float
     python: str
+    uses: tuple[Used, ...] = ()
+    used: str | None = None
+    """Their folder."""
 
 
 class Leave(msgspec.Struct, frozen=True, kw_only=True, tag="leave", tag_field="do"):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.tables.batch import Batch
+from modelyard.tables.batch import Batch, to_frame
+
+if TYPE_CHECKING:  # training in an environment of its own has no msgspec
+    from modelyard.records.package import FrameKind
+    from modelyard.records.schema import Schema
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +31,20 @@ class Rows:
     def take(self, rows: NDArray[np.bool_]) -> Rows:
         """The rows where the mask is true; they are in no folds any more."""
         return Rows(self.batch.take(rows), self.target[rows])
+
+
+def framed(rows: Rows, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
+    """Features as a service will rebuild them, made anew: an author may change them in place."""
+    features, answers, name = to_frame(rows.batch, schema, kind), rows.target.copy(), schema.target or ""
+    if kind == "numpy":
+        return features, answers
+    if kind == "polars":
+        import polars as pl
+
+        return features, pl.Series(name, answers.tolist() if answers.dtype == object else answers)
+    import pandas as pd
+
+    return features, pd.Series(answers, index=features.index, name=name, dtype=answers.dtype)
 
 
 def write(rows: Rows, folder: Path) -> Path:

@@ -60,6 +60,7 @@ class Worker:
         folder: Path,
         *,
         cwd: Path,
+        uses: Path | None = None,
         limits: Limits = Limits(),  # noqa: B008  # frozen
         entry: Sequence[str] = ENTRY,
         environ: Mapping[str, str] = os.environ,
@@ -93,7 +94,7 @@ class Worker:
         self._replies = b""
         _living.add(self)
         self.renew()
-        self._send(messages.Open(code=str(self.code)))
+        self._send(messages.Open(code=str(self.code), uses=str(uses) if uses else None))
 
     def __enter__(self) -> Worker:
         return self

@@ -1,0 +1,34 @@
+"""The registered versions that a model's code asks for answers: a noun that training, checks and builds share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelyard.errors import UnknownName
+from modelyard.ports import Facts
+from modelyard.project import Project
+from modelyard.records.package import Used
+
+
+def meant(project: Project, facts: Facts, model: str) -> tuple[Used, ...]:
+    """What ``uses`` of the model means now, sorted by name; ``UnknownName`` for what is not registered."""
+    from modelyard.registry import resolve
+
+    found = []
+    for ref in sorted(project.model(model).uses):
+        try:
+            version = resolve(facts, ref, tuple(project.settings.environments))
+        except UnknownName as error:
+            raise UnknownName(f"'models.{model}.uses': {error}") from None
+        found.append(Used(model=version.model, number=version.number, package=version.package))
+    return tuple(found)
+
+
+def laid(project: Project, uses: Sequence[Used], folder: Path) -> Path | None:
+    """Their packages in ``folder``, each as ``NAME@N`` and verified; None where there are none."""
+    from modelyard.packaging import fetch
+
+    for used in uses:
+        fetch(used.package, project.artifacts, folder / used.ref)
+    return folder if uses else None
