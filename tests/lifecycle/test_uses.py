@@ -174,6 +174,11 @@ def test_lineage_goes_both_ways(once: Path) -> None:
     assert "used by" in data
 
 
+def test_it_is_reproduced_with_the_version_that_it_used(pair: Path) -> None:
+    told = read(pair, "reproduce", "second@1")
+    assert told["verdict"] == "identical", told
+
+
 def test_gc_takes_nothing_that_is_used(pair: Path) -> None:
     first = read(pair, "versions", "screening")[0]
     shutil.rmtree(pair / ".modelyard/packages")
