@@ -197,6 +197,7 @@ class TrainingData:
         *,
         seed: int = 0,
         folds: Sequence[int] | None = None,
+        quantiles: tuple[float, ...] = (),
     ) -> None:
         if len(features) != len(target):
             raise ValueError(f"{len(features)} rows of features, but {len(target)} of the target")
@@ -207,6 +208,8 @@ class TrainingData:
         """The seed that every generator was given; for ``random_state``."""
         self.folds = folds
         """[n] the fold of each row, from 0, where ``split`` asks for ``folds``; else None."""
+        self.quantiles = quantiles
+        """The levels that the settings ask for, rising; the model answers a number for each."""
 
     @classmethod
     def of(
@@ -215,10 +218,12 @@ class TrainingData:
         *,
         seed: int = 0,
         folds: Sequence[int] | None = None,
+        quantiles: tuple[float, ...] = (),
     ) -> TrainingData:
         """Rows that ``build(kind)`` gives as (features, target) when they are first asked for."""
         data = cls.__new__(cls)
         data._build, data._made, data._asked, data.seed, data.folds = build, {}, [], seed, folds
+        data.quantiles = quantiles
         return data
 
     @property

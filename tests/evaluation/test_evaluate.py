@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
 import pytest
 
 from modelyard.errors import AuthorError, DataRefused, SettingsError
-from modelyard.evaluation import evaluate, publish
+from modelyard.evaluation import Wanted, evaluate, publish
 from modelyard.predictor import Answers, Predictor
 from modelyard.records.gate import Gate
 from modelyard.records.package import Manifest
@@ -315,11 +316,86 @@ def test_numbers(tmp_path):
     model = predictor(lambda b: Answers(b.numbers[:, 0] + 0.1), task="regression", classes=())
     report = run(model, features, truth, [Gate(metric="rmse", max=2.0)])
     assert report.passed
-    (curve,) = report.curves
+    curve, qq = report.curves
     assert len(curve.x) == 1000
+    assert qq.name == "qq"
+    assert 300 < len(qq.x) < 700  # thinned, the tails kept
+    assert qq.x == tuple(sorted(qq.x))
+    assert qq.y == tuple(sorted(qq.y))
+    assert (
+        max(abs(x - y) for x, y in zip(qq.x[200:-200], qq.y[200:-200], strict=True)) < 0.15
+    )  # normal residuals
     shown = {round(x, 6) for x in curve.x}
     assert shown <= {round(float(x) + 0.1, 6) for x in features.numbers[:, 0]}
     publish(report, tmp_path)
+
+
+def quantiled(predict, levels):
+    model = predictor(predict, task="regression", classes=())
+    return Predictor(msgspec.structs.replace(model.manifest, quantiles=levels), predict)
+
+
+def spread(levels, width: float = 1.0):
+    """Right quantiles of the second number about the first, where ``width`` is 1."""
+    ends = np.array([NormalDist(0, width).inv_cdf(level) for level in levels])
+
+    def predict(batch: Batch) -> Answers:
+        values = batch.numbers[:, :1] + ends
+        return Answers(values[:, len(levels) // 2], None, values)
+
+    return predict
+
+
+def test_quantiles_are_held_against_the_champion_of_the_same_levels_and_its_prediction_else(tmp_path):
+    features, _ = rows(2000)
+    truth, levels = features.numbers.sum(axis=1), (0.1, 0.5, 0.9)
+    gates = [
+        Gate(metric="coverage", min=0.77, max=0.83),
+        Gate(metric="pinball", no_worse_than="prod", test="non_inferiority"),
+        Gate(metric="rmse", no_worse_than="test"),
+    ]
+    live = {
+        "prod": quantiled(spread(levels, 3.0), levels),
+        "test": quantiled(spread((0.4, 0.5), 3.0), (0.4, 0.5)),
+    }
+    report = run(quantiled(spread(levels), levels), features, truth, gates, live)
+    assert report.passed
+    assert report.metric("coverage").aim == pytest.approx(0.8)
+    assert report.metric("crossing").value == 0
+    same, other = report.comparisons
+    assert same.metric("pinball").difference < 0
+    assert same.metric("coverage") is None
+    assert other.metric("pinball") is None
+    assert other.metric("rmse") is not None
+    publish(report, tmp_path)
+    assert "near 0.8" in (tmp_path / "report.md").read_text()
+    with pytest.raises(SettingsError, match="better neither above nor below"):
+        run(
+            quantiled(spread(levels), levels),
+            features,
+            truth,
+            [Gate(metric="coverage", no_worse_than="prod")],
+        )
+
+
+def test_where_errors_lean_is_told_and_not_of_columns_about_a_person(tmp_path):
+    features, _ = rows(2000)
+    truth = features.numbers[:, 0] + np.where(features.numbers[:, 1] > 1, 3.0, 0.0)
+    personal = msgspec.structs.replace(SCHEMA.columns[0], personal=True)
+    schema = msgspec.structs.replace(SCHEMA, columns=(personal, *SCHEMA.columns[1:]))
+    noise = np.random.default_rng(0).normal(0, 0.2, 2000)
+    model = predictor(
+        lambda b: Answers(b.numbers[:, 0] + noise[: len(b)]), schema=schema, task="regression", classes=()
+    )
+    report = run(model, features, truth, wanted=Wanted(search=True))
+    (leaning,) = report.residuals  # a ward for all tells nothing
+    assert leaning.column == "size"
+    assert leaning.lows[-1] > 1
+    assert all(
+        low < 0.2 and high > -0.2 for low, high in zip(leaning.lows[:-1], leaning.highs[:-1], strict=True)
+    )
+    publish(report, tmp_path)
+    assert "Where the errors lean" in (tmp_path / "report.html").read_text()
 
 
 def test_long_curves_are_thinned_but_keep_their_ends():

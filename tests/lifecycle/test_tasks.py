@@ -36,7 +36,8 @@ gates = {{ accuracy = {{ min = 0.8 }} }}
 [models.progression]
 code = "models/progression"
 data = "visits"
-gates = {{ rmse = {{ max = 80 }} }}
+gates = {{ rmse = {{ max = 80 }}, latency_p99_ms = {{ max = 5000 }}, memory_mb = {{ max = 2000 }} }}
+evaluation = {{ learning_curve = true }}
 [models.boosted]
 code = "models/boosted"
 data = "visits"
@@ -153,6 +154,70 @@ def test_reports_of_each_task(modelyard: Command, clinic: Path) -> None:
         assert says in output
         report = Path(output.split("report: ")[1].strip())
         assert shown[model] in report.read_text()
+
+
+def test_the_report_tells_what_more_rows_are_worth_and_what_an_answer_takes(
+    modelyard: Command, clinic: Path
+) -> None:
+    code, output, complaint = modelyard("-C", clinic, "evaluate", "progression", "--json")
+    assert code == 0, complaint
+    report = json.loads(output)
+    points = report["learning"]["points"]
+    assert report["learning"]["metric"] == "r2"
+    assert [len(point["folds"]) for point in points] == [5] * 5
+    learnt = [point["rows"] for point in points]
+    assert learnt == sorted(learnt)
+    assert learnt[-1] == pytest.approx((442 - report["rows"]) * 4 / 5, abs=1)
+    assert points[0]["value"] < points[-1]["value"]
+    taken = report["footprint"]
+    assert (taken["form"], taken["one"]["rows"], taken["many"]["rows"]) == ("onnx", 1, 100)
+    assert 0 < taken["one"]["p50"] <= taken["one"]["p99"] <= taken["one"]["slowest"]
+    assert 30 < taken["memory_mb"] < 2000
+    assert "cores" in taken["machine"]
+    by_name = {gate["metric"]: gate["sentence"] for gate in report["gates"]}
+    assert set(by_name) == {"rmse", "latency_p99_ms", "memory_mb"}
+    leaning = report["residuals"]
+    assert len(leaning) == 6
+    assert [one["strength"] for one in leaning] == sorted((one["strength"] for one in leaning), reverse=True)
+    code, output, _ = modelyard("-C", clinic, "evaluate", "progression")
+    page = Path(output.split("report: ")[1].strip())
+    for says in ("Learning curve", "What an answer takes", "Where the errors lean", "beside a normal"):
+        assert says in page.read_text()
+        assert says in page.with_suffix(".md").read_text() or says == "beside a normal"
+
+
+def test_a_gate_on_what_an_answer_takes_refuses_and_cannot_ask_for_more(
+    modelyard: Command, clinic: Path
+) -> None:
+    settings = clinic / "modelyard.toml"
+    before = settings.read_text()
+    asked = "memory_mb = { max = 2000 }"
+    assert asked in before
+    try:
+        settings.write_text(before.replace(asked, "memory_mb = { max = 1 }"))
+        code, _, complaint = modelyard("-C", clinic, "evaluate", "progression")
+        assert code == 1
+        assert "memory_mb is" in complaint
+        assert "above 1, the most allowed" in complaint
+        settings.write_text(before.replace(asked, 'memory_mb = { no_worse_than = "test" }'))
+        code, _, complaint = modelyard("-C", clinic, "evaluate", "progression")
+        assert code == 2
+        assert "bound it with 'max' alone" in complaint
+    finally:
+        settings.write_text(before)
+
+
+def test_the_curve_of_code_that_was_edited_since_is_not_drawn(modelyard: Command, clinic: Path) -> None:
+    code_of = clinic / "models" / "progression" / "model.py"
+    before = code_of.read_text()
+    try:
+        code_of.write_text(before + "\n# another thought\n")
+        code, output, complaint = modelyard("-C", clinic, "evaluate", "progression", "--json")
+        assert code == 0, complaint
+        assert json.loads(output)["learning"]["points"] == []
+        assert "was edited since it was trained" in json.loads(output)["learning"]["note"]
+    finally:
+        code_of.write_text(before)
 
 
 def _ask(port: int, path: str, body: object = None) -> tuple[int, Any]:

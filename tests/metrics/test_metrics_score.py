@@ -99,3 +99,18 @@ def test_every_score_by_name_is_the_public_function():
     for name in metrics.names("regression"):
         expected = float(getattr(regression, name)(truth + score, score + 0.5))
         assert numbers[name] == pytest.approx(expected, nan_ok=True), name
+
+
+def test_one_metric_is_what_all_of_them_give():
+    rng = np.random.default_rng(3)
+    for task, c in (("binary", 2), ("multiclass", 4)):
+        probability = rng.dirichlet(np.ones(c), 60)
+        truth, answers, classes = rng.integers(c, size=60), probability.argmax(axis=1), tuple(range(c))
+        for name, expected in metrics.score(task, truth, answers, probability, classes).items():
+            assert metrics.value(name, task, truth, answers, probability, classes) == pytest.approx(expected)
+        assert np.isnan(metrics.value("log_loss", task, truth, answers, None, classes))
+    truth, answers = rng.normal(size=60), rng.normal(size=60)
+    for name, expected in metrics.score("regression", truth, answers, None, ()).items():
+        assert metrics.value(name, "regression", truth, answers, None, ()) == pytest.approx(expected)
+    with pytest.raises(SettingsError, match="no metric 'f1' for a regression model"):
+        metrics.value("f1", "regression", truth, answers, None, ())

@@ -44,7 +44,9 @@ class Yard:
     def turn(self, writer: Writer, key: int, n: int = 1, *, at: dt.datetime = START) -> None:
         batch = SimpleNamespace(numbers=np.ones((n, 1)), texts=np.full((n, 1), "red", dtype=object))
         answers: Any = SimpleNamespace(
-            prediction=np.array(["no"] * n, dtype=object), probability=np.tile([0.75, 0.25], (n, 1))
+            prediction=np.array(["no"] * n, dtype=object),
+            probability=np.tile([0.75, 0.25], (n, 1)),
+            quantiles=None,
         )
         ids = [b"%06d" % i for i in range(self.count, self.count + n)]
         self.count += n
@@ -172,7 +174,7 @@ def log_one(
 ) -> None:
     key = writer.begin(served("m", version=version), manifest)
     batch = SimpleNamespace(numbers=np.array([numbers]), texts=np.array([texts], dtype=object).reshape(1, -1))
-    answers: Any = SimpleNamespace(prediction=np.array([2.5]), probability=None)
+    answers: Any = SimpleNamespace(prediction=np.array([2.5]), probability=None, quantiles=None)
     writer.write(key, batch, answers, ids=[b"a"], at=START.timestamp(), latency=0.1)
     writer.close()
 

@@ -40,7 +40,7 @@ def answers(frame: LoggedFrame) -> list[Answer]:
     found = []
     for at, (request, row) in enumerate(places):
         number = frame.numbers[at, 0].item()
-        chance = frame.probability
+        chance, numbers = frame.probability, frame.quantiles
         found.append(
             Answer(
                 frame.model.model_id,
@@ -51,6 +51,7 @@ def answers(frame: LoggedFrame) -> list[Answer]:
                 (None if number != number else number, frame.texts[at, 0]),
                 np.asarray(frame.prediction, dtype=object)[at],
                 None if chance is None else tuple(chance[at].tolist()),
+                None if numbers is None else tuple(numbers[at].tolist()),
             )
         )
     return found
@@ -60,7 +61,7 @@ def turn(writer: Writer, key: int, *ids: bytes, flush: bool = True) -> None:
     n = len(ids)
     batch = SimpleNamespace(numbers=np.ones((n, 1)), texts=np.full((n, 1), "red", dtype=object))
     answered: Any = SimpleNamespace(
-        prediction=np.array(["no"] * n, dtype=object), probability=np.ones((n, 2))
+        prediction=np.array(["no"] * n, dtype=object), probability=np.ones((n, 2)), quantiles=None
     )
     writer.write(key, batch, answered, ids=ids, at=1.0, latency=0.1)
     if flush:
@@ -291,7 +292,7 @@ key = writer.begin(served("m"), manifest("m"))
 while True:
     batch = N(numbers=np.random.rand(16, 1), texts=np.full((16, 1), "red", dtype=object))
     ids = [issue.next() for _ in range(16)]
-    writer.write(key, batch, N(prediction=np.array(["no"] * 16), probability=None), ids=ids, at=1.0, latency=0.1)
+    writer.write(key, batch, N(prediction=np.array(["no"] * 16), probability=None, quantiles=None), ids=ids, at=1.0, latency=0.1)
     writer.flush()
     os.write(1, b"".join(ids))
 """

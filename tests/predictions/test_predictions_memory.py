@@ -24,7 +24,7 @@ class TestMemorySink(PredictionSinkKit):
             places = [(i, row) for i, count in enumerate(frame.counts) for row in range(count)]
             for at, (request, row) in enumerate(places):
                 number = frame.batch.numbers[at, 0].item()
-                chance = frame.answers.probability
+                chance, numbers = frame.answers.probability, frame.answers.quantiles
                 found.append(
                     Answer(
                         frame.model.model_id,
@@ -35,6 +35,7 @@ class TestMemorySink(PredictionSinkKit):
                         (None if number != number else number, frame.batch.texts[at, 0]),
                         frame.answers.prediction.tolist()[at],
                         None if chance is None else tuple(chance[at].tolist()),
+                        None if numbers is None else tuple(numbers[at].tolist()),
                     )
                 )
         return found

@@ -83,6 +83,7 @@ def trained(project: Project, side: Side) -> Trained:
         confusion=report.confusion,
         classes=report.classes,
         task=report.task,
+        quantiles=report.quantiles,
     )
 
 

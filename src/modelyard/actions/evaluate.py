@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from modelyard.actions.criteria import rules, wanted
+from modelyard.actions.learning import learning
 from modelyard.actions.locate import located, opened
 from modelyard.actions.train import latest_data
 from modelyard.actions.tune import trials_of
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
+from modelyard.records.footprint import FIGURES, Footprint
 from modelyard.records.package import Package
 from modelyard.records.report import Report
 
@@ -33,6 +36,8 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
 
     package = located(project, ref)
     report = _with_study(project, judge(project, package, whole=True), package)
+    if project.model(package.model).evaluation.learning_curve:
+        report = msgspec.structs.replace(report, learning=learning(project, package))
     folder = project.report_folder(package.model, package.digest)
     html = next(path for path in publish(report, folder) if path.suffix == ".html")
     digest = project.artifacts.put(msgspec.json.encode(report))
@@ -64,7 +69,8 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
 
     settings = project.model(package.model)
     version = latest_data(project, settings.data)
-    project.tell(f"testing {package.model} on {version.ref}")
+    place = f"testing {package.model} on {version.ref}"
+    project.tell(place)
     frame = load(version, project.tables, part="test")
     train = load(version, project.tables, part="train") if whole else None
     bounds = rules(settings)
@@ -72,6 +78,7 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
     with project.yard.read() as facts:
         found = {name: facts.releases.live(name, package.model) for name in champions if name}
     releases = {name: release for name, release in found.items() if release}
+    asked = wanted(project, package.model, version.schema, frame, train)
     return evaluation.evaluate(
         opened(project, package.digest),
         gather(frame, version.schema),
@@ -83,9 +90,22 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
         gates=bounds,
         live={name: opened(project, release.package) for name, release in releases.items()},
         champions={name: f"{package.model}@{release.version}" for name, release in releases.items()},
-        wanted=wanted(project, package.model, version.schema, frame, train),
+        wanted=replace(asked, footprint=_footprint(project, package, whole=whole)),
         now=now(),
+        at=lambda part: project.tell(f"{place}: {part}"),
     )
+
+
+def _footprint(project: Project, package: Package, *, whole: bool) -> Footprint | None:
+    """Measured where the report is to tell it or a gate asks; else None."""
+    from modelyard.evaluation import footprint
+
+    settings = project.model(package.model)
+    gated = any(name in FIGURES for name in settings.gates)
+    if not gated and not (whole and settings.evaluation.footprint):
+        return None
+    project.tell(f"measuring what {package.model} takes to answer")
+    return footprint(project.package_folder(package.digest), package.digest)
 
 
 def _with_study(project: Project, report: Report, package: Package) -> Report:

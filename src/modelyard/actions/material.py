@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from modelyard.actions.criteria import rules
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.run import Run
@@ -26,10 +27,13 @@ class Material(NamedTuple):
     """The training rows' folds, where the model is tuned."""
 
 
-def material(project: Project, run: Run, version: DatasetVersion, place: Path) -> Material:
-    """Write it into ``place``."""
+def material(
+    project: Project, run: Run, version: DatasetVersion, place: Path, *, dealt: bool = False
+) -> Material:
+    """Write it into ``place``; with ``dealt`` in folds though the model is not tuned."""
     from modelyard.data import load
-    from modelyard.metrics import require
+    from modelyard.gates import require
+    from modelyard.metrics import require as known
     from modelyard.training import tell
     from modelyard.training.dealing import deal
     from modelyard.training.messages import Begin
@@ -39,17 +43,18 @@ def material(project: Project, run: Run, version: DatasetVersion, place: Path) -
     frame = load(version, project.tables, part="train", split=True)
     learnt = rows(frame, version.schema)
     held = rows(load(version, project.tables, part="test", split=True), version.schema)
-    task, classes = tell(learnt.target, settings.task)
-    for metric in (*settings.gates, *([settings.metric] if settings.metric else [])):
-        require(metric, task)
-    dealt = None
-    if settings.tune:
-        dealt = deal(
+    task, classes = tell(learnt.target, "regression" if settings.quantiles else settings.task)
+    require(rules(settings), task, settings.quantiles)
+    if settings.metric:
+        known(settings.metric, task, settings.quantiles)
+    folds = None
+    if settings.tune or dealt:
+        folds = deal(
             frame,
             learnt.target,
             schema=version.schema,
             split=version.split,
-            folds=settings.tune.folds,
+            folds=settings.tune.folds if settings.tune else None,
             seed=run.seed,
             classes=bool(classes),
         )
@@ -59,8 +64,9 @@ def material(project: Project, run: Run, version: DatasetVersion, place: Path) -
         task=task,
         classes=classes,
         seed=run.seed,
+        quantiles=settings.quantiles,
     )
-    return Material(begin, write(held, place / "held"), dealt)
+    return Material(begin, write(held, place / "held"), folds)
 
 
 def rows(frame: pl.DataFrame, schema: Schema) -> Rows:

@@ -23,6 +23,8 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[Label, ...]
     prediction: list[Any]
     probability: list[list[float]] | None = None
+    levels: tuple[float, ...] = ()
+    quantiles: list[list[float]] | None = None
 
 
 def predict(project: Project, ref: str, file: Path) -> Predicted:
@@ -45,6 +47,8 @@ def predict(project: Project, ref: str, file: Path) -> Predicted:
         classes=predictor.manifest.classes,
         prediction=answers.prediction.tolist(),
         probability=None if answers.probability is None else answers.probability.tolist(),
+        levels=predictor.manifest.quantiles,
+        quantiles=None if answers.quantiles is None else answers.quantiles.tolist(),
     )
 
 

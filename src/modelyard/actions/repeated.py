@@ -24,6 +24,7 @@ _ALSO = (
     "form",
     "frame",
     "classes",
+    "quantiles",
     "task",
     "schema",
     "layout",
@@ -59,11 +60,16 @@ def answers(worker: Worker, packages: tuple[Path, Path], rows: Path, place: Path
             worker.answer(package, rows, place / f"{name}.npz")
             given.append(_read(place / f"{name}.npz"))
         truth = read(rows).target
-        scores = [metrics.score(manifest.task, truth, *one, manifest.classes) for one in given]
+        told = [None if one[2] is None else metrics.Quantiles(manifest.quantiles, one[2]) for one in given]
+        scores = [
+            metrics.score(manifest.task, truth, *one[:2], manifest.classes, quantiles=quantiles)
+            for one, quantiles in zip(given, told, strict=True)
+        ]
     except ModelyardError as error:
         return Held(None, (), str(error))
-    (was, wanted), (now, found) = given
+    (was, wanted, low), (now, found, other) = given
     worst = _apart(was, now) if manifest.task == "regression" else _apart(wanted, found)
+    worst = max(worst, _apart(low, other))
     flips = 0 if manifest.task == "regression" else int((was != now).sum())
     return Held(Answers(rows=len(truth), worst=worst, flips=flips), figures(*scores))
 
@@ -107,9 +113,9 @@ def outcomes(
             yield Again(thing=thing, same=not moved, sentence="; ".join(moved) or "the same")
 
 
-def _read(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float64] | None]:
+def _read(path: Path) -> tuple[NDArray[np.generic], NDArray[np.float64] | None, NDArray[np.float64] | None]:
     with np.load(path, allow_pickle=False) as found:
-        return found["prediction"], found.get("probability")
+        return found["prediction"], found.get("probability"), found.get("quantiles")
 
 
 def _apart(then: NDArray[np.generic] | None, now: NDArray[np.generic] | None) -> float:

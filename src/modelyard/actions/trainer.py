@@ -40,6 +40,7 @@ def main() -> None:
     def begin(job: dict[str, Any]) -> None:
         asked = _asked(job, messages.Begin)
         named: dict[str, Any] = {"task": asked.task, "classes": asked.classes, "seed": asked.seed}
+        named["quantiles"] = asked.quantiles
         bench.begin(Path(asked.rows), asked.schema, folds=_path(asked.folds), **named)
 
     def fit(job: dict[str, Any]) -> dict[str, Any]:
@@ -78,15 +79,25 @@ def main() -> None:
 def _score(bench: Bench, asked: messages.Score) -> dict[str, Any]:
     from modelyard import metrics
 
-    held, answers, trained = bench.answer(
-        asked.params, fold=asked.fold, learn=asked.learn, memory=asked.memory, record=_path(asked.record)
+    named: dict[str, Any] = {"memory": asked.memory, "record": _path(asked.record)}
+    held, answers, trained, learnt = bench.answer(
+        asked.params, fold=asked.fold, learn=asked.learn, share=asked.share, **named
     )
     fitted = trained.fitted
-    found = metrics.score(fitted.task, held.target, answers.prediction, answers.probability, fitted.classes)
-    value = found.get(asked.metric, math.nan)
+    quantiles = None if answers.quantiles is None else metrics.Quantiles(fitted.quantiles, answers.quantiles)
+    value = metrics.value(
+        asked.metric,
+        fitted.task,
+        held.target,
+        answers.prediction,
+        answers.probability,
+        fitted.classes,
+        quantiles=quantiles,
+    )
     return {
         "value": value if math.isfinite(value) else None,
         "rows": len(held),
+        "learnt": learnt,
         "params": trained.params,
         "seconds": trained.seconds,
     }
@@ -141,6 +152,8 @@ def _answer(asked: messages.Answer) -> None:
     arrays = {"prediction": np.asarray(answers.prediction.tolist())}
     if answers.probability is not None:
         arrays["probability"] = answers.probability
+    if answers.quantiles is not None:
+        arrays["quantiles"] = answers.quantiles
     np.savez(asked.file, allow_pickle=False, **arrays)
 
 

@@ -156,7 +156,7 @@ def _key(project: Project, run: Run, version: DatasetVersion) -> str:
     asked = settings.tune or TuneSettings()
     parts = (
         (run.model, version.digest, version.split, version.schema, run.code.digest, run.environment),
-        (settings.task, settings.metric, run.seed, run.params, run.uses),
+        (settings.task, settings.metric, settings.quantiles, run.seed, run.params, run.uses),
         (asked.sampler, asked.folds, asked.pruner, asked.points),
         asked.trials if asked.sampler == "grid" else None,  # a part of a grid is drawn for its size
     )
@@ -185,7 +185,7 @@ def _plan(project: Project, model: str, task: Task, dealt: Dealt) -> Plan:
     from modelyard.training.search import Plan
 
     settings = project.model(model)
-    metric = settings.metric or metrics.default(task)
+    metric = settings.metric or metrics.default(task, settings.quantiles)
     asked = settings.tune or TuneSettings()
     return Plan(
         metric=metric,

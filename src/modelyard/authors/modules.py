@@ -48,7 +48,7 @@ def isolated(folder: Path, modules: dict[str, types.ModuleType]) -> Iterator[Non
     with _ISOLATION:
         path, bytecode, here = sys.path[:], sys.dont_write_bytecode, Path.cwd()
         own = {*modules, *_names(folder)}
-        aside = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own}
+        aside = _taken(own)
         sys.modules.update(modules)
         sys.path.insert(0, place)
         sys.dont_write_bytecode = True
@@ -56,11 +56,21 @@ def isolated(folder: Path, modules: dict[str, types.ModuleType]) -> Iterator[Non
         try:
             yield
         finally:
-            for name in [n for n in sys.modules if n.partition(".")[0] in own]:
-                modules[name] = sys.modules.pop(name)
+            modules |= _taken(own)
             sys.modules.update(aside)
             sys.path[:], sys.dont_write_bytecode = path, bytecode
             os.chdir(here)
+
+
+def _taken(own: set[str]) -> dict[str, types.ModuleType]:
+    """Modules of these names, and what is below them, out of the interpreter's list.
+
+    That holds thousands, and a study asks at every fit: it is gone through only where there is a package.
+    """
+    found = own & sys.modules.keys()
+    if any(hasattr(sys.modules[name], "__path__") for name in found):
+        found = {name for name in sys.modules if name.partition(".")[0] in own}
+    return {name: sys.modules.pop(name) for name in found}
 
 
 def _names(folder: Path) -> set[str]:

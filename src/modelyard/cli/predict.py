@@ -25,9 +25,10 @@ def command(ctx: click.Context, ref: str, file: Path, as_json: bool) -> None:
     if as_json:
         show_json(answers)
         return
-    probability = answers.probability or [[] for _ in answers.prediction]
+    beside = answers.probability or answers.quantiles or [[] for _ in answers.prediction]
     rows = [
-        (at, label, *(f"{p:.4f}" for p in row))
-        for at, (label, row) in enumerate(zip(answers.prediction, probability, strict=True), start=1)
+        (at, label, *(f"{number:.4f}" for number in row))
+        for at, (label, row) in enumerate(zip(answers.prediction, beside, strict=True), start=1)
     ]
-    show_table(("row", "prediction", *map(str, answers.classes)), rows, empty="no rows")
+    titles = (*map(str, answers.classes), *(f"{level:g}" for level in answers.levels))
+    show_table(("row", "prediction", *titles), rows, empty="no rows")

@@ -36,6 +36,7 @@ class Golden(msgspec.Struct, frozen=True):
     rows: list[dict[str, Any]]
     prediction: list[Any]
     probability: list[list[float]] | None = None
+    quantiles: list[list[float]] | None = None
 
 
 def application_tests(
@@ -115,22 +116,30 @@ def _golden(door: _Door, manifest: Manifest, golden: Golden) -> str:
     status, body = door.post(f"/models/{manifest.model}/predict", {"rows": golden.rows})
     if status != 200:
         return f"the golden rows were answered with {status}: {body}"
-    return _differs(golden, body["prediction"], body.get("probability"))
+    return _differs(golden, body["prediction"], body.get("probability"), body.get("quantiles"))
 
 
-def _differs(golden: Golden, prediction: list[Any], probability: list[list[float]] | None) -> str:
+def _differs(
+    golden: Golden,
+    prediction: list[Any],
+    probability: list[list[float]] | None,
+    quantiles: list[list[float]] | None,
+) -> str:
     if len(prediction) != len(golden.rows):
         return f"{len(golden.rows)} rows got {len(prediction)} answers"
     for row, (wanted, got) in enumerate(zip(golden.prediction, prediction, strict=True)):
         same = _close(wanted, got) if isinstance(wanted, float) else wanted == got
         if not same:
             return f"golden row {row} was answered {got!r}, sealed as {wanted!r}"
-    if golden.probability is not None:
-        if probability is None:
-            return "the answer has no probability"
-        for row, (wants, gets) in enumerate(zip(golden.probability, probability, strict=True)):
+    for name, sealed, given in (
+        ("probability", golden.probability, probability),
+        ("quantiles", golden.quantiles, quantiles),
+    ):
+        if sealed is not None and given is None:
+            return f"the answer has no {name}"
+        for row, (wants, gets) in enumerate(zip(sealed or [], given or [], strict=True)):
             if not all(_close(w, g) for w, g in zip(wants, gets, strict=True)):
-                return f"golden row {row} has probability {gets}, sealed as {wants}"
+                return f"golden row {row} has {name} {gets}, sealed as {wants}"
     return ""
 
 
@@ -146,6 +155,7 @@ def _open_inference(door: _Door, manifest: Manifest, golden: Golden) -> str:
         [golden.rows[i] for i in whole],
         [golden.prediction[i] for i in whole],
         [golden.probability[i] for i in whole] if golden.probability is not None else None,
+        [golden.quantiles[i] for i in whole] if golden.quantiles is not None else None,
     )
     inputs = _tensors(manifest, golden.rows)
     status, body = door.post(f"/v2/models/{manifest.model}/infer", {"inputs": inputs})
@@ -153,12 +163,17 @@ def _open_inference(door: _Door, manifest: Manifest, golden: Golden) -> str:
         return f"infer answered {status}: {body}"
     outputs = {o["name"]: o for o in body["outputs"]}
     prediction = outputs["prediction"]["data"]
-    flat = outputs["probability"]["data"] if "probability" in outputs else None
-    width = len(manifest.classes)
-    probability = [flat[i : i + width] for i in range(0, len(flat), width)] if flat else None
+    probability, quantiles = (_matrix(outputs.get(name)) for name in ("probability", "quantiles"))
     if manifest.task != "regression" and outputs["prediction"]["datatype"] == "BOOL":
         prediction = [bool(p) for p in prediction]
-    return _differs(golden, prediction, probability)
+    return _differs(golden, prediction, probability, quantiles)
+
+
+def _matrix(output: dict[str, Any] | None) -> list[list[float]] | None:
+    if output is None:
+        return None
+    flat, width = output["data"], output["shape"][1]
+    return [flat[i : i + width] for i in range(0, len(flat), width)]
 
 
 def _tensors(manifest: Manifest, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

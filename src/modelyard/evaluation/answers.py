@@ -6,10 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError
+from modelyard.metrics import Answered, Quantiles
 from modelyard.predictor import Answers
 from modelyard.records.package import Manifest
 
 _ROUNDING = 1e-6
+
+
+def answered(answers: Answers, manifest: Manifest) -> Answered:
+    """The answers as metrics take them."""
+    quantiles = None if answers.quantiles is None else Quantiles(manifest.quantiles, answers.quantiles)
+    return Answered(answers.prediction, answers.probability, quantiles)
 
 
 def require_answers(answers: Answers, manifest: Manifest, rows: int, *, who: str) -> None:
@@ -28,6 +35,8 @@ def require_answers(answers: Answers, manifest: Manifest, rows: int, *, who: str
                 f"The predictions of {who} are not numbers; a regression returns numbers."
             ) from None
         _require_finite(numbers, "prediction", who)
+        if answers.quantiles is not None:
+            _require_finite(answers.quantiles, "quantiles", who)
         return
     if answers.probability is None:
         return

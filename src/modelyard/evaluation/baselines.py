@@ -14,9 +14,9 @@ from modelyard import metrics
 from modelyard.errors import ModelyardError
 from modelyard.evaluation.compare import paired
 from modelyard.evaluation.slices import RESAMPLES, sample
-from modelyard.metrics import Answered
+from modelyard.metrics import Answered, Quantiles
 from modelyard.metrics.score import encode_truth
-from modelyard.predictor import Predictor, label_array
+from modelyard.predictor import Predictor, label_array, middle
 from modelyard.records.explanation import Baseline
 from modelyard.tables.batch import Batch
 
@@ -57,7 +57,11 @@ def _simple(
     task, classes = predictor.manifest.task, predictor.manifest.classes
     learned, target = train
     n = len(features)
-    if task == "regression":
+    levels = predictor.manifest.quantiles
+    if levels:
+        numbers = target.astype(np.float64)
+        yield "quantiles", _spread(np.zeros(n), np.quantile(numbers, levels), levels), len(target)
+    elif task == "regression":
         yield "mean", Answered(np.full(n, target.astype(np.float64).mean())), len(target)
     else:
         codes = encode_truth(target, classes)
@@ -75,8 +79,14 @@ def _simple(
         if task == "regression":
             from sklearn.linear_model import Ridge
 
-            ridge = Ridge().fit(design, target.astype(np.float64))
-            yield "ridge", Answered(np.asarray(ridge.predict(applied), dtype=np.float64)), len(rows)
+            numbers = target.astype(np.float64)
+            ridge = Ridge().fit(design, numbers)
+            given = np.asarray(ridge.predict(applied), dtype=np.float64)
+            if not levels:
+                yield "ridge", Answered(given), len(rows)
+                return
+            left = np.quantile(numbers - np.asarray(ridge.predict(design), dtype=np.float64), levels)
+            yield "ridge_quantiles", _spread(given, left, levels), len(rows)
             return
         from sklearn.linear_model import LogisticRegression
 
@@ -87,6 +97,12 @@ def _simple(
     probability = np.zeros((n, len(classes)))
     probability[:, fitted.classes_] = fitted.predict_proba(applied)
     yield "logistic", Answered(label_array(classes)[probability.argmax(axis=1)], probability), len(rows)
+
+
+def _spread(given: NDArray[np.float64], ends: NDArray[np.float64], levels: tuple[float, ...]) -> Answered:
+    """Numbers with the same spread around each."""
+    values = given[:, None] + ends
+    return Answered(values[:, middle(levels)], None, Quantiles(levels, values))
 
 
 def _designs(learned: Batch, applied: Batch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

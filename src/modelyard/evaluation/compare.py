@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from modelyard import metrics
 from modelyard.errors import ModelyardError
-from modelyard.evaluation.answers import require_answers
+from modelyard.evaluation.answers import answered, require_answers
 from modelyard.evaluation.slices import RESAMPLES, Part
 from modelyard.metrics import Answered
 from modelyard.metrics.score import encode_answers, encode_truth
@@ -75,7 +75,7 @@ def beside(
     require_answers(answers, challenger.manifest, len(truth), who=f"model '{challenger.manifest.model}'")
     return compare(
         challenger,
-        Answered(answers.prediction, answers.probability),
+        answered(answers, challenger.manifest),
         champion,
         features,
         truth,
@@ -142,7 +142,10 @@ def _asked(candidate: Predictor, live: Predictor, features: Batch) -> Answered:
     classes, probability = candidate.manifest.classes, answers.probability
     if probability is not None and classes != live.manifest.classes:
         probability = probability[:, [live.manifest.classes.index(c) for c in classes]]
-    return Answered(answers.prediction, probability)
+    theirs_told = answered(answers, live.manifest)
+    # of other levels only what both have is compared: the numbers in the middle
+    same = live.manifest.quantiles == candidate.manifest.quantiles
+    return Answered(answers.prediction, probability, theirs_told.quantiles if same else None)
 
 
 def paired(name: str, gap: metrics.Gap) -> PairedMetric:

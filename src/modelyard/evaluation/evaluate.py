@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from modelyard import metrics
 from modelyard.errors import DataRefused
-from modelyard.evaluation.answers import require_answers
+from modelyard.evaluation.answers import answered, require_answers
 from modelyard.evaluation.baselines import baselines
 from modelyard.evaluation.cells import cut
 from modelyard.evaluation.compare import compare
@@ -21,13 +20,14 @@ from modelyard.evaluation.decision import calibrated, priced
 from modelyard.evaluation.fairness import treated
 from modelyard.evaluation.importance import important
 from modelyard.evaluation.losses import losses
+from modelyard.evaluation.residuals import residuals
 from modelyard.evaluation.search import search
-from modelyard.evaluation.slices import Part, metric, sample, sliced
+from modelyard.evaluation.slices import Part, measures, sample, sliced
 from modelyard.evaluation.stability import shaken
 from modelyard.evaluation.wanted import Wanted
-from modelyard.gates import decide, fair
+from modelyard.gates import decide, fair, require
 from modelyard.predictor import Predictor
-from modelyard.records.explanation import Baseline
+from modelyard.records.explanation import Baseline, FeatureResiduals
 from modelyard.records.gate import Gate
 from modelyard.records.report import Report
 from modelyard.records.slices import Search
@@ -51,27 +51,30 @@ def evaluate(
     wanted: Wanted = _NOTHING,
     now: dt.datetime,
     seed: int = 0,
+    at: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """The report of ``predictor`` on the rows ``features`` (laid out as its schema says) and ``truth`` [n].
 
     ``live`` holds, per environment, the version that answers there, and ``champions`` how it is called;
     it answers the same rows again and is held against this one. A gate that fails does not raise: ``Report.passed`` says it (``gates.refuse`` raises).
     ``seed`` drives the intervals' resampling. A metric that these rows leave undefined (ROC AUC of
-    one class) is left out. Raises ``AuthorError`` for answers that are no answers, ``DataRefused``
+    one class) is left out. ``at`` is told what is looked at. Raises ``AuthorError`` for answers that are no answers, ``DataRefused``
     for rows that cannot be scored and ``SettingsError`` for a gate on an unknown metric.
     """
     manifest = predictor.manifest
-    for gate in gates:
-        metrics.require(gate.metric, manifest.task)
+    require(gates, manifest.task, manifest.quantiles)
     _require_truth(truth, len(features), dataset)
     answers = predictor.predict(features)
     require_answers(answers, manifest, len(truth), who=f"model '{model}'")
-    prediction, probability, classes = answers.prediction, answers.probability, manifest.classes
-    found = metrics.score(manifest.task, truth, prediction, probability, classes)
-    ends = metrics.intervals(manifest.task, truth, prediction, probability, classes, seed=seed)
-    given = metrics.Answered(prediction, probability)
+    given, classes = answered(answers, manifest), manifest.classes
+    at("metrics and their intervals")
+    found = measures(manifest.task, truth, given, classes, seed=seed, resamples=None)
     part = _part(truth, wanted, seed)
+    if part.cells:
+        at("slices")
     parts = sliced(manifest.task, truth, given, classes, part, seed=seed)
+    if live:
+        at(f"beside what is live in {', '.join(sorted(live))}")
     compared = {
         name: compare(
             predictor,
@@ -97,7 +100,10 @@ def evaluate(
         )
         for c in wanted.groups
     )
-    outcomes = (*decide(gates, found, compared, parts), *fair(wanted.fairness, groups))
+    values = {metric.name: metric.value for metric in found}
+    if wanted.footprint is not None:
+        values |= wanted.footprint.figures()
+    outcomes = (*decide(gates, values, compared, parts), *fair(wanted.fairness, groups))
     return Report(
         model=model,
         package=package,
@@ -105,26 +111,78 @@ def evaluate(
         dataset_digest=dataset_digest,
         task=manifest.task,
         classes=manifest.classes,
+        quantiles=manifest.quantiles,
         rows=len(truth),
-        metrics=tuple(
-            metric(name, value, ends[name]) for name, value in found.items() if math.isfinite(value)
-        ),
-        confusion=confusion(manifest.task, truth, prediction, classes),
-        curves=curves(manifest.task, truth, prediction, probability, classes, seed=seed),
+        metrics=found,
+        confusion=confusion(manifest.task, truth, given.prediction, classes),
+        curves=curves(manifest.task, truth, given, classes, seed=seed),
         gates=outcomes,
         comparisons=tuple(compared.values()),
         slices=parts,
         calibration=calibrated(manifest.task, truth, given, classes),
         costs=priced(manifest.task, truth, given, classes, wanted.prices) if wanted.prices else None,
         fairness=groups,
-        baselines=_simpler(predictor, given, features, truth, part, wanted, seed),
-        importance=important(predictor, features, truth, seed=seed) if wanted.importance else None,
-        stability=shaken(predictor, features, truth, seed=seed) if wanted.stability else None,
-        search=_searched(predictor, features, truth, given, part, seed) if wanted.search else None,
+        **_beyond(predictor, given, features, truth, part, wanted=wanted, seed=seed, at=at),
+        footprint=wanted.footprint,
         sampled=len(part.rows) if len(part.rows) < len(truth) else 0,
         passed=all(outcome.passed for outcome in outcomes),
         created=now,
     )
+
+
+def _beyond(
+    predictor: Predictor,
+    answers: metrics.Answered,
+    features: Batch,
+    truth: NDArray[Any],
+    part: Part,
+    *,
+    wanted: Wanted,
+    seed: int,
+    at: Callable[[str], None],
+) -> dict[str, Any]:
+    """Fields of the report that no gate reads, each told of before."""
+    looks: dict[str, tuple[bool, str, Callable[[], Any]]] = {
+        "baselines": (
+            wanted.train is not None,
+            "beside something simpler",
+            lambda: _simpler(predictor, answers, features, truth, part, wanted, seed),
+        ),
+        "importance": (
+            wanted.importance,
+            "what the answers rest on",
+            lambda: important(predictor, features, truth, seed=seed),
+        ),
+        "stability": (
+            wanted.stability,
+            "rows that are a little other",
+            lambda: shaken(predictor, features, truth, seed=seed),
+        ),
+        "residuals": (
+            wanted.search and predictor.manifest.task == "regression",
+            "where the errors lie",
+            lambda: _left(predictor, answers, features, truth, part),
+        ),
+        "search": (
+            wanted.search,
+            "weak slices",
+            lambda: _searched(predictor, features, truth, answers, part, seed),
+        ),
+    }
+    found = {}
+    for name, (asked, sentence, look) in looks.items():
+        if asked:
+            at(sentence)
+            found[name] = look()
+    return found
+
+
+def _left(
+    predictor: Predictor, answers: metrics.Answered, features: Batch, truth: NDArray[Any], part: Part
+) -> tuple[FeatureResiduals, ...]:
+    rows = part.rows
+    left = truth[rows].astype(np.float64) - answers.prediction[rows].astype(np.float64)
+    return residuals(predictor, features.take(rows), left, min_rows=part.min_rows)
 
 
 def _require_truth(truth: NDArray[Any], rows: int, dataset: str) -> None:

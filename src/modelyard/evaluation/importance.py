@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import ModelyardError
+from modelyard.evaluation.answers import answered
 from modelyard.evaluation.losses import losses
 from modelyard.evaluation.slices import sample
-from modelyard.metrics import Answered
 from modelyard.predictor import Answers, Predictor
 from modelyard.records.explanation import Dependence, FeatureImportance, Importance
 from modelyard.records.schema import Column
@@ -35,8 +35,8 @@ def important(predictor: Predictor, features: Batch, truth: NDArray[Any], *, see
     rng = np.random.default_rng(seed)
 
     def loss(batch: Batch, true: NDArray[Any]) -> tuple[str, NDArray[np.float64]]:
-        answers = predictor.predict(batch)
-        return losses(task, true, Answered(answers.prediction, answers.probability), classes)[:2]
+        answers = answered(predictor.predict(batch), predictor.manifest)
+        return losses(task, true, answers, classes)[:2]
 
     name, base = loss(features, truth)
     found = []

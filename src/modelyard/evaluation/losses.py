@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.metrics import Answered
+from modelyard.metrics import Answered, quantile
 from modelyard.metrics.score import encode_answers, encode_truth
 from modelyard.records.package import Label, Task
 
@@ -16,6 +16,7 @@ LOSSES = {
     "brier": "squared distance of probability and outcome",
     "zero_one": "share of wrong answers",
     "absolute_error": "absolute error",
+    "pinball": "pinball loss",
 }
 
 
@@ -25,8 +26,12 @@ def losses(
     """The loss's name, the loss [n] and, but for numbers, whether each label is wrong [n].
 
     Of probabilities the squared distance to what happened, summed over the classes and halved: bounded, so
-    that a single row does not decide a mean.
+    that a single row does not decide a mean. Of quantiles the pinball loss, the mean over the levels.
     """
+    if answers.quantiles is not None:
+        found = answers.quantiles
+        pinball = quantile.pinball(truth.astype(np.float64), found.values, found.levels)
+        return "pinball", pinball.mean(axis=1), None
     if task == "regression":
         error = np.abs(truth.astype(np.float64) - answers.prediction.astype(np.float64))
         return "absolute_error", error, None

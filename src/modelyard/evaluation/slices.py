@@ -57,12 +57,16 @@ def measures(
 ) -> tuple[Metric, ...]:
     """Every metric that these rows define, with its interval."""
     arguments = (task, truth, answers.prediction, answers.probability, classes)
-    values = metrics.score(*arguments)
-    ends = metrics.intervals(*arguments, seed=seed, resamples=resamples)
-    return tuple(metric(name, value, ends[name]) for name, value in values.items() if math.isfinite(value))
+    quantiles = answers.quantiles
+    values = metrics.score(*arguments, quantiles=quantiles)
+    ends = metrics.intervals(*arguments, quantiles=quantiles, seed=seed, resamples=resamples)
+    aims = {name: metrics.aim(name, quantiles.levels if quantiles else ()) for name in values}
+    return tuple(
+        metric(name, value, ends[name], aims[name]) for name, value in values.items() if math.isfinite(value)
+    )
 
 
-def metric(name: str, value: float, ends: tuple[float, float]) -> Metric:
+def metric(name: str, value: float, ends: tuple[float, float], aim: float | None = None) -> Metric:
     """A figure with its interval, which is made to hold it: resampling overstates the calibration error."""
     low, high = (end if math.isfinite(end) else value for end in ends)
     return Metric(
@@ -71,6 +75,7 @@ def metric(name: str, value: float, ends: tuple[float, float]) -> Metric:
         low=min(low, value),
         high=max(high, value),
         higher_is_better=metrics.higher_is_better(name),
+        aim=aim,
     )
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import ModelyardError
+from modelyard.evaluation.answers import answered
 from modelyard.evaluation.losses import losses
 from modelyard.evaluation.slices import sample
-from modelyard.metrics import Answered
 from modelyard.predictor import Answers, Predictor
 from modelyard.records.stability import Shake, Stability
 from modelyard.tables.batch import Batch
@@ -30,7 +30,7 @@ def shaken(predictor: Predictor, features: Batch, truth: NDArray[Any], *, seed: 
     before = predictor.predict(features)
 
     def loss(answers: Answers) -> tuple[str, NDArray[np.float64]]:
-        return losses(task, truth, Answered(answers.prediction, answers.probability), classes)[:2]
+        return losses(task, truth, answered(answers, predictor.manifest), classes)[:2]
 
     name, base = loss(before)
     shakes: list[Shake] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from modelyard.records.footprint import Footprint
 from modelyard.records.gate import FairnessRule
 from modelyard.records.schema import Column
 from modelyard.tables.batch import Batch
@@ -50,6 +51,8 @@ class Wanted:
     """Shuffle features."""
     stability: bool = False
     """Disturb rows."""
+    footprint: Footprint | None = None
+    """What the package takes to answer, for the report and its gates."""
     search: bool = False
     """Look for weak slices."""
     most_rows: int = SAMPLE

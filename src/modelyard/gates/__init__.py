@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.gates.decide import decide, refuse
+from modelyard.gates.decide import decide, refuse, require
 from modelyard.gates.fairness import fair
 
-__all__ = ["decide", "fair", "refuse"]
+__all__ = ["decide", "fair", "refuse", "require"]

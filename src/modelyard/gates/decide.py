@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from modelyard.errors import GateFailed
+from modelyard.errors import GateFailed, SettingsError
 from modelyard.gates.champion import against_live
 from modelyard.gates.figures import LEAST, apart, show
 from modelyard.gates.slices import by_slice
+from modelyard.metrics.quantile import aim
 from modelyard.metrics.score import higher_is_better
+from modelyard.metrics.score import require as known
 from modelyard.records.comparison import Comparison
+from modelyard.records.footprint import FIGURES
 from modelyard.records.gate import Gate, GateOutcome
+from modelyard.records.package import Task
 from modelyard.records.slices import Slice
 
 
@@ -31,6 +35,24 @@ def decide(
     return tuple(outcome for gate in gates for outcome in _bounds(gate, metrics, compared, slices))
 
 
+def require(gates: Sequence[Gate], task: Task, quantiles: Sequence[float] = ()) -> None:
+    """``SettingsError`` for a metric that such a model does not have, or that cannot be compared."""
+    for gate in gates:
+        if gate.metric in FIGURES:
+            if gate.no_worse_than is not None or gate.slices or gate.min is not None:
+                raise SettingsError(
+                    f"'{gate.metric}' is measured anew on whatever machine evaluates, all rows alike; "
+                    "bound it with 'max' alone."
+                )
+            continue
+        near = aim(known(gate.metric, task, quantiles), quantiles)
+        if near is not None and gate.no_worse_than is not None:
+            raise SettingsError(
+                f"'{gate.metric}' is to be near {near:g}, better neither above nor below it, so "
+                "'no_worse_than' cannot hold it; give 'min' and 'max', or compare 'coverage_error' or 'pinball'."
+            )
+
+
 def refuse(outcomes: Sequence[GateOutcome]) -> None:
     """Raise ``GateFailed`` with one sentence when any outcome is no."""
     failed = [o for o in outcomes if not o.passed]
@@ -47,7 +69,8 @@ def _bounds(
     compared: Mapping[str, Comparison],
     slices: Sequence[Slice],
 ) -> list[GateOutcome]:
-    higher_is_better(gate.metric)
+    if gate.metric not in FIGURES:
+        higher_is_better(gate.metric)
     value = metrics.get(gate.metric, math.nan)
     outcomes = []
     if gate.min is not None:
@@ -61,7 +84,8 @@ def _bounds(
 
 def _bound(metric: str, rule: str, value: float, bound: float) -> GateOutcome:
     if not math.isfinite(value):
-        sentence = f"{metric} is undefined on these rows and must be at {LEAST[rule]} {show(bound)}."
+        where = "was not measured" if metric in FIGURES else "is undefined on these rows"
+        sentence = f"{metric} {where} and must be at {LEAST[rule]} {show(bound)}."
         return GateOutcome(metric=metric, rule=rule, passed=False, sentence=sentence)
     passed = value >= bound if rule == "min" else value <= bound
     shown, limit = apart(value, bound)

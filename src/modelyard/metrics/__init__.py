@@ -14,11 +14,14 @@ from modelyard.metrics.paired import (
     p_no_worse,
     p_worse,
 )
-from modelyard.metrics.score import default, higher_is_better, names, require, score
+from modelyard.metrics.quantile import Quantiles, aim
+from modelyard.metrics.score import default, higher_is_better, names, require, score, value
 
 __all__ = [
     "Answered",
     "Gap",
+    "Quantiles",
+    "aim",
     "benjamini_hochberg",
     "default",
     "delong",
@@ -33,5 +36,6 @@ __all__ = [
     "p_worse",
     "require",
     "score",
+    "value",
     "wilson",
 ]

@@ -10,7 +10,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.metrics import quantile
 from modelyard.metrics.binary import Floats
+from modelyard.metrics.quantile import Quantiles
 from modelyard.metrics.score import encode_answers, encode_truth, measure
 from modelyard.records.package import Label, Task
 
@@ -29,6 +31,7 @@ def intervals(
     probability: Floats | None,
     classes: Sequence[Label],
     *,
+    quantiles: Quantiles | None = None,
     seed: int = 0,
     level: float = 0.95,
     resamples: int | None = None,
@@ -40,7 +43,7 @@ def intervals(
     is 1,000, fewer (at least 50) where the rows are many, since the interval is then narrow.
     Arguments and errors as of ``score``.
     """
-    scores = measure(task, truth, prediction, probability, classes)
+    scores = measure(task, truth, prediction, probability, classes, quantiles)
     groups = strata(task, truth, classes)
     b = resamples or how_many(task, len(truth), len(classes))
     found: dict[str, list[Floats]] = {}
@@ -50,6 +53,9 @@ def intervals(
     ends = {name: _ends(np.concatenate(values), level) for name, values in found.items()}
     if task != "regression":
         ends |= _shares(encode_truth(truth, classes), encode_answers(prediction, classes), task, level)
+    if quantiles is not None:
+        counted = quantile.shares(truth.astype(np.float64), quantiles)
+        ends |= {name: wilson(hits, len(truth), level) for name, hits in counted.items()}
     return ends
 
 

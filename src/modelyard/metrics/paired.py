@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from modelyard.metrics.binary import Bools, Floats
 from modelyard.metrics.bootstrap import blocks, how_many, strata
+from modelyard.metrics.quantile import Quantiles, aim
 from modelyard.metrics.score import encode_truth, higher_is_better, measure, names
 from modelyard.records.package import Label, Task
 
@@ -31,11 +32,13 @@ class Answered:
 
     prediction: NDArray[np.generic]
     probability: Floats | None = None
+    quantiles: Quantiles | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Answered:
         """What it gave for these rows."""
         probability = None if self.probability is None else self.probability[rows]
-        return Answered(self.prediction[rows], probability)
+        quantiles = None if self.quantiles is None else self.quantiles.take(rows)
+        return Answered(self.prediction[rows], probability, quantiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,15 @@ def differences(
     seed: int = 0,
     resamples: int | None = None,
 ) -> dict[str, Gap]:
-    """Each metric that both models have, on the same rows; undefined ones are left out.
+    """Each metric that both models have, on the same rows; undefined ones are left out, and those that are better
+    neither above nor below (``quantile.aim``).
 
     Arguments and errors as of ``metrics.score``, resampling as of ``metrics.intervals``.
     """
-    measures = [measure(task, truth, a.prediction, a.probability, classes) for a in (one, other)]
+    measures = [measure(task, truth, a.prediction, a.probability, classes, a.quantiles) for a in (one, other)]
     whole = [scores(np.ones((1, len(truth)))) for scores in measures]
-    shared = [n for n in names(task) if n in whole[0] and n in whole[1]]
+    levels = one.quantiles.levels if one.quantiles else ()
+    shared = [n for n in names(task, levels) if n in whole[0] and n in whole[1] and aim(n, levels) is None]
     drawn: dict[str, list[Floats]] = {name: [] for name in shared}
     b = resamples or how_many(task, len(truth), len(classes))
     groups = strata(task, truth, classes)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError, DataRefused, SettingsError
-from modelyard.metrics import binary, multiclass, regression
+from modelyard.metrics import binary, multiclass, quantile, regression
 from modelyard.metrics.binary import Floats
+from modelyard.metrics.quantile import Quantiles
 from modelyard.records.package import Label, Task
 
 Measure = Callable[[Floats], dict[str, Floats]]
@@ -43,33 +44,51 @@ _LOWER_IS_BETTER = {
     "mae",
     "median_absolute_error",
     "mape",
+    "pinball",
+    "coverage_error",
+    "interval_width",
+    "crossing",
 }
 
 
-def names(task: Task) -> tuple[str, ...]:
-    """The task's metrics, in the order of a report."""
-    return _NAMES[task]
+_OF_LABELS = {
+    "accuracy",
+    "balanced_accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "mcc",
+    "f1_macro",
+}
+"""Metrics that need no probabilities."""
 
 
-def default(task: Task) -> str:
+def names(task: Task, quantiles: Sequence[float] = ()) -> tuple[str, ...]:
+    """The task's metrics, in the order of a report; of a regression those of its ``quantiles``' levels too."""
+    return (*(quantile.names(quantiles) if quantiles else ()), *_NAMES[task])
+
+
+def default(task: Task, quantiles: Sequence[float] = ()) -> str:
     """The metric that decides when the settings name none."""
-    return _DEFAULTS[task]
+    return "pinball" if quantiles else _DEFAULTS[task]
 
 
-def require(name: str, task: Task | None = None) -> str:
+def require(name: str, task: Task | None = None, quantiles: Sequence[float] = ()) -> str:
     """The name itself; ``SettingsError`` when no task, or not this one, has such a metric."""
-    known = _NAMES[task] if task else tuple(dict.fromkeys(n for t in _NAMES.values() for n in t))
-    if name in known:
+    every = (*dict.fromkeys(n for t in _NAMES.values() for n in t), *quantile.OF_ALL)
+    known = names(task, quantiles) if task else every
+    if name in known or (task is None and quantile.is_one(name)):
         return name
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    where = f" for a {task} model" if task else ""
+    where = f" for a {task} model{' of these quantiles' if quantiles else ''}" if task else ""
     raise SettingsError(f"There is no metric '{name}'{where}{hint}; known: {', '.join(known)}.")
 
 
 def higher_is_better(name: str) -> bool:
     """Which way is better; ``SettingsError`` for an unknown metric."""
-    return require(name) not in _LOWER_IS_BETTER
+    return require(name) not in _LOWER_IS_BETTER and not name.startswith("pinball_")
 
 
 def score(
@@ -78,16 +97,52 @@ def score(
     prediction: NDArray[np.generic],
     probability: Floats | None,
     classes: Sequence[Label],
+    *,
+    quantiles: Quantiles | None = None,
 ) -> dict[str, float]:
     """Each metric of the task on these answers; NaN where the rows leave it undefined.
 
     ``truth`` and ``prediction`` [n] hold labels, or numbers for regression; ``probability`` [n, c]
     is in the order of ``classes``, the last of two being the positive one. Without it only the
-    metrics of labels are given. Raises ``DataRefused`` for a true label and ``AuthorError`` for a
+    metrics of labels are given; with ``quantiles`` theirs too. Raises ``DataRefused`` for a true label and ``AuthorError`` for a
     predicted one that is not among ``classes``.
     """
-    found = measure(task, truth, prediction, probability, classes)(np.ones((1, len(truth))))
-    return {name: float(found[name][0]) for name in names(task) if name in found}
+    found = measure(task, truth, prediction, probability, classes, quantiles)(np.ones((1, len(truth))))
+    listed = names(task, quantiles.levels if quantiles else ())
+    return {name: float(found[name][0]) for name in listed if name in found}
+
+
+def value(
+    metric: str,
+    task: Task,
+    truth: NDArray[np.generic],
+    prediction: NDArray[np.generic],
+    probability: Floats | None,
+    classes: Sequence[Label],
+    *,
+    quantiles: Quantiles | None = None,
+) -> float:
+    """One metric as ``score`` gives it, without the others; NaN where it is undefined or asks for probabilities that
+    there are none of."""
+    if len(truth) == 0 or quantiles is not None:
+        found = score(task, truth, prediction, probability, classes, quantiles=quantiles)
+        return found.get(metric, np.nan)
+    require(metric, task)
+    if task == "regression":
+        numbers = truth.astype(np.float64), prediction.astype(np.float64)
+        with np.errstate(over="ignore"):
+            return float(getattr(regression, metric)(*numbers))
+    true = encode_truth(truth, classes)
+    if metric in _OF_LABELS:
+        codes = encode_answers(prediction, classes)
+        if task == "binary":
+            return float(getattr(binary, metric)(true == 1, codes == 1))
+        return float(getattr(multiclass, metric)(true, codes, len(classes)))
+    if probability is None:
+        return np.nan
+    if task == "binary":
+        return float(getattr(binary, metric)(true == 1, np.ascontiguousarray(probability[:, -1])))
+    return float(getattr(multiclass, metric)(true, probability))
 
 
 def measure(
@@ -96,12 +151,17 @@ def measure(
     prediction: NDArray[np.generic],
     probability: Floats | None,
     classes: Sequence[Label],
+    quantiles: Quantiles | None = None,
 ) -> Measure:
     """What scores weightings of these rows; arguments and errors as of ``score``."""
     if len(truth) == 0:
         raise DataRefused("There are no rows to score; give the test split a larger share.")
     if task == "regression":
-        return _numbers(truth.astype(np.float64), prediction.astype(np.float64))
+        of_points = _numbers(truth.astype(np.float64), prediction.astype(np.float64))
+        if quantiles is None:
+            return of_points
+        of_quantiles = quantile.measure(truth.astype(np.float64), quantiles)
+        return lambda weights: of_quantiles(weights) | of_points(weights)
     true_codes, codes = encode_truth(truth, classes), encode_answers(prediction, classes)
     if task == "binary":
         positive = None if probability is None else np.ascontiguousarray(probability[:, -1])

@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -43,7 +44,8 @@ COLUMNS: dict[str, pl.DataType] = {
     "writer": pl.String(),
     "sequence": pl.Int64(),
 }
-"""Beside ``prediction``, ``probability`` (list of float64 or null) and ``features``."""
+"""Beside ``prediction``, ``probability`` (list of float64 or null), of a regression of quantiles ``quantiles``
+(the same), and ``features``."""
 
 _CHUNK = 128 * 2**20
 _CONFIGURATION = {
@@ -196,8 +198,10 @@ def _rows(found: Sequence[LoggedFrame]) -> pl.DataFrame:
         "writer": each_row([each.segment.writer for each in found], pl.String()),
         "sequence": pl.Series(np.concatenate([each.sequence + np.arange(len(each)) for each in found])),
         "prediction": _predictions(found),
-        "probability": _probabilities(found),
+        "probability": _listed([each.probability for each in found], lengths),
     }
+    if first.quantiles:
+        columns["quantiles"] = _listed([each.quantiles for each in found], lengths)
     numbers = np.concatenate([each.numbers for each in found])
     texts = np.concatenate([each.texts for each in found])
     cells = [_feature(first.schema.column(n), numbers[:, j]) for j, n in enumerate(first.layout.numbers)]
@@ -215,14 +219,16 @@ def _predictions(found: Sequence[LoggedFrame]) -> pl.Series:
     return pl.Series(labels, dtype=dtype, strict=dtype != pl.String)  # classes of several types as texts
 
 
-def _probabilities(found: Sequence[LoggedFrame]) -> pl.Series:
-    parts = [
-        pl.Series(each.probability).arr.to_list()
-        if each.probability is not None
-        else pl.Series([None] * len(each), dtype=pl.List(pl.Float64))
-        for each in found
-    ]
-    return pl.concat(parts)
+def _listed(
+    parts: Sequence[np.ndarray[Any, np.dtype[np.float64]] | None], lengths: Sequence[int]
+) -> pl.Series:
+    nothing = pl.List(pl.Float64)
+    return pl.concat(
+        [
+            pl.Series([None] * length, dtype=nothing) if part is None else pl.Series(part).arr.to_list()
+            for part, length in zip(parts, lengths, strict=True)
+        ]
+    )
 
 
 def _label(found: LoggedFrame) -> pl.DataType:
@@ -252,7 +258,7 @@ def _union(parts: list[pl.DataFrame]) -> pl.DataFrame:
         return pl.DataFrame(schema=COLUMNS)
     try:
         together = pl.concat([features(part) for part in parts], how="diagonal")
-        answers = pl.concat([part.drop("features") for part in parts])
+        answers = pl.concat([part.drop("features") for part in parts], how="diagonal")
     except pl.exceptions.PolarsError as error:
         raise DataRefused(
             f"The window spans versions whose columns differ in kind ({error}); ask for one version."
@@ -263,7 +269,9 @@ def _union(parts: list[pl.DataFrame]) -> pl.DataFrame:
 def _shape(found: LoggedFrame) -> str:
     """What rows must share to stand in one table."""
     model = found.model
-    shape = [[(c.name, c.kind) for c in model.schema.features], str(_label(found))]
+    shape: list[object] = [[(c.name, c.kind) for c in model.schema.features], str(_label(found))]
+    if model.quantiles:
+        shape.append("quantiles")
     return hashlib.sha256(msgspec.json.encode(shape)).hexdigest()[:16]
 
 

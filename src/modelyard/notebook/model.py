@@ -60,7 +60,7 @@ class Model:
         of dicts.
 
         ``prediction`` is a label or a number; ``probability_CLASS`` stand beside it where the model gives
-        probabilities. Columns that are no features are left aside. Raises ``DataRefused`` or ``RequestRefused``,
+        probabilities, ``quantile_LEVEL`` where it gives quantiles. Columns that are no features are left aside. Raises ``DataRefused`` or ``RequestRefused``,
         as a service would, for rows that do not fit the schema.
         """
         pandas = sys.modules.get("pandas")
@@ -115,6 +115,9 @@ class Model:
         if answers.probability is not None:
             for at, label in enumerate(self.classes):
                 columns[f"probability_{label}"] = answers.probability[:, at]
+        if answers.quantiles is not None:
+            for at, level in enumerate(self.manifest.quantiles):
+                columns[f"quantile_{level:g}"] = answers.quantiles[:, at]
         return columns
 
     def __repr__(self) -> str:

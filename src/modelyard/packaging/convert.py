@@ -12,6 +12,7 @@ from modelyard.errors import Unconvertible
 from modelyard.packaging import boosted, modules
 from modelyard.packaging.finish import finish
 from modelyard.packaging.operators import operators
+from modelyard.packaging.together import together
 from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.modules import is_module
@@ -30,6 +31,8 @@ def convert(fitted: Fitted, schema: Schema) -> bytes:
     """
     if fitted.predict is not None:
         raise Unconvertible("the model answers through 'predict' in model.py, which is Python")
+    if alone := fitted.regressors():
+        return together([convert(one, schema) for one in alone])
     if is_module(fitted.model):
         return modules.convert(fitted.model, schema, regression=fitted.task == "regression")
     if type(fitted.model).__module__.partition(".")[0] not in ("sklearn", "xgboost", "lightgbm"):

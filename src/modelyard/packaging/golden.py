@@ -25,6 +25,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[dict[str, Cell]]
     prediction: list[Label | float]
     probability: list[list[float]] | None = None
+    quantiles: list[list[float]] | None = None
 
 
 def chosen(test: Batch, rows: int = ROWS) -> Batch:
@@ -38,6 +39,7 @@ def golden(batch: Batch, answers: Answers, schema: Schema) -> Golden:
         rows=to_rows(batch, schema),
         prediction=answers.prediction.tolist(),
         probability=None if answers.probability is None else answers.probability.tolist(),
+        quantiles=None if answers.quantiles is None else answers.quantiles.tolist(),
     )
 
 

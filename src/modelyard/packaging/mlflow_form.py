@@ -77,6 +77,8 @@ def _quoted(text: str) -> str:
 
 
 def _outputs(manifest: Manifest) -> dict[str, object]:
+    if manifest.quantiles:
+        return {"dtype": "float64", "shape": [-1, len(manifest.quantiles)]}
     if manifest.task == "regression":
         return {"dtype": "float64", "shape": [-1]}
     return {"dtype": "float64", "shape": [-1, len(manifest.classes)]}

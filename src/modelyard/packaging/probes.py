@@ -94,6 +94,8 @@ def thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     through the trained preprocessing itself. No rows for a model without trees. Raises ``Unconvertible``
     when they cannot be found, since a proof without them would be none.
     """
+    if alone := fitted.regressors():
+        return concat([thresholds(one, test, schema) for one in alone])
     if not _has_trees(fitted.model):
         return _bases(test, 0)
     try:

@@ -110,14 +110,18 @@ def _size(answers: Answers) -> float:
     """What differences are measured in: 1 for probabilities, the largest number for a regression."""
     if answers.probability is not None:
         return 1.0
-    return float(np.abs(answers.prediction).max(initial=0.0)) or 1.0
+    return float(np.abs(_numbers(answers)).max(initial=0.0)) or 1.0
+
+
+def _numbers(answers: Answers) -> NDArray[Any]:
+    return answers.prediction if answers.quantiles is None else answers.quantiles
 
 
 def _worst(theirs: Answers, ours: Answers, size: float) -> float:
     if theirs.probability is not None and ours.probability is not None:
         return float(np.abs(theirs.probability - ours.probability).max(initial=0.0))
-    numbers: NDArray[Any] = theirs.prediction
-    return float((np.abs(numbers - ours.prediction) / np.maximum(np.abs(numbers), size)).max(initial=0.0))
+    numbers = _numbers(theirs)
+    return float((np.abs(numbers - _numbers(ours)) / np.maximum(np.abs(numbers), size)).max(initial=0.0))
 
 
 def _flips(theirs: Answers, ours: Answers) -> int:

@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError, DataRefused, ModelyardError, StoreDown, Unconvertible
 from modelyard.packaging import golden as golden_rows
@@ -84,6 +85,7 @@ def seal(
                 model=model,
                 task=fitted.task,
                 classes=fitted.classes,
+                quantiles=fitted.quantiles,
                 form="onnx" if compiled.content else "native",
                 frame=fitted.frame,
                 custom_predict=fitted.predict is not None,
@@ -129,7 +131,7 @@ def _compiled(
         return _Compiled(proof, native, None)
     try:
         content = convert(fitted, schema)
-        ask = session(content, fitted.task, fitted.classes)
+        ask = session(content, fitted.task, fitted.classes, fitted.quantiles)
         proof = prove(
             lambda rows: answer(fitted, rows, schema),
             ask,
@@ -209,8 +211,7 @@ def _write_records(
 ) -> None:
     rows = golden_rows.chosen(test)
     at = np.unique(np.linspace(0, len(test) - 1, len(rows)).astype(np.intp))
-    given = Answers(answers.prediction[at], None if answers.probability is None else answers.probability[at])
-    golden = golden_rows.golden(rows, given, manifest.schema)
+    golden = golden_rows.golden(rows, answers.take(at), manifest.schema)
     reference = anchor_answers(
         answers.prediction, answers.probability, task=manifest.task, classes=manifest.classes
     )
@@ -239,7 +240,7 @@ def _measured(made: Path) -> Iterator[PackagedFile]:
 def _hold(made: Path, fitted: Fitted, test: Batch, answers: Answers, tolerance: float) -> None:
     """Open what was sealed and ask it the test split: what was tested is what runs."""
     again = open_package(made).predict(test)
-    ours, theirs = (a.prediction if a.probability is None else a.probability for a in (again, answers))
+    ours, theirs = (_told(a) for a in (again, answers))
     if fitted.task == "regression" or answers.probability is not None:
         size = np.maximum(np.abs(theirs), 1.0)
         same = ours.shape == theirs.shape and bool((np.abs(ours - theirs) <= tolerance * size).all())
@@ -252,6 +253,13 @@ def _hold(made: Path, fitted: Fitted, test: Batch, answers: Answers, tolerance: 
             if fitted.save
             else "The packaged model answers the test rows otherwise than the trained one."
         )
+
+
+def _told(answers: Answers) -> NDArray[Any]:
+    for numbers in (answers.quantiles, answers.probability):
+        if numbers is not None:
+            return numbers
+    return answers.prediction
 
 
 def _write(path: Path, content: bytes) -> None:

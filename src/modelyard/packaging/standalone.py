@@ -3,8 +3,8 @@
 A package carries this file as ``code/modelyard_pyfunc.py``. It needs NumPy, pandas and, as the manifest
 says, onnxruntime or the trained model's own libraries. ``predict`` takes a DataFrame with the
 features by name, or rows in schema order, and returns probabilities [n, c] float64 in the order of the manifest's
-``classes`` for a classification, numbers [n] float64 for a regression, and labels [n] for a classifier
-without probabilities.
+``classes`` for a classification, numbers [n] float64 for a regression, of quantiles [n, k] in the order of the manifest's
+``quantiles``, and labels [n] for a classifier without probabilities.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def _onnx(root: Path, manifest: dict[str, Any]) -> Any:
             texts = model.texts(frame)
             feed["texts"] = np.where(pd.isna(texts), NULL, texts)
         answers = session.run(None, feed)[0]
-        return answers.reshape(-1) if manifest["task"] == "regression" else answers
+        return (
+            answers.reshape(-1) if manifest["task"] == "regression" and not manifest["quantiles"] else answers
+        )
 
     return ask
 
@@ -135,7 +137,7 @@ def _native(root: Path, manifest: dict[str, Any]) -> Any:
     within = _within(root, manifest)
     with within():
         author, model = _opened(root, manifest)
-    classes = manifest["classes"]
+    classes, levels = manifest["classes"], manifest["quantiles"]
 
     def ask(frame: pd.DataFrame, caller: Model) -> Any:
         with within():
@@ -149,10 +151,14 @@ def _native(root: Path, manifest: dict[str, Any]) -> Any:
             given = _module(model, rows, manifest["task"])
         elif type(model).__name__ == "Booster":
             given = _bare(model, rows, manifest["task"])
+        elif levels and isinstance(model, list):
+            given = np.column_stack([np.asarray(one.predict(rows)).reshape(-1) for one in model])
         elif manifest["task"] != "regression" and hasattr(model, "predict_proba"):
             given = _ordered(np.asarray(model.predict_proba(rows)), model, classes)
         else:
             given = np.asarray(model.predict(rows))
+        if levels:
+            return given.reshape(len(frame), len(levels)).astype(np.float64)
         if manifest["task"] == "regression":
             return given.reshape(len(frame)).astype(np.float64)
         return (

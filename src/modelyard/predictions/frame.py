@@ -3,7 +3,7 @@
 A payload's first byte says what it is. ``HEAD`` (msgpack) is a segment's first frame, ``MODEL``
 (msgpack) announces a model before its first rows in that segment, so that each segment can be read
 alone. ``ROWS`` is a batch: fixed fields, then msgpack of what varies in length (``Meta``), then the
-features' numbers [n, k], the probabilities [n, c] and, of a regression, the predictions [n], all
+features' numbers [n, k], the probabilities (of a regression the quantiles) [n, c] and, of a regression, the predictions [n], all
 little-endian float64 and row-major: what the model was asked with is logged by copying memory.
 Texts and labels go as they are; their dictionaries are the table's to make when it is compacted.
 """
@@ -54,6 +54,7 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[Label, ...]
     schema: Schema
     layout: Layout
+    quantiles: tuple[float, ...] = ()
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True):
@@ -77,6 +78,7 @@ class Batched(msgspec.Struct, frozen=True):
     numbers: Any
     probability: Any
     values: Any
+    quantiles: Any
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -102,16 +104,16 @@ def rows(
     """A batch of at least one row; ``meta.labels`` None means a regression."""
     variable = _encode(meta)
     n, k = batch.numbers.shape
-    probability = answers.probability
-    c = 0 if probability is None else probability.shape[1]
+    beside = answers.probability if answers.quantiles is None else answers.quantiles
+    c = 0 if beside is None else beside.shape[1]
     regression = meta.labels is None
     payload = [
         _FIXED.pack(ROWS, key, n, k, c, sequence, at, latency, len(variable), regression),
         variable,
         np.asarray(batch.numbers, np.float64).tobytes(),
     ]
-    if probability is not None:
-        payload.append(np.asarray(probability, np.float64).tobytes())
+    if beside is not None:
+        payload.append(np.asarray(beside, np.float64).tobytes())
     if regression:
         payload.append(np.asarray(answers.prediction, np.float64).tobytes())
     return sealed(b"".join(payload))
@@ -130,7 +132,7 @@ def read_rows(payload: bytes) -> Batched:
     start = _FIXED.size
     meta = _decode_meta(memoryview(payload)[start : start + length])
     blocks = np.frombuffer(payload[start + length :], "<f8")
-    probability: NDArray[np.float64] | None = blocks[n * k : n * (k + c)].reshape(n, c) if c else None
+    beside: NDArray[np.float64] | None = blocks[n * k : n * (k + c)].reshape(n, c) if c else None
     return Batched(
         key,
         sequence,
@@ -138,8 +140,9 @@ def read_rows(payload: bytes) -> Batched:
         latency,
         meta,
         blocks[: n * k].reshape(n, k),
-        probability,
+        None if regression else beside,
         blocks[n * (k + c) :] if regression else None,
+        beside if regression else None,
     )
 
 

@@ -48,7 +48,7 @@ class LoggedFrame:
 
     ``numbers`` [n, k] float64 and ``texts`` [n, s] objects stand as ``model.layout`` says.
     ``prediction`` [n] has labels, or float64 of a regression; ``probability`` is [n, c] float64 or
-    None. Request i has ``ids[i]`` and the next ``counts[i]`` rows. ``at`` is seconds since 1970.
+    None; ``quantiles`` [n, levels] of a regression that answers them. Request i has ``ids[i]`` and the next ``counts[i]`` rows. ``at`` is seconds since 1970.
     ``sequence`` numbers the writer's rows from 0; ``gap`` counts the rows missing before this frame.
     """
 
@@ -65,6 +65,7 @@ class LoggedFrame:
     prediction: Sequence[Label] | NDArray[np.float64]
     probability: NDArray[np.float64] | None
     gap: int = 0
+    quantiles: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -170,4 +171,5 @@ def _frame(segment: Segment, model: frame.Logged, batched: frame.Batched, gap: i
         prediction=batched.values if meta.labels is None else meta.labels,
         probability=batched.probability,
         gap=gap,
+        quantiles=batched.quantiles,
     )

@@ -229,4 +229,5 @@ def logged(key: int, model: ServedModel, manifest: Manifest) -> frame.Logged:
         classes=manifest.classes,
         schema=manifest.schema,
         layout=manifest.layout,
+        quantiles=manifest.quantiles,
     )

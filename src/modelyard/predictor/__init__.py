@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.predictor.answers import Answers, decide, label_array
+from modelyard.predictor.answers import Answers, decide, label_array, middle
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
 from modelyard.predictor.open import Predictor, open_package
@@ -18,6 +18,7 @@ __all__ = [
     "decide",
     "digest",
     "label_array",
+    "middle",
     "open_package",
     "verify",
 ]

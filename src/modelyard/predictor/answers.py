@@ -14,13 +14,32 @@ if TYPE_CHECKING:  # training in an environment of its own has no msgspec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """``prediction`` [n]: labels or numbers; ``probability`` [n, c] float64 in the order of the classes.
+    """``prediction`` [n]: labels or numbers; ``probability`` [n, c] float64 in the order of the classes;
+    ``quantiles`` [n, k] float64 in the order of the levels.
 
-    ``probability`` is None for a regression and for a model that only gives labels.
+    ``probability`` is None for a regression and for a model that only gives labels, ``quantiles`` for
+    every model that was not asked for them.
     """
 
     prediction: NDArray[Any]
     probability: NDArray[np.float64] | None = None
+    quantiles: NDArray[np.float64] | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> Answers:
+        """The answers to these rows."""
+        probability = None if self.probability is None else self.probability[rows]
+        quantiles = None if self.quantiles is None else self.quantiles[rows]
+        return Answers(self.prediction[rows], probability, quantiles)
+
+
+def of_quantiles(given: NDArray[np.float64], levels: tuple[float, ...]) -> Answers:
+    """Answers of quantiles [n, k]; the prediction is the one of the ``middle`` level."""
+    return Answers(np.ascontiguousarray(given[:, middle(levels)]), None, given)
+
+
+def middle(levels: tuple[float, ...]) -> int:
+    """The place of the level nearest to the median, of two as near the lower."""
+    return min(range(len(levels)), key=lambda at: (abs(levels[at] - 0.5), at))
 
 
 def label_array(classes: tuple[Label, ...]) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ class Fitted:
 
     ``predict(model, rows)``, ``save(model, folder)`` and ``load(folder)`` are the author's functions
     from ``model.py``, or None. ``classes`` are in the order of the probabilities' columns; empty for a
-    regression. ``frame`` is what the model was fitted on.
+    regression. ``frame`` is what the model was fitted on. With ``quantiles`` the model gives a number for each
+    of these levels, or is a list of regressors, one a level.
     """
 
     model: Any
@@ -27,3 +28,10 @@ class Fitted:
     predict: Callable[[Any, Any], Any] | None = None
     save: Callable[[Any, Path], Any] | None = None
     load: Callable[[Path], Any] | None = None
+    quantiles: tuple[float, ...] = ()
+
+    def regressors(self) -> list[Fitted]:
+        """One by one where the model is a list of them, one a quantile; else none."""
+        if not self.quantiles or not isinstance(self.model, list):
+            return []
+        return [replace(self, model=model, quantiles=()) for model in self.model]

@@ -51,4 +51,5 @@ def load(folder: Path, manifest: Manifest) -> Fitted:
         classes=manifest.classes,
         frame=manifest.frame,
         predict=author.predict if author and manifest.custom_predict else None,
+        quantiles=manifest.quantiles,
     )

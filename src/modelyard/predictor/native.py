@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError
-from modelyard.predictor.answers import Answers, decide, label_array
+from modelyard.predictor.answers import Answers, decide, label_array, of_quantiles
 from modelyard.predictor.boosters import ask as ask_bare
 from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
@@ -27,14 +27,17 @@ def answer(fitted: Fitted, batch: Batch, schema: Schema) -> Answers:
     """What the trained model answers for these rows, rebuilt as the frame it was fitted on.
 
     The author's ``predict(model, rows)`` may return probabilities [n, c] in the order of the classes,
-    labels [n], or, for a regression, numbers [n]. Without it a classifier's ``predict_proba`` (else its
-    ``predict``) and a regressor's ``predict`` answer.
+    labels [n], or, for a regression, numbers [n], of quantiles [n, levels]. Without it a classifier's
+    ``predict_proba`` (else its ``predict``) and a regressor's ``predict`` answer; of a list of regressors, one a
+    quantile, each gives its column.
 
     Raises ``AuthorError`` when the model raises, or gives something of another shape, a number that
     is not finite, or a label that is not one of the classes.
     """
     who, given = _asked(fitted, to_frame(batch, schema, fitted.frame))
     n = len(batch)
+    if fitted.quantiles:
+        return _quantiles(given, n, fitted.quantiles, who)
     if fitted.task == "regression":
         return Answers(_numbers(given, n, who))
     if given.ndim == 2 and who.endswith("predict_proba"):
@@ -54,6 +57,8 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
         who, ask, arguments = f"{booster}.Booster.predict", ask_bare, (fitted.model, rows, fitted.task)
     elif is_module(fitted.model):
         who, ask, arguments = type(fitted.model).__name__, ask_module, (fitted.model, rows, fitted.task)
+    elif fitted.quantiles and isinstance(fitted.model, list):
+        who, ask, arguments = "The list of regressors", _each, (fitted.model, rows)
     else:
         proba = fitted.task != "regression" and hasattr(fitted.model, "predict_proba")
         name = "predict_proba" if proba else "predict"
@@ -76,6 +81,21 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
     except (Exception, SystemExit) as error:  # an author's sys.exit() is no way to end the service
         raise AuthorError(f"{who} raised {type(error).__name__}: {_line(error)}") from error
     return who, given
+
+
+def _each(models: list[Any], rows: Any) -> NDArray[Any]:
+    return np.column_stack([np.asarray(model.predict(rows)).reshape(-1) for model in models])
+
+
+def _quantiles(given: NDArray[Any], n: int, levels: tuple[float, ...], who: str) -> Answers:
+    if given.shape == (n,) and len(levels) == 1:
+        given = given.reshape(n, 1)
+    if given.shape != (n, len(levels)):
+        raise AuthorError(
+            f"{who} gave an array of shape {list(given.shape)} where [{n}, {len(levels)}] was expected: a number "
+            f"for each of the quantiles {', '.join(f'{level:g}' for level in levels)}."
+        )
+    return of_quantiles(_finite(given, who), levels)
 
 
 def _ordered(given: NDArray[Any], fitted: Fitted) -> NDArray[Any]:

@@ -48,7 +48,7 @@ def open_package(folder: Path, *, digest: str | None = None) -> Predictor:
         from modelyard.predictor.session import session
 
         content = verified(folder, manifest, "model/model.onnx")
-        return Predictor(manifest, session(content, manifest.task, manifest.classes))
+        return Predictor(manifest, session(content, manifest.task, manifest.classes, manifest.quantiles))
     from modelyard.predictor.load import load
     from modelyard.predictor.native import answer
 

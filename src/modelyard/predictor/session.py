@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError, Tampered
-from modelyard.predictor.answers import Answers, decide, label_array
+from modelyard.predictor.answers import Answers, decide, label_array, of_quantiles
 from modelyard.records.package import Label, Task
 from modelyard.tables.batch import Batch
 
@@ -19,9 +19,12 @@ NULL = "\ue000null"
 """How a null text reaches a graph: a private character, so that no text of a table is it."""
 
 
-def session(content: bytes, task: Task, classes: tuple[Label, ...]) -> Callable[[Batch], Answers]:
+def session(
+    content: bytes, task: Task, classes: tuple[Label, ...], quantiles: tuple[float, ...] = ()
+) -> Callable[[Batch], Answers]:
     """What asks a compiled graph: inputs ``numbers`` [n, k] double and ``texts`` [n, s] string (either
-    may be absent), output ``probability`` [n, c] double, or ``number`` [n, 1] double for a regression.
+    may be absent), output ``probability`` [n, c] double, or ``number`` [n, 1] double for a regression, of
+    ``quantiles`` [n, levels].
 
     A null text reaches the graph as ``NULL``. Labels follow from the probabilities by
     ``decide``. One thread: services scale by processes. Raises ``Tampered`` for a graph that does not load.
@@ -55,6 +58,12 @@ def session(content: bytes, task: Task, classes: tuple[Label, ...]) -> Callable[
             raise AuthorError(f"The compiled model raised {_line(error)}") from error
         if not math.isfinite(given.sum()):
             raise AuthorError("The model gave an answer that is not finite; every answer must be.")
+        if quantiles:
+            if given.shape != (len(batch), len(quantiles)):
+                raise AuthorError(
+                    f"The compiled model gave the shape {list(given.shape)} for {len(quantiles)} quantiles."
+                )
+            return of_quantiles(given, quantiles)
         if task == "regression":
             return Answers(given.reshape(-1))
         return Answers(decide(given, labels), given)

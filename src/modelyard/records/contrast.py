@@ -44,6 +44,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     confusion: tuple[tuple[int, ...], ...] = ()
     classes: tuple[Label, ...] = ()
     task: Task | None = None
+    quantiles: tuple[float, ...] = ()
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):

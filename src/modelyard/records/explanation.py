@@ -42,11 +42,24 @@ class Importance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why there are none."""
 
 
+class FeatureResiduals(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of truth less prediction in each cell of a feature, with its 95 % interval."""
+
+    column: str
+    labels: tuple[str, ...]
+    rows: tuple[int, ...]
+    means: tuple[float, ...]
+    lows: tuple[float, ...]
+    highs: tuple[float, ...]
+    strength: float
+    """The largest mean in its own standard errors."""
+
+
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something simpler on the same rows; ``champion`` in its metrics is the simpler one's figure."""
 
     name: str
-    """``prior``, ``mean``, ``logistic`` or ``ridge``."""
+    """``prior``, ``mean``, ``quantiles``, ``logistic``, ``ridge`` or ``ridge_quantiles``."""
     rows: int
     """Training rows that it learned from."""
     metrics: tuple[PairedMetric, ...]

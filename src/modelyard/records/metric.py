@@ -13,3 +13,5 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     higher_is_better: bool = True
+    aim: float | None = None
+    """What it is to be near, where it is better neither above nor below."""

@@ -71,6 +71,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     task: Task
     classes: tuple[Label, ...] = ()
+    quantiles: tuple[float, ...] = ()
+    """Levels of a regression that answers a number for each, rising."""
     form: Form
     """The form that serves."""
     frame: FrameKind

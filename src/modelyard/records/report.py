@@ -8,9 +8,11 @@ import msgspec
 
 from modelyard.records.comparison import Comparison
 from modelyard.records.decision import Calibration, Costs
-from modelyard.records.explanation import Baseline, Importance
+from modelyard.records.explanation import Baseline, FeatureResiduals, Importance
 from modelyard.records.fairness import Fairness
+from modelyard.records.footprint import Footprint
 from modelyard.records.gate import GateOutcome
+from modelyard.records.learning import Learning
 from modelyard.records.metric import Metric
 from modelyard.records.package import Label, Task
 from modelyard.records.run import Study, Trial
@@ -21,12 +23,16 @@ __all__ = ["Curve", "Metric", "Report"]
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """Points of a chart: ``roc``, ``precision_recall``, ``calibration``, ``residuals``."""
+    """Points of a chart: ``roc``, ``precision_recall``, ``calibration``, ``residuals``, ``qq``, ``quantiles``,
+    ``fan``."""
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
     counts: tuple[int, ...] = ()
+    low: tuple[float, ...] = ()
+    """Lower ends of what is drawn around ``y``."""
+    high: tuple[float, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +43,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     dataset_digest: str
     task: Task
     classes: tuple[Label, ...]
+    quantiles: tuple[float, ...] = ()
+    """Levels, where it answers quantiles."""
     rows: int
     metrics: tuple[Metric, ...]
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -56,6 +64,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     baselines: tuple[Baseline, ...] = ()
     importance: Importance | None = None
     stability: Stability | None = None
+    residuals: tuple[FeatureResiduals, ...] = ()
+    """Of a regression: where it errs to one side, the most telling feature first."""
+    footprint: Footprint | None = None
+    learning: Learning | None = None
     study: Study | None = None
     """The search for its parameters, with ``trials`` by number."""
     trials: tuple[Trial, ...] = ()

@@ -15,7 +15,8 @@ import altair as alt
 import vl_convert
 
 from modelyard.records.decision import Costs
-from modelyard.records.explanation import Dependence
+from modelyard.records.explanation import Dependence, FeatureResiduals
+from modelyard.records.learning import LearningPoint
 from modelyard.records.report import Curve
 
 _INK, MUTED, _LINE, ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
@@ -130,6 +131,96 @@ def residuals(curve: Curve) -> str:
     ends = [{"x": min(curve.x), "y": 0.0}, {"x": max(curve.x), "y": 0.0}]
     chart = _rule(ends) + _dots(rows, "Predicted", "True \u2212 predicted")
     return svg(chart, "residuals", f"Residuals against predictions of {len(rows)} test rows.")
+
+
+def normal(curve: Curve) -> str:
+    """Residuals against what a normal distribution would have in their places."""
+    rows = [{"x": x, "y": y} for x, y in zip(curve.x, curve.y, strict=True)]
+    ends = [{"x": end, "y": end} for end in (min(curve.x), max(curve.x))]
+    chart = _rule(ends) + _dots(rows, "Normal quantile", "Residual, in standard deviations")
+    return svg(chart, "qq", f"Residuals against normal quantiles, {len(rows)} points.")
+
+
+def levels(curve: Curve) -> str:
+    """The share of truths at or below each quantile, with its interval, against the level."""
+    rows = [
+        {"x": x, "y": y, "low": low, "high": high}
+        for x, y, low, high in zip(curve.x, curve.y, curve.low, curve.high, strict=True)
+    ]
+    plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE)
+    x, y = axes("Level", "Share of true values at or below", unit=True)
+    bars = plot.mark_rule(stroke=ACCENT, strokeWidth=2.25, strokeDash=[1, 0]).encode(
+        x=x, y="low:Q", y2="high:Q"
+    )
+    dots = plot.mark_circle(color=ACCENT, opacity=1, size=90, stroke=_PAPER, strokeWidth=1.5).encode(x=x, y=y)
+    described = ", ".join(f"{a:g} has {b:.3f}" for a, b in zip(curve.x, curve.y, strict=True))
+    return svg(diagonal() + bars + dots, "levels", f"Observed share by level: {described}.")
+
+
+def fan(curve: Curve) -> str:
+    """True values on the interval from the lowest quantile to the highest, rows by rising prediction."""
+    told = zip(curve.x, curve.y, curve.low, curve.high, strict=True)
+    rows = [
+        {"at": at, "x": x, "y": y, "low": low, "high": high, "out": not low <= y <= high}
+        for at, (x, y, low, high) in enumerate(told, start=1)
+    ]
+    scale = alt.Scale(zero=False, nice=True)
+    x = alt.X(
+        "at:Q", title="Rows, by rising prediction", scale=alt.Scale(nice=False), axis=alt.Axis(tickCount=5)
+    )
+    y = alt.Y("y:Q", title="Value", scale=scale, axis=alt.Axis(tickCount=5, format="~s"))
+    plot = alt.Chart(alt.Data(values=rows), width=2 * SIDE, height=SIDE)
+    band = plot.mark_area(color=ACCENT, opacity=0.18).encode(
+        x=x, y=alt.Y("low:Q", title="Value", scale=scale), y2="high:Q"
+    )
+    line = plot.mark_line(strokeWidth=1.5).encode(x=x, y=alt.Y("x:Q", scale=scale))
+    colour = alt.condition("datum.out", alt.value(_INK), alt.value(ACCENT))
+    dots = plot.mark_circle(size=30, opacity=0.85).encode(x=x, y=y, color=colour)
+    out = sum(bool(row["out"]) for row in rows)
+    return svg(
+        band + line + dots, "fan", f"{len(rows)} true values on their intervals, {out} of them outside."
+    )
+
+
+def leaning(found: FeatureResiduals, at: int, ends: tuple[float, float]) -> str:
+    """The mean residual in each cell of a feature, with its interval; ``ends`` are those of all drawings beside it."""
+    told = zip(found.means, found.lows, found.highs, strict=True)
+    rows: list[dict[str, Any]] = [
+        {"x": str(i), "y": y, "low": low, "high": high} for i, (y, low, high) in enumerate(told)
+    ]
+    named = (
+        "{"
+        + ",".join(f"{js(str(i))}:{js(label[:22])}" for i, label in enumerate(found.labels))
+        + "}[datum.value]"
+    )
+    axis = alt.Axis(labelExpr=named, labelAngle=-35, grid=False)
+    x = alt.X("x:N", title=None, sort=[row["x"] for row in rows], axis=axis)
+    scale = alt.Scale(domain=list(ends), nice=True)
+    y = alt.Y("y:Q", title="True \u2212 predicted", scale=scale, axis=alt.Axis(tickCount=4, format=".3~g"))
+    plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=200)
+    zero = alt.Chart(alt.Data(values=[{"y": 0}]), width=SIDE, height=200).mark_rule().encode(y="y:Q")
+    bars = plot.mark_rule(stroke=ACCENT, strokeWidth=2.25, strokeDash=[1, 0]).encode(
+        x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q"
+    )
+    dots = plot.mark_circle(color=ACCENT, size=90, opacity=1).encode(x=x, y=y)
+    return svg(zero + bars + dots, f"leaning{at}", f"Mean residual by {found.column}.")
+
+
+def learning(points: Sequence[LearningPoint], metric: str) -> str:
+    """The metric on held-out folds by the rows learnt from, the mean and the folds' ends."""
+    rows = [{"x": p.rows, "y": p.value, "low": min(p.folds), "high": max(p.folds)} for p in points]
+    scale = alt.Scale(zero=False, nice=True)
+    x = alt.X(
+        "x:Q", title="Rows learnt from", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5, format="~s")
+    )
+    y = alt.Y("y:Q", title=metric, scale=scale, axis=alt.Axis(tickCount=5, format=".3~g"))
+    plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE)
+    band = plot.mark_area(color=ACCENT, opacity=0.18).encode(
+        x=x, y=alt.Y("low:Q", title=metric, scale=scale), y2="high:Q"
+    )
+    line = plot.mark_line(point={"filled": True, "fill": ACCENT, "size": 60}).encode(x=x, y=y)
+    described = ", ".join(f"{p.rows} rows {p.value:.4g}" for p in points)
+    return svg(band + line, "learning", f"Learning curve: {described}.")
 
 
 def heatmap(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from modelyard.records.metric import Metric
 from modelyard.render.compared import ComparisonView, compared, paired_row
 from modelyard.render.figures import MINUS
 from modelyard.render.view import Cell, GateRow, cells_of, gate_rows
-from modelyard.render.wording import HEADLINES, number, words
+from modelyard.render.wording import headlines, number, words
 
 _SHIFTS = 5
 
@@ -122,7 +122,7 @@ def _summary(one: Contrast) -> str:
     told = []
     if one.paired:
         rows = {metric.name: paired_row(metric) for metric in one.paired.metrics}
-        heads = [rows[name] for name in HEADLINES.get(new.task or "", ()) if name in rows]
+        heads = [rows[name] for name in headlines(new.task or "", new.quantiles) if name in rows]
         told += [f"{row.label} {row.champion} → {row.value} ({row.finding})" for row in heads[:2]]
     changes = [
         (sum(p.before != p.after for p in one.parameters), "parameter", "parameters"),

@@ -8,7 +8,7 @@ from modelyard.records.explanation import Baseline, Importance
 from modelyard.records.package import Task
 from modelyard.records.stability import Stability
 from modelyard.render.compared import PairedRow, paired_row, signed
-from modelyard.render.wording import HEADLINES, number
+from modelyard.render.wording import number
 
 SHOWN = 20
 """Features in the table; the record has all."""
@@ -17,11 +17,14 @@ _NAMES = {
     "mean": "Always the mean",
     "logistic": "Logistic regression",
     "ridge": "Ridge regression",
+    "quantiles": "Always the quantiles of the training rows",
+    "ridge_quantiles": "Ridge regression with its residuals' quantiles",
 }
 _LOSSES = {
     "brier": "Brier score",
     "zero_one": "share of wrong answers",
     "absolute_error": "mean absolute error",
+    "pinball": "pinball loss",
 }
 
 
@@ -50,12 +53,12 @@ class ImportanceView:
     more: int
 
 
-def simpler(found: tuple[Baseline, ...], task: Task) -> tuple[BaselineView, ...]:
+def simpler(found: tuple[Baseline, ...], headlines: tuple[str, ...]) -> tuple[BaselineView, ...]:
     """Each baseline with the headline metrics of both."""
     views = []
     for baseline in found:
         by_name = {m.name: m for m in baseline.metrics}
-        rows = tuple(paired_row(by_name[name]) for name in HEADLINES[task] if name in by_name)
+        rows = tuple(paired_row(by_name[name]) for name in headlines if name in by_name)
         views.append(BaselineView(_NAMES.get(baseline.name, baseline.name), f"{baseline.rows:,}", rows))
     return tuple(views)
 

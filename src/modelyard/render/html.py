@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import jinja2
 from markupsafe import Markup
 
+from modelyard.records.learning import Learning
 from modelyard.records.report import Curve, Report
 from modelyard.render import tuned
 from modelyard.render.view import ReportView, view
-from modelyard.render.wording import number
+from modelyard.render.wording import number, words
 
 _MATRIX_LIMIT = 12
 """More classes than this are drawn as a heatmap instead of a table."""
+FAN = "True values and their intervals"
+_WIDE = ("Confusion matrix", FAN)
+"""Charts that take a line of the page."""
 _PAGES = jinja2.Environment(
     loader=jinja2.PackageLoader("modelyard.render"),
     autoescape=True,
@@ -31,8 +36,10 @@ def report(record: Report) -> str:
         view=shown,
         report=record,
         charts=_charts(shown),
+        wide=_WIDE,
         dependence=_dependence(record),
         searches=_searches(record),
+        leaning=_leaning(record),
         matrix=bool(shown.cells) and not many,
     )
 
@@ -57,6 +64,17 @@ def _dependence(record: Report) -> list[tuple[str, Markup]]:
         (d.column, Markup(charts.dependence(d, at, outcome, (min(means), max(means)))))
         for at, d in enumerate(drawn)
     ]
+
+
+def _leaning(record: Report) -> list[tuple[str, Markup]]:
+    """Column and drawing, on one scale of residuals."""
+    if not record.residuals:
+        return []
+    from modelyard.render import charts
+
+    ends = [end for one in record.residuals for end in (*one.lows, *one.highs)]
+    scale = (min(0.0, *ends), max(0.0, *ends))
+    return [(one.column, Markup(charts.leaning(one, at, scale))) for at, one in enumerate(record.residuals)]
 
 
 def breakable(name: str) -> Markup:
@@ -120,6 +138,18 @@ def _charts(shown: ReportView) -> list[tuple[str, str, Markup]]:
         )
     if found := curves.get("residuals"):
         drawn += _regression(found, record.rows)
+    if qq := curves.get("qq"):
+        drawn.append(
+            (
+                "Residuals beside a normal distribution",
+                "On the dashed line they are as a normal distribution's. Ends that leave it are errors larger, or "
+                "smaller, than its tails.",
+                charts.normal(qq),
+            )
+        )
+    drawn += _quantiles(curves, record.rows)
+    if record.learning and len(record.learning.points) > 1:
+        drawn.append(_learning(record.learning))
     if len(record.classes) > _MATRIX_LIMIT and record.confusion:
         drawn.append(
             (
@@ -147,6 +177,45 @@ def _regression(residuals: Curve, rows: int) -> list[tuple[str, str, str]]:
             charts.residuals(residuals),
         ),
     ]
+
+
+def _learning(found: Learning) -> tuple[str, str, str]:
+    from modelyard.render import charts
+
+    name = words(found.metric)[0]
+    way = "climbs" if found.higher_is_better else "falls"
+    return (
+        "Learning curve",
+        f"{name} on folds of the training rows that were held out, by how many of the others were learnt from; the band "
+        f"reaches from fold to fold. A line that still {way} says that more rows would help.",
+        charts.learning(found.points, name),
+    )
+
+
+def _quantiles(curves: Mapping[str, Curve], rows: int) -> list[tuple[str, str, str]]:
+    from modelyard.render import charts
+
+    drawn = []
+    if levels := curves.get("quantiles"):
+        drawn.append(
+            (
+                "Do the quantiles mean what they say?",
+                "The share of true values at or below each quantile, with its 95\u202f% interval: on the dashed line "
+                "it is the level.",
+                charts.levels(levels),
+            )
+        )
+    if fan := curves.get("fan"):
+        some = f" Shown are {len(fan.x):,} rows, evenly spread." if len(fan.x) < rows else ""
+        drawn.append(
+            (
+                FAN,
+                "The band reaches from the lowest quantile to the highest, the line is the prediction. Dark dots are "
+                f"true values outside.{some}",
+                charts.fan(fan),
+            )
+        )
+    return drawn
 
 
 def _positive_share(record: Report) -> float:

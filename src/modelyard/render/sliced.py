@@ -10,12 +10,13 @@ from modelyard.records.metric import Metric
 from modelyard.records.report import Report
 from modelyard.records.slices import Search
 from modelyard.render.compared import PairedRow, paired_row
-from modelyard.render.wording import HEADLINES, number, words
+from modelyard.render.wording import headlines, number, words
 
 _LOSSES = {
     "brier": "Brier score",
     "zero_one": "share of wrong answers",
     "absolute_error": "mean absolute error",
+    "pinball": "pinball loss",
 }
 
 
@@ -76,7 +77,7 @@ def tables(report: Report) -> tuple[SliceTable, ...]:
     found = []
     for column, group in itertools.groupby(report.slices, key=lambda part: part.column):
         gated = [g.metric for g in report.gates if g.by == column]
-        names = list(dict.fromkeys([*gated, *HEADLINES[report.task]]))[:4]
+        names = list(dict.fromkeys([*gated, *headlines(report.task, report.quantiles)]))[:4]
         parts = list(group)
         ends = [_ends([m for part in parts if (m := part.metric(name))]) for name in names]
         rows = []
@@ -93,7 +94,7 @@ def paired_tables(comparison: Comparison, report: Report) -> tuple[PairedTable, 
     for column, group in itertools.groupby(comparison.slices, key=lambda part: part.column):
         gated = [g.metric for g in report.gates if g.by == column and g.rule == "no_worse_than"]
         parts = list(group)
-        for name in dict.fromkeys(gated or HEADLINES[report.task][:1]):
+        for name in dict.fromkeys(gated or headlines(report.task, report.quantiles)[:1]):
             rows = tuple((part.label, f"{part.rows:,}", _pair(part.metric(name))) for part in parts)
             found.append(PairedTable(column, words(name)[0], rows))
     return tuple(found)

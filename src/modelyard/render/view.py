@@ -18,9 +18,10 @@ from modelyard.render.explained import (
     steady,
     verdict,
 )
+from modelyard.render.footprint import FootprintView, taken
 from modelyard.render.sliced import PairedTable, SearchView, SliceTable, paired_tables, searched, tables
 from modelyard.render.tuned import StudyView, studied
-from modelyard.render.wording import HEADLINES, UNIT_RANGE, number, words
+from modelyard.render.wording import UNIT_RANGE, headlines, number, words
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class ReportView:
     """What the simpler model says of this one."""
     importance: ImportanceView | None
     stability: StabilityView | None
+    footprint: FootprintView | None
     study: StudyView | None
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
@@ -103,7 +105,7 @@ def view(report: Report) -> ReportView:
     metrics = tuple(_metric(metric, positive) for metric in report.metrics)
     by_name = {row.name: row for row in metrics}
     cells = cells_of(report.confusion)
-    baselines = simpler(report.baselines, report.task)
+    baselines = simpler(report.baselines, headlines(report.task, report.quantiles))
     return ReportView(
         report=report,
         verdict=_verdict(report),
@@ -113,7 +115,7 @@ def view(report: Report) -> ReportView:
         created=report.created.strftime("%-d %B %Y, %H:%M UTC"),
         rows=f"{report.rows:,}",
         metrics=metrics,
-        headlines=tuple(by_name[name] for name in HEADLINES[report.task] if name in by_name),
+        headlines=tuple(by_name[n] for n in headlines(report.task, report.quantiles) if n in by_name),
         gates=gate_rows(report.gates),
         comparisons=tuple((compared(c), paired_tables(c, report)) for c in report.comparisons),
         slices=tables(report),
@@ -125,6 +127,7 @@ def view(report: Report) -> ReportView:
         simpler=verdict(baselines),
         importance=ranked(report.importance) if report.importance else None,
         stability=steady(report.stability, report.task) if report.stability else None,
+        footprint=taken(report.footprint) if report.footprint else None,
         study=studied(report.study, report.trials) if report.study else None,
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
@@ -148,7 +151,7 @@ def gate_rows(gates: Sequence[GateOutcome]) -> tuple[GateRow, ...]:
 def _metric(metric: Metric, positive: str) -> MetricRow:
     label, meaning = words(metric.name)
     place = None
-    if metric.name in UNIT_RANGE:
+    if metric.name in UNIT_RANGE or metric.aim is not None:
         value, low, high = (100 * min(1.0, max(0.0, v)) for v in (metric.value, metric.low, metric.high))
         place = (value, low, high)
     return MetricRow(
@@ -158,9 +161,15 @@ def _metric(metric: Metric, positive: str) -> MetricRow:
         value=number(metric.value),
         low=number(metric.low),
         high=number(metric.high),
-        better="higher" if metric.higher_is_better else "lower",
+        better=_better(metric),
         place=place,
     )
+
+
+def _better(metric: Metric) -> str:
+    if metric.aim is not None:
+        return f"near {metric.aim:g}"
+    return "higher" if metric.higher_is_better else "lower"
 
 
 def _verdict(report: Report) -> str:

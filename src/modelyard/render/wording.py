@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-HEADLINES: Mapping[str, tuple[str, ...]] = {
+_HEADLINES: Mapping[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "recall", "specificity", "brier"),
     "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr"),
     "regression": ("r2", "rmse", "mae", "mape"),
 }
-"""What a reader looks at first."""
+_QUANTILES = ("pinball", "coverage", "interval_width", "mae")
 UNIT_RANGE = {
     "roc_auc",
     "roc_auc_ovr",
@@ -24,6 +24,9 @@ UNIT_RANGE = {
     "f1_macro",
     "brier",
     "expected_calibration_error",
+    "coverage",
+    "coverage_error",
+    "crossing",
 }
 _WORDS: Mapping[str, tuple[str, str]] = {
     "roc_auc": (
@@ -58,7 +61,23 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "equalized_odds": ("Equalized odds", "the same shares of positives found and of false alarms"),
     "predictive_parity": ("Predictive parity", "positive answers are right as often in each group"),
     "mape": ("MAPE", "mean absolute error as a share of the true value"),
+    "pinball": (
+        "Pinball loss",
+        "mean over the quantiles of the loss that each of them makes least, in the target's unit",
+    ),
+    "coverage": (
+        "Coverage",
+        "share of true values between the lowest and the highest quantile, ends included",
+    ),
+    "coverage_error": ("Coverage error", "distance of the coverage from what the levels promise"),
+    "interval_width": ("Interval width", "mean distance of the highest and the lowest quantile"),
+    "crossing": ("Crossing", "share of rows in which a higher level's number is below a lower level's"),
 }
+
+
+def headlines(task: str, quantiles: Sequence[float]) -> tuple[str, ...]:
+    """The metrics that a reader looks at first."""
+    return _QUANTILES if quantiles else _HEADLINES.get(task, ())
 
 
 def number(value: float) -> str:
@@ -75,4 +94,13 @@ def number(value: float) -> str:
 
 def words(metric: str) -> tuple[str, str]:
     """A metric's name for people and what it says (``{positive}`` stands for the positive class)."""
+    kind, _, level = metric.partition("_p")
+    if metric not in _WORDS and kind in ("pinball", "below") and level:
+        percent = level.replace("_", ".") + "\u202f%"
+        if kind == "pinball":
+            return (
+                f"Pinball loss at {percent}",
+                "in the target's unit; the mean absolute error's half at 50\u202f%",
+            )
+        return f"At or below the {percent} quantile", "share of true values"
     return _WORDS.get(metric, (metric, ""))

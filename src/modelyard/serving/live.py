@@ -31,6 +31,7 @@ class _Golden(msgspec.Struct):
     rows: list[dict[str, Any]]
     prediction: list[Any]
     probability: list[list[float]] | None = None
+    quantiles: list[list[float]] | None = None
 
 
 class Live:
@@ -46,10 +47,9 @@ class Live:
         self.schema = self._predictor.schema
         self.inline = self.manifest.form == "onnx"
         self.decoder = decode.compile(self.schema)
-        self.replies = Replies(served.model_id, self.manifest.classes)
-        self.outputs = [
-            o["name"] for o in inference.outputs_of(self.manifest.task, classes=self.manifest.classes)
-        ]
+        told = self.manifest
+        self.replies = Replies(served.model_id, told.classes, told.quantiles)
+        self.outputs = [o["name"] for o in inference.outputs_of(told.task, told.classes, told.quantiles)]
         self.example = self._warm(folder / "golden.json")
 
     @property
@@ -64,6 +64,7 @@ class Live:
             self.schema,
             task=self.manifest.task,
             classes=self.manifest.classes,
+            quantiles=self.manifest.quantiles,
         )
 
     def _warm(self, path: Path) -> dict[str, Any] | None:
@@ -80,7 +81,9 @@ class Live:
         answers = self._predictor.predict(decoded.batch)
         wanted: object = golden.probability
         got: NDArray[Any] | None = answers.probability
-        if wanted is None and self.manifest.task == "regression":
+        if self.manifest.quantiles:
+            wanted, got = golden.quantiles, answers.quantiles
+        elif wanted is None and self.manifest.task == "regression":
             wanted, got = golden.prediction, answers.prediction
         if wanted is not None and got is not None:
             sealed = np.asarray(wanted, dtype=np.float64)
@@ -169,7 +172,7 @@ class Live:
         self,
         reading: inference.Reading,
         prediction: list[Any],
-        probability: list[list[float]] | None,
+        beside: list[list[float]] | None,
         request_id: str,
     ) -> tuple[bytes, int | None]:
         """The V2 reply of one request."""
@@ -178,9 +181,11 @@ class Live:
         values: dict[str, tuple[str, list[int], Sequence[Any]]] = {
             "prediction": (inference.label_datatype(task, classes), [n], prediction)
         }
-        if probability is not None:
-            flat = [p for row in probability for p in row]
-            values["probability"] = ("FP64", [n, len(classes)], flat)
+        if beside is not None:
+            name, width = (
+                ("probability", len(classes)) if classes else ("quantiles", len(self.manifest.quantiles))
+            )
+            values[name] = ("FP64", [n, width], [number for row in beside for number in row])
         if any(name not in values for name, _ in reading.outputs):
             reading = msgspec.structs.replace(
                 reading, outputs=tuple(o for o in reading.outputs if o[0] in values)
@@ -192,9 +197,11 @@ class Live:
 
 def _joined(given: list[Answers]) -> Answers:
     probabilities = [a.probability for a in given if a.probability is not None]
+    quantiles = [a.quantiles for a in given if a.quantiles is not None]
     return Answers(
         np.concatenate([a.prediction for a in given]),
         np.concatenate(probabilities) if len(probabilities) == len(given) else None,
+        np.concatenate(quantiles) if len(quantiles) == len(given) else None,
     )
 
 

@@ -151,6 +151,15 @@ def _answer_schema(live: Live) -> dict[str, Any]:
         }
         properties["probability"] = {"type": "array", "items": likely}
         properties["classes"] = {"type": "array", "items": {"type": _label_type(classes)}}
+    if levels := live.manifest.quantiles:
+        each = {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": len(levels),
+            "maxItems": len(levels),
+        }
+        properties["quantiles"] = {"type": "array", "items": each}
+        properties["levels"] = {"const": list(levels)}
     return {
         "type": "object",
         "required": ["status", "model_id", "request_id", "prediction"],
@@ -181,6 +190,8 @@ def _model(live: Live) -> str:
         for c in live.schema.features
     )
     answers = ", ".join(html.escape(str(label)) for label in live.manifest.classes) or "a number"
+    if levels := live.manifest.quantiles:
+        answers = f"its quantiles {', '.join(f'{level:g}' for level in levels)}"
     features = len(live.schema.features)
     return (
         f"<section><h2>{name}</h2><p><code>{html.escape(live.served.model_id)}</code> answers {answers} "

@@ -227,13 +227,14 @@ class Queue:
 
 def _reply(turn: _Turn, spans: list[Span], answers: Answers, *, good: list[int], ids: list[bytes]) -> None:
     prediction = answers.prediction.tolist()
-    probability = answers.probability.tolist() if answers.probability is not None else None
+    numbers = answers.probability if answers.quantiles is None else answers.quantiles
+    beside = numbers.tolist() if numbers is not None else None
     write = turn.live.replies.write
     for i, request_id in zip(good, ids, strict=True):
         ask, span = turn.asks[i], spans[i]
         predicted = prediction[span]
-        likely = probability[span] if probability is not None else None
+        along = beside[span] if beside is not None else None
         if isinstance(ask.body, bytes):
-            ask.answered(write(request_id, predicted, likely), None)
+            ask.answered(write(request_id, predicted, along), None)
         else:
-            ask.answered(*turn.live.tensors(ask.body, predicted, likely, request_id.decode()))
+            ask.answered(*turn.live.tensors(ask.body, predicted, along, request_id.decode()))

@@ -113,7 +113,13 @@ class EvaluationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     stability: bool = True
     """Disturb rows by a little noise and missing values to see how the answers hold."""
     search: bool = True
-    """Look for weak slices among all features."""
+    """Look for weak slices among all features, and where errors of numbers lean to one side."""
+    learning_curve: bool = False
+    """Fit the model again on growing parts of the training rows, 25 times, and measure it on folds of them that were
+    held out."""
+    footprint: bool = True
+    """Measure what the package takes to answer: milliseconds and memory of a process of its own. A gate on
+    ``latency_p50_ms``, ``latency_p99_ms``, ``memory_mb`` or ``package_mb`` measures in any case."""
 
 
 class TuneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,6 +168,9 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The metric that decides; by default ``roc_auc``, ``accuracy`` or ``r2`` by the task."""
     task: Literal["binary", "multiclass", "regression"] | None = None
     """What kind of answer; by default told from the target."""
+    quantiles: tuple[Share, ...] = ()
+    """Levels, rising, such as ``[0.05, 0.5, 0.95]``: the model answers a number for each instead of one. The
+    middle one is its ``prediction``."""
     seed: int = 0
     """Given to every random number generator before training."""
     params: dict[str, bool | int | float | str] = {}
@@ -183,6 +192,12 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     memory_gb: Annotated[float, Meta(gt=0)] | None = None
     """The most memory that a training may take beyond what its libraries do, with all the processes that it
     starts; by default what the machine has."""
+
+    def __post_init__(self) -> None:
+        if any(a >= b for a, b in itertools.pairwise(self.quantiles)):
+            raise ValueError("'quantiles' must rise")
+        if self.quantiles and self.task not in (None, "regression"):
+            raise ValueError(f"'quantiles' are of a regression, not of a {self.task} model")
 
 
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

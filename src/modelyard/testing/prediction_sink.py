@@ -29,6 +29,7 @@ class Answer:
     """Numbers, then texts; a null number is None."""
     prediction: object
     probability: tuple[float, ...] | None
+    quantiles: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ class _Batch:
 class _Answers:
     prediction: NDArray[Any]
     probability: NDArray[np.float64] | None
+    quantiles: NDArray[np.float64] | None = None
 
 
 def served(name: str, *, version: int = 1) -> ServedModel:
@@ -50,7 +52,7 @@ def served(name: str, *, version: int = 1) -> ServedModel:
     )
 
 
-def manifest(name: str, *, task: Task = "binary") -> Manifest:
+def manifest(name: str, *, task: Task = "binary", quantiles: tuple[float, ...] = ()) -> Manifest:
     """Its manifest: one number ``size``, one text ``colour``."""
     schema = Schema(
         columns=(
@@ -62,6 +64,7 @@ def manifest(name: str, *, task: Task = "binary") -> Manifest:
         model=name,
         task=task,
         classes=() if task == "regression" else ("no", "yes"),
+        quantiles=quantiles,
         form="onnx",
         frame="pandas",
         schema=schema,
@@ -114,6 +117,18 @@ class PredictionSinkKit(ABC):
         sink.write(key, batch, _Answers(np.array([0.1]), None), ids=[b"a"], at=1.0, latency=0.1)
         sink.flush()
         assert self.logged() == [Answer("m/test/1", b"a", None, 0, 1.0, (1.0, "red"), 0.1, None)]
+
+    def test_a_regression_of_quantiles_logs_each_of_them(self) -> None:
+        sink = self.open()
+        key = sink.begin(served("m"), manifest("m", task="regression", quantiles=(0.1, 0.5)))
+        batch = _Batch(np.array([[1.0], [2.0]]), np.array([["red"], ["blue"]], dtype=object))
+        answers = _Answers(np.array([0.1, 7.0]), None, np.array([[-1.5, 0.1], [5.0, 7.0]]))
+        sink.write(key, batch, answers, ids=[b"a", b"b"], at=1.0, latency=0.1)
+        sink.flush()
+        assert self.logged() == [
+            Answer("m/test/1", b"a", None, 0, 1.0, (1.0, "red"), 0.1, None, (-1.5, 0.1)),
+            Answer("m/test/1", b"b", None, 0, 1.0, (2.0, "blue"), 7.0, None, (5.0, 7.0)),
+        ]
 
     def test_a_request_of_several_rows_numbers_them(self) -> None:
         sink = self.open()

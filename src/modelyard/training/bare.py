@@ -86,7 +86,12 @@ def main() -> None:
     def begin(job: dict[str, Any]) -> None:
         shape: Any = _shape(job["schema"])
         bench.begin(
-            Path(job["rows"]), shape, task=job["task"], classes=tuple(job["classes"]), seed=job["seed"]
+            Path(job["rows"]),
+            shape,
+            task=job["task"],
+            classes=tuple(job["classes"]),
+            seed=job["seed"],
+            quantiles=tuple(job["quantiles"]),
         )
 
     def fit(job: dict[str, Any]) -> dict[str, Any]:

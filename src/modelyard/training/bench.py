@@ -49,11 +49,12 @@ class Bench:
         task: Task,
         classes: tuple[Label, ...],
         seed: int,
+        quantiles: tuple[float, ...] = (),
         folds: Path | None = None,
     ) -> None:
         """Read the rows; ``folds`` is a file of integers [n] to score by instead of the table's own."""
         self.rows, self.schema = read(rows), schema
-        self._task, self._classes, self._seed = task, classes, seed
+        self._task, self._classes, self._seed, self._quantiles = task, classes, seed, quantiles
         self._folds = np.load(folds, allow_pickle=False) if folds else self.rows.folds
         self._parts: dict[tuple[int, str], tuple[Rows, Rows]] = {}
 
@@ -69,7 +70,8 @@ class Bench:
     def adopt(self, model: object, frame: FrameKind) -> None:
         """Take a model that was fitted elsewhere as the trained one."""
         code = self.code
-        fitted = Fitted(model, self._task, self._classes, frame, code.predict, code.save, code.load)
+        named = (code.predict, code.save, code.load, self._quantiles)
+        fitted = Fitted(model, self._task, self._classes, frame, *named)
         self.trained = Trained(fitted, {}, 0.0, "")
 
     def answer(
@@ -78,20 +80,26 @@ class Bench:
         *,
         fold: int,
         learn: Literal["others", "before"] = "others",
+        share: float = 1.0,
         memory: int | None = None,
         record: Path | None = None,
-    ) -> tuple[Rows, Answers, Trained]:
-        """Train on the other folds, or on those before, and answer the rows of ``fold``."""
+    ) -> tuple[Rows, Answers, Trained, int]:
+        """Train on a share of the other folds, or of those before, and answer the rows of ``fold``; the last is how
+        many rows it learnt from."""
         learnt, held = self._part(fold, learn)
+        if share < 1:
+            order = np.random.default_rng(self._seed).permutation(len(learnt))
+            learnt = learnt.take(order < max(1, round(share * len(learnt))))
         with recording(record):
             trained = self._fit(learnt, params, memory, tried=False)
         try:
-            return held, answer(trained.fitted, held.batch, self.schema), trained
+            return held, answer(trained.fitted, held.batch, self.schema), trained, len(learnt)
         except (Exception, SystemExit) as error:
             raise blame("The trained model could not answer its fold", error, self.code.folder) from error
 
     def _fit(self, rows: Rows, params: Mapping[str, Scalar], memory: int | None, *, tried: bool) -> Trained:
         named: dict[str, Any] = {"task": self._task, "classes": self._classes, "memory": memory}
+        named["quantiles"] = self._quantiles
         return fit(self.code, rows, self.schema, params=params, seed=self._seed, tried=tried, **named)
 
     def _part(self, fold: int, learn: str) -> tuple[Rows, Rows]:

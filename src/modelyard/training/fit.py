@@ -54,6 +54,7 @@ def fit(
     seed: int,
     task: Task,
     classes: tuple[Label, ...],
+    quantiles: tuple[float, ...] = (),
     tried: bool = True,
     memory: int | None = None,
 ) -> Trained:
@@ -68,14 +69,16 @@ def fit(
     values = resolve(code.space, params)
     if len(rows) == 0:
         raise DataRefused("There are no rows to train on; ingest a table with rows first.")
-    data = TrainingData.of(lambda kind: framed(rows, schema, kind), seed=seed, folds=rows.folds)
+    data = TrainingData.of(
+        lambda kind: framed(rows, schema, kind), seed=seed, folds=rows.folds, quantiles=quantiles
+    )
     with code.importable(), np.errstate(), warnings.catch_warnings():
         warnings.simplefilter("default")
         _seed(seed)
         start = time.perf_counter()
         model = _train(code, data, values, memory)
         seconds = time.perf_counter() - start
-        fitted = _fitted(code, model, data.asked, task, classes)
+        fitted = _fitted(code, model, data, task, classes)
         if tried:
             _try(fitted, rows.batch.take(slice(_TRIAL_ROWS)), schema, code.folder)
     return Trained(fitted, values, seconds, os.environ.get("PYTHONHASHSEED") or "random")
@@ -117,17 +120,27 @@ def _seed(seed: int) -> None:
 
 
 def _fitted(
-    code: ModelCode, model: object, asked: tuple[FrameKind, ...], task: Task, classes: tuple[Label, ...]
+    code: ModelCode, model: object, data: TrainingData, task: Task, classes: tuple[Label, ...]
 ) -> Fitted:
-    path = shown(code.folder / "model.py")
+    path, levels = shown(code.folder / "model.py"), data.quantiles
     if model is None:
         raise AuthorError(f"'train' in {path} returned nothing; end it with 'return model'.")
+    if levels and code.predict is None and isinstance(model, list | tuple):
+        model = list(model)
+        if len(model) != len(levels) or not all(callable(getattr(one, "predict", None)) for one in model):
+            raise AuthorError(
+                f"'train' in {path} returned a list of {len(model)}; for the {len(levels)} quantiles that the "
+                "settings name it takes one fitted regressor each, '[... for level in data.quantiles]'."
+            )
+        kind = _frame_kind(model[0], data.asked)
+        return Fitted(model, task, classes, kind, None, code.save, code.load, levels)
     if code.predict is None and not callable(getattr(model, "predict", None)) and not is_module(model):
         raise AuthorError(
             f"'train' in {path} returned an object of type {type(model).__name__}, which has no 'predict'; "
             "return an estimator, or define 'def predict(model, rows)' beside it."
         )
-    return Fitted(model, task, classes, _frame_kind(model, asked), code.predict, code.save, code.load)
+    kind = _frame_kind(model, data.asked)
+    return Fitted(model, task, classes, kind, code.predict, code.save, code.load, levels)
 
 
 def _frame_kind(model: object, asked: tuple[FrameKind, ...]) -> FrameKind:

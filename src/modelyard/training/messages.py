@@ -31,6 +31,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin", tag_field="d
     task: Task
     classes: tuple[Label, ...]
     seed: int
+    quantiles: tuple[float, ...] = ()
+    """Levels that a regression answers."""
     folds: str | None = None
     """A ``.npy`` file of integers [n] to score by, instead of the table's own folds."""
 
@@ -59,6 +61,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score", tag_field="d
     fold: int
     learn: Literal["others", "before"] = "others"
     """``before``: from folds of a smaller number only, for rows in the order of time."""
+    share: float = 1.0
+    """Of the rows to learn from, drawn by the seed; a larger share holds the smaller."""
     memory: int | None = None
     record: str | None = None
 
@@ -67,6 +71,9 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     """None where the answers leave the metric undefined."""
     rows: int
+    """Measured on."""
+    learnt: int
+    """Learnt from."""
     params: dict[str, Scalar]
     seconds: float
     """Time that ``train`` took."""
@@ -110,7 +117,7 @@ class Adopt(msgspec.Struct, frozen=True, kw_only=True, tag="adopt", tag_field="d
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer", tag_field="do"):
     """Open the package in the folder ``package`` and write its answers to the rows as ``file``: ``.npz`` with
-    ``prediction`` [n] (texts for labels that are texts) and, where there are any, ``probability`` [n, c]."""
+    ``prediction`` [n] (texts for labels that are texts) and, where there are any, ``probability`` [n, c] or ``quantiles`` [n, k]."""
 
     package: str
     rows: str

@@ -140,15 +140,17 @@ class Worker:
         fold: int,
         metric: str,
         forward: bool = False,
+        share: float = 1.0,
         record: Path | None = None,
     ) -> messages.Scored:
-        """Train on the other folds (``forward``: on those before) and measure the answers for this one."""
+        """Train on a share of the other folds (``forward``: of those before) and measure the answers for this one."""
         return self._ask(
             messages.Score(
                 params=dict(params),
                 metric=metric,
                 fold=fold,
                 learn="before" if forward else "others",
+                share=share,
                 memory=self.limits.memory,
                 record=str(record) if record else None,
             ),

@@ -51,9 +51,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 _REQUEST = msgspec.json.Decoder(InferRequest)
 
 
-def outputs_of(task: Task, classes: Sequence[Label]) -> list[dict[str, Any]]:
-    """The outputs' metadata, in order: ``prediction`` [n], and for a classifier ``probability`` [n, c]."""
+def outputs_of(task: Task, classes: Sequence[Label], quantiles: Sequence[float] = ()) -> list[dict[str, Any]]:
+    """The outputs' metadata, in order: ``prediction`` [n], and for a classifier ``probability`` [n, c], of a
+    regression of quantiles ``quantiles`` [n, k]."""
     listed = [{"name": "prediction", "datatype": label_datatype(task, classes), "shape": [-1]}]
+    if quantiles:
+        listed.append({"name": "quantiles", "datatype": "FP64", "shape": [-1, len(quantiles)]})
     if task != "regression":
         listed.append({"name": "probability", "datatype": "FP64", "shape": [-1, len(classes)]})
     return listed
@@ -69,7 +72,13 @@ def label_datatype(task: Task, classes: Sequence[Label]) -> str:
 
 
 def metadata(
-    name: str, version: str, schema: Schema, *, task: Task, classes: Sequence[Label]
+    name: str,
+    version: str,
+    schema: Schema,
+    *,
+    task: Task,
+    classes: Sequence[Label],
+    quantiles: Sequence[float] = (),
 ) -> dict[str, Any]:
     """A model's metadata: one input a feature, in the schema's order."""
     inputs = [
@@ -80,7 +89,7 @@ def metadata(
         "versions": [version],
         "platform": "modelyard",
         "inputs": inputs,
-        "outputs": outputs_of(task, classes),
+        "outputs": outputs_of(task, classes, quantiles),
     }
 
 

@@ -12,7 +12,8 @@ _ENCODE = msgspec.json.Encoder().encode
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reply, as a client reads it; regression has neither ``probability`` nor ``classes``."""
+    """A reply, as a client reads it; regression has neither ``probability`` nor ``classes``, and only one of
+    quantiles has ``quantiles`` (a number for each of ``levels``), of which ``prediction`` is the middle one."""
 
     status: str
     model_id: str
@@ -20,6 +21,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prediction: list[Label | float]
     probability: list[list[float]] | None = None
     classes: list[Label] | None = None
+    quantiles: list[list[float]] | None = None
+    levels: list[float] | None = None
 
 
 def read_answer(content: bytes) -> Answered:
@@ -30,20 +33,24 @@ def read_answer(content: bytes) -> Answered:
 class Replies:
     """Writes replies of one model: what is the same in each of them is encoded once."""
 
-    def __init__(self, model_id: str, classes: Sequence[Label]) -> None:
+    def __init__(self, model_id: str, classes: Sequence[Label], levels: Sequence[float] = ()) -> None:
         self._start = b'{"status":"ok","model_id":' + _ENCODE(model_id) + b',"request_id":"'
         self._end = b',"classes":' + _ENCODE(list(classes)) + b"}" if classes else b"}"
+        self._whole = b'%b%b","prediction":%b,"probability":%b%b'
+        if levels:
+            self._end = b',"levels":' + _ENCODE(list(levels)) + b"}"
+            self._whole = b'%b%b","prediction":%b,"quantiles":%b%b'
 
     def write(
-        self, request_id: bytes, prediction: Sequence[object], probability: Sequence[Sequence[float]] | None
+        self, request_id: bytes, prediction: Sequence[object], beside: Sequence[Sequence[float]] | None
     ) -> bytes:
-        """One reply; ``request_id`` is ASCII without quotes, probabilities [n][classes]."""
-        if probability is None:
+        """One reply; ``request_id`` is ASCII without quotes, ``beside`` [n][k] probabilities or quantiles."""
+        if beside is None:
             return b'%b%b","prediction":%b%b' % (self._start, request_id, _ENCODE(prediction), self._end)
-        return b'%b%b","prediction":%b,"probability":%b%b' % (
+        return self._whole % (
             self._start,
             request_id,
             _ENCODE(prediction),
-            _ENCODE(probability),
+            _ENCODE(beside),
             self._end,
         )
