@@ -177,7 +177,7 @@ def test_the_report_tells_what_more_rows_are_worth_and_what_an_answer_takes(
     by_name = {gate["metric"]: gate["sentence"] for gate in report["gates"]}
     assert set(by_name) == {"rmse", "latency_p99_ms", "memory_mb"}
     leaning = report["residuals"]
-    assert len(leaning) == 6
+    assert {one["column"] for one in leaning} == {"sex", "ward"}  # quarters of the others have too few rows
     assert [one["strength"] for one in leaning] == sorted((one["strength"] for one in leaning), reverse=True)
     code, output, _ = modelyard("-C", clinic, "evaluate", "progression")
     page = Path(output.split("report: ")[1].strip())
