@@ -11,7 +11,7 @@ from modelyard.errors import DataRefused, Misuse
 from modelyard.records.package import Label, Manifest, Task
 from modelyard.records.schema import Schema
 from modelyard.render.cells import sheet
-from modelyard.render.wording import HEADLINES, number, words
+from modelyard.render.wording import headlines, number, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -155,7 +155,8 @@ class Model:
         report = self.about.report
         if report is None:
             return "not yet"
-        first = [m for name in HEADLINES.get(report.task, ()) for m in report.metrics if m.name == name]
+        names = headlines(report.task, report.quantiles)
+        first = [m for name in names for m in report.metrics if m.name == name]
         told = [
             f"{words(m.name)[0]} {number(m.value)} [{number(m.low)}, {number(m.high)}]"
             for m in first or report.metrics[:4]
