@@ -24,6 +24,8 @@ from modelyard.storage.durable import sync
 
 if TYPE_CHECKING:
     from modelyard.deployment import LocalTarget
+    from modelyard.records.dataset import DatasetVersion
+    from modelyard.storage.mirror import Mirror
 
 HOME = ".modelyard"
 T = TypeVar("T")
@@ -67,15 +69,33 @@ class Project:
 
     @property
     def tables(self) -> Path:
-        """The folder of the Delta tables."""
+        """The folder of the Delta tables; of those in a bucket, what this machine has."""
         _ = self._lease
-        folder = self.root / self.settings.yard.artifacts / "tables"
+        folder = self.home / "tables" if self.mirror else self.root / self.settings.yard.artifacts / "tables"
         if wrong := sorted(set("#?%") & set(str(folder))):
             raise SettingsError(
                 f"A Delta table cannot be kept in {folder}: its path has a '{wrong[0]}'; "
                 "rename the folder, or set yard.artifacts to another."
             )
         return folder
+
+    @cached_property
+    def mirror(self) -> Mirror | None:
+        """The tables in the bucket, where the yard's artifacts are in one."""
+        from modelyard.storage.bucket import is_bucket
+
+        address = self.settings.yard.artifacts
+        if not is_bucket(address):
+            return None
+        from modelyard.storage.mirror import Mirror
+
+        return Mirror(address, self.home / "tables")
+
+    def holding(self, version: DatasetVersion) -> Path:
+        """``tables``, where that version can be read."""
+        if self.mirror:
+            self.mirror.pull(version.table, version.parts)
+        return self.tables
 
     @cached_property
     def target(self) -> LocalTarget:

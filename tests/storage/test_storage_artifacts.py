@@ -37,10 +37,8 @@ class TestMemory(ArtifactStoreKit):
         obstore.put(store._store, f"{digest[:2]}/{digest[2:]}", b"something else")
 
 
-@pytest.mark.parametrize(
-    "location", ["s3://bucket/x", "gs://bucket", "az://c", "https://host/x", "", "file:///x"]
-)
-def test_only_folders_are_there_yet(location: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("location", ["s3://", "gs:///x", "az://c?sig=x", "https://host/x", "", "file:///x"])
+def test_only_folders_and_buckets_are_places(location: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"yard\.artifacts"):
         open_artifacts(location, tmp_path)
 

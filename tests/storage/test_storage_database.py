@@ -73,7 +73,7 @@ def test_a_relative_file_starts_at_the_root_and_its_folder_is_made(tmp_path: Pat
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql+psycopg://host/yard",
+        "postgresql+asyncpg://host/yard",
         "mysql://host/x",
         "sqlite://",
         "sqlite:///:memory:",
@@ -360,6 +360,7 @@ _KILLED_AT_RANDOM = """
         return number
     chance = random.Random(1)
     for attempt in range(30):
+        heard, tells = os.pipe()
         child = os.fork()
         if not child:
             n = 0
@@ -367,6 +368,8 @@ _KILLED_AT_RANDOM = """
                 # After a kill the same operations are asked for again.
                 assert yard.once(f"take/{n}", "ann", work, int) == n + 1
                 n += 1
+                os.write(tells, b".")
+        os.read(heard, 1)
         time.sleep(chance.uniform(0, 0.06))
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

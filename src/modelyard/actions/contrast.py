@@ -120,7 +120,7 @@ def _on_the_same_rows(project: Project, old: Trained, new: Trained) -> Compariso
         version = facts.datasets.get(name, int(number))
     if version is None:
         raise UnknownName(f"{new.tested} is not on record.")
-    frame = load(version, project.tables, part="test")
+    frame = load(version, project.holding(version), part="test")
     predictors = opened(project, new.package), opened(project, old.package)
     rows, truth = gather(frame, version.schema), target(frame, version.schema)
     return evaluation.beside(*predictors, rows, truth, name=old.ref)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from modelyard.actions.look import given_up, runs
-from modelyard.errors import DatabaseDown
+from modelyard.errors import DatabaseDown, Tampered
 from modelyard.project import Project, now
 from modelyard.storage.doctor import Problem, examine
 from modelyard.storage.scratch import size
@@ -34,6 +35,9 @@ def _datasets(project: Project) -> list[Problem]:
     with project.yard.read() as facts:
         versions = facts.datasets.list()
         lost = given_up(facts)
+    for version in versions if project.mirror else ():
+        with contextlib.suppress(Tampered):  # what is gone is named below
+            project.holding(version)
     return list(inspect(versions, project.tables, given_up=lost, now=now(), tell=project.tell))
 
 

@@ -158,6 +158,8 @@ def _parts(
     from modelyard.data import strays
 
     for table in sorted({v.table for v in versions}):
+        if project.mirror:
+            project.mirror.pull(table)
         for file in strays(project.tables / table, [v for v in kept if v.table == table]):
             name = f"{table}/{file.name}"
             since = before.get(f"part {name}", now())
@@ -239,6 +241,8 @@ def _remove(project: Project, removed: tuple[Waste, ...], datasets: tuple[str, .
         elif waste.kind == "study":
             Path(waste.name).unlink(missing_ok=True)
         else:
+            if project.mirror:
+                project.mirror.remove(waste.name)
             try:
                 (project.tables / waste.name).unlink(missing_ok=True)
             except OSError as error:

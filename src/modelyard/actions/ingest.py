@@ -97,7 +97,10 @@ def _look(project: Project, dataset: str, *, full: bool) -> _Looked:
         and (latest.schema.target, latest.schema.key) == (settings.target, _key(settings))
         and agrees(latest.split, declared(settings.split, project.root))
         and not any(found.kind in settings.refuse for found in latest.findings)
-        and all((project.tables / latest.table / part).exists() for part in latest.parts)
+        and (
+            project.mirror is not None
+            or all((project.tables / latest.table / p).exists() for p in latest.parts)
+        )
     )
     found = None
     if full:
@@ -242,7 +245,7 @@ class _Taking:
         profile = None
         held: tuple[Path, ...] = ()
         if version:
-            table = self.project.tables / version.table
+            table = self.project.holding(version) / version.table
             held = tuple(table / name for name in parts(table, version))
             profile = partial(_profile, self.project, version)
         if version and self.novelty and growth.mode != "watermark" and not key:
@@ -274,6 +277,7 @@ def _take(taking: _Taking, operation: str) -> Ingested:
     from modelyard.data import store, whole
     from modelyard.data.declaration import binding
     from modelyard.data.definition import MARK
+    from modelyard.storage.mirror import Overtaken
 
     project, dataset, latest = taking.project, taking.dataset, taking.latest
     project.tell(f"reading {dataset}")
@@ -292,12 +296,18 @@ def _take(taking: _Taking, operation: str) -> Ingested:
         prepared.split,
         declared,
     )
-    if latest and same and whole(latest, project.tables):
+    if latest and same and whole(latest, project.holding(latest)):
         return Ingested(version=latest, new=False, intake=intake)
     profile = project.artifacts.put(msgspec.json.encode(prepared.profile))
     project.tell(f"storing {dataset}")
     try:
+        if project.mirror:
+            project.mirror.pull(dataset)
         stored = store(prepared, project.tables, dataset)
+        if project.mirror:
+            project.mirror.push(dataset, stored.parts)
+    except Overtaken:
+        raise _Overtaken from None
     except OSError as error:
         raise StoreDown(
             f"The table of {dataset} could not be written: {error}; make room and run it again."

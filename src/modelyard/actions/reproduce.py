@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from pathlib import Path
@@ -98,6 +99,8 @@ def _data(project: Project, run: Run) -> DatasetVersion:
     if lost:
         from modelyard.data import whole
 
+        with contextlib.suppress(Tampered):  # what is gone is gone from here as well
+            project.holding(version)
         if not whole(version, project.tables):
             raise DataRefused(
                 f"The rows of {run.dataset}, which run {run.id} learned from, were given up by 'modelyard gc --unused'; "

@@ -50,7 +50,7 @@ def rows(project: Project, version: DatasetVersion, *, split: bool = True) -> pl
     """All rows in the order they came in, by default with their side of the split as a column."""
     from modelyard.data import scan
 
-    return scan(version, project.tables, part="all", split=split)
+    return scan(version, project.holding(version), part="all", split=split)
 
 
 def profile(project: Project, version: DatasetVersion) -> Profile:

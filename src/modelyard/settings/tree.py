@@ -28,9 +28,10 @@ class YardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """``[yard]``: where facts and artifacts live."""
 
     database: str = "sqlite:///.modelyard/yard.db"
-    """An SQLAlchemy URL; a relative SQLite path starts at the project."""
+    """``sqlite:///FILE``, where a relative file starts at the project, or
+    ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE`` (best given in ``MODELYARD_YARD__DATABASE``)."""
     artifacts: str = ".modelyard/artifacts"
-    """A folder; a relative path starts at the project."""
+    """A folder, where a relative one starts at the project, or ``s3://BUCKET/PREFIX``, ``gs://…``, ``az://…``."""
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
-"""Content-addressed artifacts through obstore: a local folder, or memory for tests.
+"""Content-addressed artifacts through obstore: a local folder, a bucket, or memory for tests.
 
-Content lies under ``ab/cdef...``, its sha256. Cloud locations come with a later issue.
+Content lies under ``ab/cdef...``, its sha256.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import Misuse, SettingsError, StoreDown, Tampered, UnknownName
 from modelyard.ports import ArtifactStore
-from modelyard.storage import durable
+from modelyard.storage import bucket, durable
 
 if TYPE_CHECKING:
-    from obstore.store import LocalStore, MemoryStore
+    from obstore.store import ObjectStore
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHARD = re.compile(r"[0-9a-f]{2}")
@@ -29,23 +29,24 @@ _CHUNK = 1 << 20
 
 
 def open_artifacts(location: str, root: Path) -> ArtifactStore:
-    """The store at ``location``, a folder; a relative one starts at ``root``. Made by the first put.
+    """The store at ``location``: a folder, where a relative one starts at ``root`` and the first put makes it,
+    or a bucket as ``bucket.is_bucket`` has them.
 
-    Raises ``SettingsError`` for anything that is no folder's path.
+    Raises ``SettingsError`` for anything else.
     """
-    if "://" in location:
-        scheme = location.partition("://")[0]
-        raise SettingsError(f"'yard.artifacts': {scheme}:// is not there yet; give a folder.")
+    if bucket.is_bucket(location):
+        return Artifacts(None, address=location)
     if not location.strip():
         raise SettingsError("'yard.artifacts' is empty; give a folder.")
     return Artifacts(root / location)
 
 
 class Artifacts:
-    """Blobs under their digest; without a ``folder`` they live in memory, as long as this object."""
+    """Blobs under their digest; without ``folder`` and ``address`` they live in memory, as long as this object."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, address: str = "") -> None:
         self._folder = folder
+        self._bucket = address
 
     def put(self, content: bytes) -> str:
         digest = hashlib.sha256(content).hexdigest()
@@ -121,9 +122,11 @@ class Artifacts:
             obstore.delete(self._store, _key(digest))
 
     @cached_property
-    def _store(self) -> LocalStore | MemoryStore:
+    def _store(self) -> ObjectStore:
         from obstore.store import LocalStore, MemoryStore
 
+        if self._bucket:
+            return bucket.opened(self._bucket)
         if self._folder is None:
             return MemoryStore()
         try:
@@ -172,15 +175,22 @@ class Artifacts:
 
     @property
     def _where(self) -> str:
-        return f"The artifact store {self._folder}" if self._folder else "The artifact store in memory"
+        where = self._folder or self._bucket
+        return f"The artifact store {where}" if where else "The artifact store in memory"
 
     def _place(self, digest: str) -> str:
+        if self._bucket:
+            return f"{self._bucket.rstrip('/')}/{_key(digest)}"
         return str(self._folder / _key(digest)) if self._folder else digest
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         from obstore.exceptions import BaseError
 
+        if self._bucket:
+            with bucket.explained(self._where):
+                yield
+            return
         try:
             yield
         except FileNotFoundError:

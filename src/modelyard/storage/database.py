@@ -6,8 +6,9 @@ import contextlib
 import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -34,28 +35,56 @@ def open_yard(
 ) -> Yard:
     """The yard at ``url``, made or migrated if need be.
 
-    ``url`` is ``sqlite:///FILE``; a relative file starts at ``root`` and its folder is made. A
-    writer waits at most ``wait`` seconds for the others. Raises ``SettingsError`` for any other
-    URL, ``Misuse`` for a yard that a newer Modelyard wrote, ``DatabaseDown`` when the file cannot
-    be used.
+    ``url`` is ``sqlite:///FILE``, where a relative file starts at ``root`` and its folder is made, or
+    ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``. A writer waits at most ``wait`` seconds for the others.
+    Raises ``SettingsError`` for any other URL, ``Misuse`` for a yard that a newer Modelyard wrote,
+    ``DatabaseDown`` when the file or the server cannot be used.
     """
-    path = _file(url, root)
+    parsed = _parsed(url)
+    server = parsed.get_backend_name() == "postgresql"
+    path = root / ".modelyard" / "yard" if server else _file(url, parsed, root)
     try:
         durable.make(path.parent)
-        fresh = not path.exists() or path.stat().st_size == 0
+        fresh = not server and (not path.exists() or path.stat().st_size == 0)
     except OSError as error:
         raise DatabaseDown(f"The yard's folder {path.parent} cannot be used: {error.strerror}.") from None
-    yard = SqlYard(Sqlite(path, wait=wait), clock=clock)
+    if server:
+        from modelyard.storage.postgres import Postgres  # spared where the yard is a file
+
+        yard = SqlYard(Postgres(parsed, path.parent, wait=wait), clock=clock)
+    else:
+        yard = SqlYard(Sqlite(path, wait=wait), clock=clock)
     yard.ready(fresh=fresh)
     return yard
+
+
+class Database(Protocol):
+    """Connections to one SQL database: ``Sqlite`` and ``Postgres``."""
+
+    @property
+    def name(self) -> str:
+        """For messages, without a password."""
+        ...
+
+    @property
+    def checkpoint(self) -> Path: ...
+    @property
+    def shared(self) -> bool:
+        """Other machines may use it too."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]: ...
+    def begin(self, *, write: bool) -> AbstractContextManager[sa.Connection]: ...
+    def prepare(self) -> None: ...
+    def integrity(self) -> list[str]: ...
 
 
 class SqlYard:
     """Facts in one SQL database."""
 
-    def __init__(self, database: Sqlite, *, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], dt.datetime]) -> None:
         self.database = database
-        self.checkpoint = database.path.with_name(database.path.name + ".checkpoint")
+        self.checkpoint = database.checkpoint
         self._clock = clock
         self._inside = threading.local()
 
@@ -63,15 +92,17 @@ class SqlYard:
         """Make or migrate the tables unless they are this Modelyard's."""
         if not fresh:
             with self.database.begin(write=False) as connection:
-                if upgrade.current(connection, str(self.database.path)):
+                if upgrade.current(connection, self.database.name):
+                    self._join(connection)
                     return
         with self.database.lock():
             self.database.prepare()
             with self.database.begin(write=True) as connection:
-                if not upgrade.current(connection, str(self.database.path)):
+                if not upgrade.current(connection, self.database.name):
                     if not sa.inspect(connection).has_table(events.name):
                         self._begin_checkpoints()
                     upgrade.upgrade(connection)
+                self._join(connection)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Facts]:
@@ -119,8 +150,17 @@ class SqlYard:
             checkpoint.append(self.checkpoint, vouched)
         return value
 
+    def _join(self, connection: sa.Connection) -> None:
+        """A machine new to a yard that others share vouches for the chain from what it finds on."""
+        if not self.database.shared or self.checkpoint.exists():
+            return
+        self._begin_checkpoints()
+        found = SqlFacts(Transaction(connection, actor=None, clock=self._clock)).events.head()
+        if found.size:
+            checkpoint.append(self.checkpoint, found)
+
     def _begin_checkpoints(self) -> None:
-        """Only a new yard gets the file: that it is missing later on must not heal by itself."""
+        """Only a new yard in a file gets it: that it is missing later on must not heal by itself."""
         try:
             self.checkpoint.touch()
         except OSError as error:
@@ -128,9 +168,9 @@ class SqlYard:
 
     def _same_revision(self, connection: sa.Connection) -> None:
         """Reads as well, which is what begins the snapshot."""
-        if not upgrade.current(connection, str(self.database.path)):
+        if not upgrade.current(connection, self.database.name):
             raise DatabaseDown(
-                f"The yard's tables in {self.database.path} are gone or of an older Modelyard; "
+                f"The yard's tables in {self.database.name} are gone or of an older Modelyard; "
                 "run the command again."
             )
 
@@ -142,18 +182,28 @@ def _repeated(stored: str, operation: str, result: type[T]) -> T:
         raise Misuse(f"Operation {operation} was done before with another kind of result: {error}.") from None
 
 
-def _file(url: str, root: Path) -> Path:
+def _parsed(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except (exc.ArgumentError, ValueError):
-        raise SettingsError(f"'yard.database' is no database URL: {url!r}; give 'sqlite:///FILE'.") from None
-    if parsed.get_backend_name() != "sqlite":
+        raise SettingsError(f"'yard.database' is no database URL: {_shown(url)}; give {_FORMS}.") from None
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"):
+        raise SettingsError(f"'yard.database' is of {parsed.drivername}; give {_FORMS}.")
+    return parsed
+
+
+_FORMS = "'sqlite:///FILE' or 'postgresql+psycopg://USER:PASSWORD@HOST/DATABASE'"
+
+
+def _shown(url: str) -> str:
+    """What may hold a password is not shown."""
+    return "(not shown, since it may hold a password)" if "@" in url else repr(url)
+
+
+def _file(url: str, parsed: sa.URL, root: Path) -> Path:
+    if parsed.query or parsed.host:
         raise SettingsError(
-            f"'yard.database': {parsed.get_backend_name()} is not there yet; give 'sqlite:///FILE'."
-        )
-    if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or parsed.query or parsed.host:
-        raise SettingsError(
-            f"'yard.database': {url!r} is more than 'sqlite:///FILE', which is all it may be."
+            f"'yard.database': {_shown(url)} is more than 'sqlite:///FILE', which is all it may be."
         )
     if not parsed.database or parsed.database == ":memory:":
         raise SettingsError("'yard.database' names no file; give 'sqlite:///FILE'.")

@@ -45,13 +45,20 @@ class SqlEvents:
         query = sa.select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
         return [_event(row) for row in self._transaction.query(query)]
 
+    def head(self) -> checkpoints.Checkpoint:
+        """The chain as it is stored."""
+        newest = self._transaction.query(sa.select(events).order_by(events.c.seq.desc()).limit(1)).first()
+        return checkpoints.Checkpoint(
+            size=newest.seq if newest else 0, root=_root(_event(newest)) if newest else GENESIS
+        )
+
     def seal(self) -> checkpoints.Checkpoint | None:
         """Write what was appended; the chain's size and root after it, None when nothing was."""
         if not self._pending:
             return None
         actor = self._transaction.writable()
-        newest = self._transaction.query(sa.select(events).order_by(events.c.seq.desc()).limit(1)).first()
-        seq, root = (newest.seq, _root(_event(newest))) if newest else (0, GENESIS)
+        head = self.head()
+        seq, root = head.size, head.root
         for moment, action, object_, payload in self._pending:
             seq += 1
             record: dict[str, str | int] = {

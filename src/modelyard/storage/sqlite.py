@@ -7,18 +7,18 @@ eight writers one of them got a single transaction in where the file lock serves
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from modelyard.errors import DatabaseDown, Misuse
 from modelyard.storage.filelock import held
+from modelyard.storage.forked import leave_to_parent
 
 _REASONS = {
     "SQLITE_BUSY": "is locked by another program; wait for it or end it, then try again",
@@ -36,6 +36,8 @@ _REASONS = {
 class Sqlite:
     """The database in one file. Safe under threads, processes and ``fork``."""
 
+    shared: ClassVar[bool] = False
+
     def __init__(self, path: Path, *, wait: float) -> None:
         self.path = path
         self._wait = wait
@@ -47,9 +49,18 @@ class Sqlite:
         )
         sa.event.listen(self._engine, "connect", _on_connect)
         sa.event.listen(self._engine, "begin", _on_begin)
-        _leave_to_parent(weakref.ref(self._engine))
+        leave_to_parent(weakref.ref(self._engine))
         # The last connection to close folds the log into the file: at rest the yard is one file.
         weakref.finalize(self, self._engine.dispose)
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file of what was seen of the audit chain."""
+        return self.path.with_name(self.path.name + ".checkpoint")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -119,16 +130,6 @@ class Sqlite:
             if name.startswith(prefix):
                 return DatabaseDown(f"The yard's database {self.path} {reason}.")
         return DatabaseDown(f"The yard's database {self.path} failed: {error}; run 'modelyard doctor'.")
-
-
-def _leave_to_parent(engine: weakref.ref[sa.Engine]) -> None:
-    """A forked child must not use, nor close, its parent's connections."""
-
-    def forget() -> None:
-        if (mine := engine()) is not None:
-            mine.dispose(close=False)
-
-    os.register_at_fork(after_in_child=forget)
 
 
 def _on_connect(connection: Any, _record: object) -> None:

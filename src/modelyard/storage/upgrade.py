@@ -17,23 +17,32 @@ def current(connection: sa.Connection, place: str) -> bool:
 
     ``Misuse`` when a newer Modelyard wrote them, or another program did.
     """
+    # On PostgreSQL a statement that fails ends the transaction, so the table is asked for first.
+    if connection.dialect.name == "postgresql" and not sa.inspect(connection).has_table("alembic_version"):
+        return _nobodys(connection, place)
     try:
         revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     except exc.DBAPIError as error:
         if "alembic_version" not in str(error.orig):
             raise
-        if strangers := sa.inspect(connection).get_table_names():
-            raise Misuse(
-                f"The database {place} holds another program's tables ({', '.join(strangers[:3])}); "
-                "set 'yard.database' to one of the yard's own."
-            ) from None
-        return False
+        return _nobodys(connection, place)
     if revision is not None and revision not in REVISIONS:
         raise Misuse(
             f"The yard {place} was written by a newer Modelyard (revision {revision}, this one knows up to "
             f"{HEAD}); upgrade Modelyard, or set 'yard.database' to another yard."
         )
     return revision == HEAD
+
+
+def _nobodys(connection: sa.Connection, place: str) -> bool:
+    """False; ``Misuse`` when another program's tables are there."""
+    if strangers := sa.inspect(connection).get_table_names():
+        raise Misuse(
+            f"The database {place} holds another program's tables ({', '.join(strangers[:3])}); "
+            "set 'yard.database' to one of the yard's own (on PostgreSQL a schema is enough: "
+            "'...?options=-csearch_path%3Dyard')."
+        )
+    return False
 
 
 def upgrade(connection: sa.Connection) -> None:

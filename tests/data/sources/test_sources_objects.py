@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -31,35 +29,12 @@ from modelyard.errors import DataRefused, SettingsError, SourceDown, SourceMissi
 from modelyard.settings import SourceSettings
 
 ROOT = Path(__file__).parents[3]
-LOCK = ROOT / "locks" / "moto.txt"
 OPTIONS = {"region": "eu-central-1", "access_key_id": "reader", "secret_access_key": "${PW}"}
 AZURITE = "3.37.0"
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Of the account that the emulator has for everybody; it is in its documentation."""
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("moto")]
-
-
-@pytest.fixture(scope="session")
-def moto_python() -> Path:
-    """Python of a cached environment made from ``locks/moto.txt``."""
-    version = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    home = ROOT / ".cache" / "envs" / f"moto-{version}"
-    python = home / "bin" / "python"
-    if (home / "ready").exists():
-        return python
-    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-    try:
-        for command in (
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
-            [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(LOCK)],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        pytest.skip(f"uv cannot install the environment of {LOCK.name}: {said[-1] if said else error}")
-    (home / "ready").touch()
-    return python
 
 
 @pytest.fixture(scope="session")
