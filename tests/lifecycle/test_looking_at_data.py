@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
@@ -223,6 +226,27 @@ def test_lineage_of_a_built_version(modelyard: Command, built: Path) -> None:
     assert code == 0
     assert source["sha256"] in output
     assert "screening@1" in output
+
+
+def test_what_has_no_sha256_is_told_by_its_mark(modelyard: Command, tmp_path: Path) -> None:
+    pl.DataFrame({"n": range(200), "m": [n % 7 for n in range(200)]}).write_csv(tmp_path / "rows.csv")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    source = f"http://127.0.0.1:{server.server_port}/rows.csv"
+    (tmp_path / "modelyard.toml").write_text(
+        f'[project]\nname = "p"\n[data.rows]\nsource = "{source}"\nkey = "n"\nsplit = {{ time = "m", after = 5 }}\n'
+    )
+    code, _, complaint = modelyard("-C", tmp_path, "ingest")
+    server.shutdown()
+    server.server_close()
+    assert code == 0, complaint
+    (told,) = facts(modelyard, tmp_path, "data", "rows")[0]["sources"]
+    assert told["sha256"] == ""
+    assert told["mark"] in modelyard("-C", tmp_path, "lineage", "rows")[1]
+    assert modelyard("-C", tmp_path, "data", "show", "rows", "--html", tmp_path / "rows.html")[0] == 0
+    page = (tmp_path / "rows.html").read_text()
+    assert told["mark"][:40] in page
+    assert "for testing, from 5 on in <bdi>m</bdi>" in page
 
 
 def test_lineage_tells_releases(modelyard: Command, built: Path) -> None:

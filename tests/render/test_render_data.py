@@ -87,6 +87,8 @@ def mixed(rows: int = 400) -> pl.DataFrame:
             "constant": [7] * rows,
             "huge": np.linspace(-1.0, 1.0, rows) * 1.7e308,
             "tailed": np.exp(generator.normal(size=rows) * 8),
+            "od280/od315_of_diluted_wines": generator.normal(size=rows),
+            "MAMMOGRAPHY OF WOMEN, WHOLE": generator.normal(size=rows),
             "note": [f"note {at}" for at in range(rows)],
             "day": pl.Series(np.arange(rows, dtype=np.int32)).cast(pl.Date),
             "seen": pl.Series(np.arange(rows) * 10**12).cast(pl.Datetime("us", "UTC")),
@@ -249,5 +251,9 @@ def test_no_page_is_wider_than_a_phone(tmp_path: Path, name: str) -> None:
             page.on("console", lambda message: said.append(message.text))
             page.goto(file.as_uri())
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            inside = "[...document.querySelectorAll('.matrix-of-ranks .label')].map(e => e.getBBox().x >= 0)"
+            labels = page.evaluate(inside)
+            assert len(labels) > 2
+            assert all(labels)
         browser.close()
     assert said == []

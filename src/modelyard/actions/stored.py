@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from modelyard.errors import Misuse, UnknownName
+from modelyard.actions.look import given_up
+from modelyard.errors import Misuse, Tampered, UnknownName
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.profile import Profile
@@ -47,10 +48,22 @@ def dataset_version(project: Project, ref: str) -> DatasetVersion:
 
 
 def rows(project: Project, version: DatasetVersion, *, split: bool = True) -> pl.LazyFrame:
-    """All rows in the order they came in, by default with their side of the split as a column."""
+    """All rows in the order they came in, by default with their side of the split as a column.
+
+    Raises ``Tampered`` for damaged files, ``UnknownName`` for rows that ``gc`` removed.
+    """
     from modelyard.data import scan
 
-    return scan(version, project.holding(version), part="all", split=split)
+    try:
+        return scan(version, project.holding(version), part="all", split=split)
+    except Tampered:
+        with project.yard.read() as facts:
+            if version.ref not in given_up(facts):
+                raise
+        raise UnknownName(
+            f"The rows of {version.ref} were removed by 'modelyard gc --unused', since nothing stood on them; "
+            "ingest the same sources again, and they are there again."
+        ) from None
 
 
 def profile(project: Project, version: DatasetVersion) -> Profile:

@@ -6,6 +6,7 @@ import click
 
 from modelyard.actions.lineage import lineage
 from modelyard.cli.output import json_option, project, say, show_json
+from modelyard.records.dataset import SourceFile
 from modelyard.records.lineage import Lineage, ModelLineage, TrainedVersion
 from modelyard.records.registry import Release, Version
 from modelyard.render.text import Branch, tree
@@ -30,7 +31,7 @@ def command(ctx: click.Context, ref: str, as_json: bool) -> None:
 
 def _of_data(found: Lineage) -> Branch:
     version = found.dataset
-    sources = [Branch(f"{s.path}  {s.size:,} bytes  sha256 {s.sha256}") for s in version.sources]
+    sources = [Branch(_source(s)) for s in version.sources]
     runs = [
         Branch(
             f"run {t.run.id}  {t.run.model}  {t.run.status}  {t.run.started:%Y-%m-%d %H:%M:%S} UTC",
@@ -45,6 +46,11 @@ def _of_data(found: Lineage) -> Branch:
             Branch("trained on by", runs or [Branch("no run yet")]),
         ],
     )
+
+
+def _source(file: SourceFile) -> str:
+    known = (file.sha256 and f"sha256 {file.sha256}", file.mark)
+    return "  ".join((file.path, f"{file.size:,} bytes", *filter(None, known)))
 
 
 def _version(trained: TrainedVersion) -> Branch:

@@ -31,6 +31,7 @@ from modelyard.data.origins import stamps
 from modelyard.data.piecework import Piecework
 from modelyard.data.roles import check_key, check_sides, check_target
 from modelyard.data.shaping.shape import shape
+from modelyard.data.sources.listing import below
 from modelyard.data.staging import Staged, all_recorded, stage
 from modelyard.data.succession import carry, follow, marks_of
 from modelyard.errors import DataRefused
@@ -253,7 +254,14 @@ def _prepare(
         split = msgspec.structs.replace(split, shares=found)
     kept = {c.name for c in previous.columns if c.kind == "string"} if previous else set()
     told = {c.name for c in schema.columns if "kind" in c.declared}
-    odd = list(mixed(parts, schema, reading.place.of, settled=told | (kept if held else set())))
+    odd = list(
+        mixed(
+            parts,
+            schema,
+            lambda row: below(Path(reading.place.of(row)), root),
+            settled=told | (kept if held else set()),
+        )
+    )
     if held:
         profile, findings = held.profiled(new, seen, schema), held.findings
     else:

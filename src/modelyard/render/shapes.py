@@ -10,7 +10,7 @@ from modelyard.records.datareport import Bar, ColumnReport
 from modelyard.render.figures import between, figure, plain, share
 
 _WIDE, _HIGH = 320.0, 96.0
-_CELL, _MARGIN = 34, 178
+_CELL, _MARGIN, _ROOM = 34, 178, 166
 NAME = 24
 """Longer names are cut in a drawing; the page has them in full beside it."""
 
@@ -60,8 +60,9 @@ def matrix(names: Sequence[str], values: Sequence[Sequence[float]]) -> Markup:
     for i, row in enumerate(values):
         y = i * _CELL
         cut = names[i] if len(names[i]) <= NAME else f"{names[i][: NAME - 1]}\u2026"
+        held = f' textLength="{_ROOM}" lengthAdjust="spacingAndGlyphs"' if _width(cut) > _ROOM else ""
         parts.append(
-            f'<text class="label" x="{_MARGIN - 12}" y="{y + 21}" text-anchor="end">{escape(_clean(cut))}</text>'
+            f'<text class="label" x="{_MARGIN - 12}" y="{y + 21}" text-anchor="end"{held}>{escape(_clean(cut))}</text>'
         )
         for j in range(i):
             parts.append(_cell(_MARGIN + j * _CELL, y, row[j], f"{names[i]} and {names[j]}"))
@@ -71,6 +72,14 @@ def matrix(names: Sequence[str], values: Sequence[Sequence[float]]) -> Markup:
     return Markup(
         f'<svg class="matrix-of-ranks" role="img" aria-label="{described}" viewBox="0 0 {wide} {high}" '
         f'width="{wide}" height="{high}">{"".join(parts)}</svg>'
+    )
+
+
+def _width(label: str) -> float:
+    """How wide it may be drawn, a little more rather than less: whose letters they are the reader's browser decides."""
+    return sum(
+        4.5 if letter in "ijl.,:;'|!() t" else 11.5 if letter.isupper() or letter in "mw%@" else 8.2
+        for letter in label
     )
 
 

@@ -234,9 +234,12 @@ def class_shares(counted: pl.DataFrame, *, schema: Schema) -> dict[str, float]:
     if schema.target is None:
         raise DataRefused("'stratify' needs a target; set 'target' or leave 'stratify' out.")
     if schema.column(schema.target).kind not in ("string", "boolean", "integer"):
+        kind = schema.column(schema.target).kind
+        whole = kind == "float" and bool((counted["label"] == counted["label"].floor()).all())
+        instead = "cast it to integer in 'transform', or " if whole else ""
         raise DataRefused(
-            f"'stratify' needs classes, but the target '{schema.target}' holds "
-            f"{schema.column(schema.target).kind} values; leave 'stratify' out."
+            f"'stratify' needs classes, but the target '{schema.target}' holds {kind} values; {instead}leave "
+            "'stratify' out."
         )
     counted = counted.group_by("label").agg(pl.col("rows").sum(), pl.col("test").sum()).sort("label")
     if counted.height > MOST_CLASSES:

@@ -243,7 +243,7 @@ def test_one_row_of_each_key(modelyard: Command, ward: Path, keep: str, ages: di
         (ONE + 'where = "age > 200"', r"'where' \(age > 200\) leaves none of 6 rows; change it"),
         (ONE + 'parse = { admitted = "%Y-%m-%d" }', r"visits.csv, row 1: 'admitted' is the text '01/02/2026', which cannot be read as '%Y-%m-%d' \(6 values in all\)"),
         (ONE + 'parse = { admitted = "%m/%d/%Y" }', r"visits.csv, row 3: 'admitted' is the text '13/02/2026', which cannot be read as '%m/%d/%Y' \(3 values in all\)"),
-        (ONE + 'parse = { admited = "%d/%m/%Y" }', r"'parse': the source has no column 'admited'; did you mean 'admitted'?"),
+        (ONE + 'parse = { admited = "%d/%m/%Y" }', r"'parse': the source has no column 'admited'; did you mean 'admitted'\?.*those of .*visits\.csv, line 1"),
         (ONE + 'parse = { admitted = "day" }', r"'parse': 'day' of 'admitted' is no format"),
         (ONE + 'parse = { weight = "1,234.5" }', r"visits.csv, row 1: 'weight' is the text '1.070,5', which cannot be read"),
         (ONE + 'cast = { patient_id = "integer" }', r"visits.csv, row 1: 'patient_id' is the text 'p1', which is lost in a cast to integer \(6 values in all\)"),

@@ -41,13 +41,14 @@ class Cleaning:
     cast: Mapping[str, Kind] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
 
-    def check(self, names: Sequence[str], source: str) -> None:
-        """Raises ``SettingsError`` for a column that is not there and a new name that is."""
+    def check(self, names: Sequence[str], source: str, where: str) -> None:
+        """``where`` the columns are named. Raises ``SettingsError`` for a column that is not there and a new name
+        that is."""
         for setting, asked in (("parse", self.parse), ("cast", self.cast), ("rename", self.rename)):
             for name in asked:
                 if name not in names:
                     raise SettingsError(
-                        f"'{setting}': {source} has no column '{name}'; {nearest(name, names)}"
+                        f"'{setting}': {source} has no column '{name}'; {nearest(name, names)} (They are those of {where}.)"
                     )
         after = [self.rename.get(name, name) for name in names]
         for at, name in enumerate(after):

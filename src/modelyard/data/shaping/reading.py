@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from modelyard.data.extraction import Kinds, read_through
+from modelyard.data.headings import heading
 from modelyard.data.shaping.cleaning import Cleaning, Lost
 from modelyard.data.shaping.settled import group_rows, size_of
 from modelyard.data.sources.staged import Staged
@@ -50,7 +51,8 @@ def read(
     order: list[str] = []
 
     def begin(kinds: Kinds) -> None:
-        cleaning.check(list(kinds), f"'{name}'" if name != "source" else "the source")
+        called = f"'{name}'" if name != "source" else "the source"
+        cleaning.check(list(kinds), called, heading(staged[0]))
         order[:] = [cleaning.rename.get(column, column) for column in kinds]
 
     def write(frame: pl.DataFrame) -> _Piece:

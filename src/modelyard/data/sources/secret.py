@@ -69,10 +69,10 @@ def _look_up(name: str, root: Path, text: str) -> str:
             return path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise SettingsError(f"The source '{public(text)}' needs the file {path}: {reason}.") from None
+            raise SettingsError(f"The setting '{public(text)}' needs the file {path}: {reason}.") from None
     if not (found := os.environ.get(name, "")):
         raise SettingsError(
-            f"The source '{public(text)}' needs the environment variable {name}; set it and run it again."
+            f"The setting '{public(text)}' needs the environment variable {name}; set it and run it again."
         )
     return found
 
