@@ -16,10 +16,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from modelyard import settings as settings_
 from modelyard.errors import SettingsError, StoreDown, UnknownName
 from modelyard.ports import ArtifactStore, Yard
-from modelyard.settings import DataSettings, EnvironmentSettings, ModelSettings, MonitorSettings, Settings
+from modelyard.settings import (
+    DataSettings,
+    EnvironmentSettings,
+    ModelSettings,
+    MonitorSettings,
+    Settings,
+    YardSettings,
+)
 from modelyard.storage.durable import sync
 
 if TYPE_CHECKING:
@@ -161,6 +170,12 @@ class Project:
         if not tokens:
             raise SettingsError(f"environments.{environment}.token_file: {path} has no token in it.")
         return tokens
+
+    def elsewhere(self, yard: YardSettings) -> Project:
+        """The same project with its yard there; to be used while this one is, under its lease."""
+        other = dataclasses.replace(self, settings=msgspec.structs.replace(self.settings, yard=yard))
+        other.__dict__["_lease"] = None
+        return other
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -110,3 +112,39 @@ def postgres() -> Iterator[Server]:
 @pytest.fixture
 def postgres_url(postgres: Server) -> Callable[[], str]:
     return postgres.schema
+
+
+@pytest.fixture(scope="session")
+def s3_server(moto_python: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    at = f"http://127.0.0.1:{port}"
+    command = [moto_python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(urllib.request.Request(f"{at}/yards", method="PUT", data=b"")).close()
+                break
+            except OSError:
+                assert time.monotonic() < end, "the store did not start"
+                time.sleep(0.1)
+        yield at
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def bucket_address(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A prefix under which nothing is, with what reaches it in the environment."""
+    for name, value in (
+        ("AWS_ENDPOINT_URL", s3_server),
+        ("AWS_ACCESS_KEY_ID", "modeller"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+        ("AWS_REGION", "eu-central-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    return f"s3://yards/{uuid.uuid4().hex}"

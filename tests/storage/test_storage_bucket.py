@@ -6,13 +6,9 @@ import datetime as dt
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import obstore
@@ -32,47 +28,11 @@ pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("moto")]
 SCHEMA = Schema(columns=(Column(name="n", kind="integer"),))
 
 
-@pytest.fixture(scope="module")
-def server(moto_python: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    at = f"http://127.0.0.1:{port}"
-    command = [moto_python, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(urllib.request.Request(f"{at}/yards", method="PUT", data=b"")).close()
-                break
-            except OSError:
-                assert time.monotonic() < end, "the store did not start"
-                time.sleep(0.1)
-        yield at
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.fixture
-def address(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A prefix under which nothing is, with what reaches it in the environment."""
-    for name, value in (
-        ("AWS_ENDPOINT_URL", server),
-        ("AWS_ACCESS_KEY_ID", "modeller"),
-        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
-        ("AWS_REGION", "eu-central-1"),
-    ):
-        monkeypatch.setenv(name, value)
-    return f"s3://yards/{uuid.uuid4().hex}"
-
-
 class TestBucket(ArtifactStoreKit):
     @pytest.fixture
-    def store(self, address: str) -> ArtifactStore:
-        self.address = address
-        return open_artifacts(address, Path("/nowhere"))
+    def store(self, bucket_address: str) -> ArtifactStore:
+        self.address = bucket_address
+        return open_artifacts(bucket_address, Path("/nowhere"))
 
     def damage(self, store: ArtifactStore, digest: str) -> None:  # noqa: ARG002
         behind = from_url(self.address, client_options={"allow_http": True})
@@ -94,14 +54,14 @@ def test_what_is_no_bucket_is_refused(location: str, says: str) -> None:
 
 
 def test_a_bucket_that_is_not_there_and_a_server_that_is_not(
-    address: str, monkeypatch: pytest.MonkeyPatch
+    bucket_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(StoreDown, match=r"s3://absent/x"):
-        open_artifacts(address.replace("yards", "absent").rpartition("/")[0] + "/x", Path()).put(b"x")
+        open_artifacts(bucket_address.replace("yards", "absent").rpartition("/")[0] + "/x", Path()).put(b"x")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr("modelyard.storage.bucket._TIMEOUT", dt.timedelta(seconds=1))
     with pytest.raises(StoreDown, match="s3://yards") as caught:
-        open_artifacts(address, Path()).put(b"x")
+        open_artifacts(bucket_address, Path()).put(b"x")
     assert "s3cret" not in str(caught.value)
 
 
@@ -115,8 +75,8 @@ def rows(folder: Path, version: int) -> list[int]:
     return delta.read(folder / "visits", version, SCHEMA)["n"].to_list()
 
 
-def test_what_one_machine_commits_another_reads(address: str, tmp_path: Path) -> None:
-    one, other = Mirror(address, tmp_path / "one"), Mirror(address, tmp_path / "other")
+def test_what_one_machine_commits_another_reads(bucket_address: str, tmp_path: Path) -> None:
+    one, other = Mirror(bucket_address, tmp_path / "one"), Mirror(bucket_address, tmp_path / "other")
     first = commit(tmp_path / "one", 1)
     one.push("visits", first)
     second = commit(tmp_path / "one", 2)
@@ -128,8 +88,8 @@ def test_what_one_machine_commits_another_reads(address: str, tmp_path: Path) ->
     assert rows(tmp_path / "other", 1) == [2]
 
 
-def test_of_two_that_commit_at_once_one_begins_again(address: str, tmp_path: Path) -> None:
-    one, other = Mirror(address, tmp_path / "one"), Mirror(address, tmp_path / "other")
+def test_of_two_that_commit_at_once_one_begins_again(bucket_address: str, tmp_path: Path) -> None:
+    one, other = Mirror(bucket_address, tmp_path / "one"), Mirror(bucket_address, tmp_path / "other")
     one.push("visits", commit(tmp_path / "one", 1))
     other.pull("visits")
     one.push("visits", commit(tmp_path / "one", 2))
@@ -142,8 +102,10 @@ def test_of_two_that_commit_at_once_one_begins_again(address: str, tmp_path: Pat
     assert rows(tmp_path / "one", 2) == [3]
 
 
-def test_a_commit_that_was_killed_before_it_was_pushed_is_forgotten(address: str, tmp_path: Path) -> None:
-    one, other = Mirror(address, tmp_path / "one"), Mirror(address, tmp_path / "other")
+def test_a_commit_that_was_killed_before_it_was_pushed_is_forgotten(
+    bucket_address: str, tmp_path: Path
+) -> None:
+    one, other = Mirror(bucket_address, tmp_path / "one"), Mirror(bucket_address, tmp_path / "other")
     one.push("visits", commit(tmp_path / "one", 1))
     commit(tmp_path / "one", 2)  # and no push
     other.pull("visits")
@@ -153,11 +115,11 @@ def test_a_commit_that_was_killed_before_it_was_pushed_is_forgotten(address: str
     assert rows(tmp_path / "one", 1) == [3]
 
 
-def test_a_damaged_or_missing_part_is_named(address: str, tmp_path: Path) -> None:
-    one, other = Mirror(address, tmp_path / "one"), Mirror(address, tmp_path / "other")
+def test_a_damaged_or_missing_part_is_named(bucket_address: str, tmp_path: Path) -> None:
+    one, other = Mirror(bucket_address, tmp_path / "one"), Mirror(bucket_address, tmp_path / "other")
     (part,) = commit(tmp_path / "one", 1)
     one.push("visits", (part,))
-    behind = from_url(f"{address}/tables", client_options={"allow_http": True})
+    behind = from_url(f"{bucket_address}/tables", client_options={"allow_http": True})
     obstore.put(behind, f"visits/{part}", b"something else")
     with pytest.raises(Tampered, match=part):
         other.pull("visits", (part,))
@@ -169,10 +131,14 @@ def test_a_damaged_or_missing_part_is_named(address: str, tmp_path: Path) -> Non
 
 
 def test_another_machine_goes_on_with_the_same_yard(
-    address: str, postgres_url: Callable[[], str], tmp_path: Path, built_once: Path
+    bucket_address: str, postgres_url: Callable[[], str], tmp_path: Path, built_once: Path
 ) -> None:
     """A build on one machine, and on another with nothing but the project's files and the same settings."""
-    environ = {**os.environ, "MODELYARD_YARD__DATABASE": postgres_url(), "MODELYARD_YARD__ARTIFACTS": address}
+    environ = {
+        **os.environ,
+        "MODELYARD_YARD__DATABASE": postgres_url(),
+        "MODELYARD_YARD__ARTIFACTS": bucket_address,
+    }
     machines = [tmp_path / "one" / "screening", tmp_path / "other" / "screening"]
     for folder in machines:
         shutil.copytree(built_once, folder, ignore=shutil.ignore_patterns(".modelyard"))

@@ -26,6 +26,7 @@ COMMANDS = {
     "versions": "Registered versions.",
     "releases": "What went live, where and when.",
     "audit": "Who did what, when; and that nobody changed it.",
+    "yard": "Move facts and artifacts to another database or store.",
     "gc": "Free the room of what nothing needs.",
     "doctor": "What is wrong here, and what to do.",
     "demo": "The whole lifecycle on real data.",
