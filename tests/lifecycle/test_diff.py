@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from modelyard.project import fresh, now, open_project
 from modelyard.records.registry import Release
 
 pytestmark = pytest.mark.xdist_group("diff")
+PAGE = Path(__file__).parents[2] / "docs/commands/diff.md"
 Command = Callable[..., tuple[int, str, str]]
 CODE = """
 import modelyard as my
@@ -53,6 +55,11 @@ def history(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("history") / "screening"
     shutil.copytree(built_once, folder)
     git(folder, "init", "-q", "-b", "main")
+    with (folder / "modelyard.toml").open("a") as settings:
+        settings.write("\n[models.screening.evaluation]\n")
+        settings.writelines(
+            f"{part} = false\n" for part in ("baselines", "importance", "search", "stability")
+        )
     model, shared = folder / "models/screening/model.py", folder / "common/shared.py"
     shared.parent.mkdir()
     for default, more in (("1e-4", ""), ("1.0", "# a line that is new\n")):
@@ -133,11 +140,23 @@ def test_revisions_name_what_was_trained_there_or_before(modelyard: Command, his
     assert one["after"]["note"] == "trained 1 commit before HEAD"
     (other,) = diff(modelyard, history, "HEAD~1", "screening@2")["models"]
     assert (other["before"]["ref"], other["after"]["ref"]) == ("screening@3", "screening@2")
+    git(history, "checkout", "-q", "main")
+    git(history, "merge", "--squash", "-q", "work")
+    trained = git(history, "rev-parse", "work~1")
+    committed(history, "squashed: no run has this commit or comes after one that has its code")
+    (one,) = diff(modelyard, history, "HEAD~1", "HEAD")["models"]
+    assert (one["before"]["ref"], one["after"]["ref"]) == ("screening@2", "screening@3")
+    assert one["after"]["note"] == f"the code of HEAD, trained at {trained[:12]}"
+    git(history, "reset", "-q", "--hard", "HEAD~1")
+    git(history, "checkout", "-q", "work")
+    assert list((history / ".modelyard/scratch").iterdir()) == []
     run = one["after"]["run"]
     assert diff(modelyard, history, run[:8], "main")["models"][0]["before"]["run"] == run
 
 
-def test_environments_are_compared_model_by_model(modelyard: Command, history: Path, tmp_path: Path) -> None:
+def test_environments_are_compared_model_by_model_and_the_commands_of_the_page_run(
+    modelyard: Command, history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "screening"
     shutil.copytree(history, folder)
     code, _, complaint = modelyard("-C", folder, "diff", "staging", "prod")
@@ -162,6 +181,12 @@ def test_environments_are_compared_model_by_model(modelyard: Command, history: P
     assert (one["before"]["ref"], one["after"]["ref"]) == ("screening@2", "screening@3")
     (one,) = diff(modelyard, folder, "prod", "screening@1")["models"]
     assert (one["before"]["ref"], one["after"]["ref"]) == ("screening@3", "screening@1")
+    examples = re.findall(r"^\$ modelyard (diff [^#\n]*)", PAGE.read_text(), flags=re.MULTILINE)
+    assert len(examples) == 3
+    monkeypatch.chdir(folder)
+    for words in examples:
+        assert modelyard(*words.split())[0] == 0
+    assert (folder / "report/diff-images/screening-roc.svg").exists()
 
 
 def test_markdown_has_its_pictures_beside_it_and_the_page_needs_nothing(

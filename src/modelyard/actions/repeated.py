@@ -68,9 +68,9 @@ def answers(worker: Worker, packages: tuple[Path, Path], rows: Path, place: Path
     except ModelyardError as error:
         return Held(None, (), str(error))
     (was, wanted, low), (now, found, other) = given
-    worst = _apart(was, now) if manifest.task == "regression" else _apart(wanted, found)
-    worst = max(worst, _apart(low, other))
-    flips = 0 if manifest.task == "regression" else int((was != now).sum())
+    numbers = was.dtype.kind == "f"
+    worst = max(_apart(was, now) if numbers else _apart(wanted, found), _apart(low, other))
+    flips = 0 if numbers else int((was != now).reshape(len(was), -1).any(axis=1).sum())
     return Held(Answers(rows=len(truth), worst=worst, flips=flips), figures(*scores))
 
 

@@ -58,14 +58,16 @@ def retrieved(project: Project, run: Run, manifest: Manifest, held: Path) -> Ite
 def _of_commit(project: Project, run: Run, wanted: dict[str, str], held: Path) -> Project | str:
     """The project as it was committed, or in a clause why that will not do."""
     from modelyard.training import contents, identify
-    from modelyard.training.history import checkout
+    from modelyard.training.history import checkout, commit
 
     if run.code.commit is None:
         return "it was not under version control"
     name = run.code.commit[:12]
+    if commit(project.root, run.code.commit) is None:
+        return f"commit {name} is not in this repository"
     root = checkout(project.root, run.code.commit, held)
     if root is None:
-        return f"commit {name} is not in this repository"
+        return f"git cannot write the files of commit {name}"
     try:
         then = Project(root=root, settings=read(root), actor=project.actor, tell=project.tell)
         folder, beside = root / then.model(run.model).code, shared(then, run.model)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
+from modelyard.actions.staged import shared
 from modelyard.actions.trained import run_of
-from modelyard.errors import UnknownName
+from modelyard.errors import ModelyardError, UnknownName
 from modelyard.project import Project
 from modelyard.records.registry import Version
 from modelyard.records.run import Run
+from modelyard.settings import read
+from modelyard.storage.scratch import scratch
 
 Kind = Literal["dataset", "model", "environment", "revision"]
 _RUN = re.compile(r"[0-9a-f]{4,12}")
@@ -81,28 +85,58 @@ def _live(project: Project, environment: str) -> dict[str, Side]:
 
 
 def _given(project: Project, revision: str) -> dict[str, Side]:
-    """Of each model the newest run of the commit, or of the nearest before it that has one."""
-    from modelyard.training.history import before, commit, same
+    """Of each model the newest run of the commit; else of the nearest before it, the code being the same; else of
+    another commit with the same code; else of the nearest before it."""
+    from modelyard.training.history import before, commit
 
     name = commit(project.root, revision) or ""
     line = {one: at for at, one in enumerate(before(project.root, name))}
     with project.yard.read() as facts:
         known = [run for run in facts.runs.list() if run.status == "finished" and run.candidate]
-        nearest: dict[str, Run] = {}
-        for run in known:  # newest first
-            at = line.get(run.code.commit or "")
-            best = nearest.get(run.model)
-            if at is not None and (best is None or _rank(run, line) < _rank(best, line)):
-                nearest[run.model] = run
-        found = {}
-        for model, run in sorted(nearest.items()):
-            away = line[run.code.commit or ""]
-            notes = [f"trained {away} commit{'s' if away > 1 else ''} before {revision}"] if away else []
-            settings = project.settings.models.get(model)
-            if away and settings and not same(project.root, run.code.commit or "", name, settings.code):
-                notes.append(f"{settings.code} was changed since")
-            version = facts.versions.by_package(model, run.candidate or "")
-            found[model] = Side(run, version, "; ".join(notes))
+    nearest: dict[str, Run] = {}
+    for run in known:  # newest first
+        best = nearest.get(run.model)
+        if run.code.commit in line and (best is None or _rank(run, line) < _rank(best, line)):
+            nearest[run.model] = run
+    notes: dict[str, str] = {}
+    away = {
+        run.model for run in known if run.model not in nearest or line[nearest[run.model].code.commit or ""]
+    }
+    codes = _codes(project, name) if away else {}
+    for model in sorted(away):
+        best, digest = nearest.get(model), codes.get(model)
+        alike = next((run for run in known if (run.model, run.code.digest) == (model, digest)), None)
+        if best is not None:
+            far = line[best.code.commit or ""]
+            notes[model] = f"trained {far} commit{'s' if far > 1 else ''} before {revision}"
+        if best is not None and best.code.digest == digest:
+            continue
+        if alike is not None:
+            nearest[model] = alike
+            notes[model] = f"the code of {revision}, trained at {(alike.code.commit or 'no commit')[:12]}"
+        elif best is not None:
+            notes[model] += "; its code was changed since"
+    with project.yard.read() as facts:
+        return {
+            model: Side(run, facts.versions.by_package(model, run.candidate or ""), notes.get(model, ""))
+            for model, run in sorted(nearest.items())
+        }
+
+
+def _codes(project: Project, commit: str) -> dict[str, str]:
+    """The digest of each model's code as it was committed; without those that cannot be read."""
+    from modelyard.training import identify
+    from modelyard.training.history import checkout
+
+    found = {}
+    with scratch("commit-", project.scratch) as held, suppress(ModelyardError):
+        root = checkout(project.root, commit, held)
+        if root is None:
+            return {}
+        then = Project(root=root, settings=read(root), actor=project.actor)
+        for model, settings in then.settings.models.items():
+            with suppress(ModelyardError):
+                found[model] = identify(root / settings.code, root, shared(then, model)).digest
     return found
 
 

@@ -45,7 +45,9 @@ def command(ctx: click.Context, ref: str, tolerance: float | None, here: bool, a
 
 def _show(found: Reproduction) -> None:
     named = "" if found.ref == found.run else f"{found.ref}, "
-    say(f"{named}run {found.run} of {found.model}: {_WORDS[found.verdict].format(found.tolerance)}")
+    model = next((one for one in found.things if one.thing == "model"), None)
+    exact = ", the model itself to the bit" if found.verdict == "equal" and model and model.same else ""
+    say(f"{named}run {found.run} of {found.model}: {_WORDS[found.verdict].format(found.tolerance)}{exact}")
     say(f"  package {found.package[:12]}, again {found.again[:12]}, in {found.seconds:.1f} s")
     rows = [(one.thing, "same" if one.same else "differs", one.sentence) for one in found.things]
     show_table(("", "", ""), rows, empty="")

@@ -47,7 +47,7 @@ def before(root: Path, revision: str, most: int = 1000) -> list[str]:
 def checkout(root: Path, revision: str, folder: Path) -> Path | None:
     """Write the project's files as they were committed into ``folder``, and return the project's folder there.
 
-    None when the commit is not there or held no such project. The repository, its index and its work tree stay as
+    None when git cannot write them, or the commit held no such project. The repository, its index and its work tree stay as
     they are; what a checkout would convert (line ends, large files kept elsewhere) is converted.
     """
     name = commit(root, revision)
@@ -61,8 +61,3 @@ def checkout(root: Path, revision: str, folder: Path) -> Path | None:
             return None
     found = place / inside.strip("\n")
     return found if found.is_dir() else None
-
-
-def same(root: Path, one: str, other: str, path: str) -> bool:
-    """Whether two commits hold the same files below a path of the project."""
-    return git(root, "diff", "--quiet", one, other, "--", path) is not None
