@@ -61,6 +61,7 @@ lock: $(VENV)/bin/uv
 	$(COMPILE) pyproject.toml locks/build.in --extra yard -c locks/dev.txt -o locks/yard.txt
 	$(COMPILE) locks/mlflow.in -o locks/mlflow.txt
 	$(COMPILE) locks/moto.in -o locks/moto.txt
+	$(COMPILE) locks/attestations.in -o locks/attestations.txt
 
 $(VENV)/bin/uv: $(VENV)/.dev
 

@@ -88,6 +88,33 @@ def modelyard(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str
     return command
 
 
+@pytest.fixture(scope="session")
+def peer() -> Callable[[str], Path]:
+    """``peer("mlflow")`` is the Python of a cached environment made from ``locks/mlflow.txt``."""
+    return _peer
+
+
+def _peer(name: str) -> Path:
+    lock = ROOT / "locks" / f"{name}.txt"
+    version = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    home = ROOT / ".cache" / "envs" / f"{name}-{version}"
+    python = home / "bin" / "python"
+    if (home / "ready").exists():
+        return python
+    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
+    try:
+        for command in (
+            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
+            [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(lock)],
+        ):
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+        pytest.skip(f"uv cannot install the environment of {lock.name}: {said[-1] if said else error}")
+    (home / "ready").touch()
+    return python
+
+
 @pytest.fixture
 def free_port() -> int:
     """A port that nothing listens on."""

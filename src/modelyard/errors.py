@@ -15,6 +15,7 @@
     │   ├── NotAdmitted        a version was not admitted to the environment
     │   ├── Unconvertible      a model that cannot be packaged safely
     │   ├── Tampered           content that does not match its digest
+    │   ├── Untrusted          a signature that is missing, does not verify or is of no trusted key
     │   ├── AuditBroken        the audit chain was edited, cut or rewritten
     │   ├── NotReproduced      a training that was done again gave another model
     │   ├── Alerted            monitoring found something past its threshold
@@ -96,6 +97,10 @@ class Unconvertible(Refusal):
 
 class Tampered(Refusal):
     code = "tampered"
+
+
+class Untrusted(Refusal):
+    code = "untrusted"
 
 
 class AuditBroken(Refusal):

@@ -21,6 +21,7 @@ import msgspec
 from modelyard import settings as settings_
 from modelyard.errors import SettingsError, StoreDown, UnknownName
 from modelyard.ports import ArtifactStore, Yard
+from modelyard.records.trust import Trust
 from modelyard.settings import (
     DataSettings,
     EnvironmentSettings,
@@ -34,6 +35,7 @@ from modelyard.storage.durable import sync
 if TYPE_CHECKING:
     from modelyard.deployment import LocalTarget
     from modelyard.records.dataset import DatasetVersion
+    from modelyard.signing import Signer
     from modelyard.storage.mirror import Mirror
 
 HOME = ".modelyard"
@@ -111,6 +113,37 @@ class Project:
         from modelyard.deployment import LocalTarget
 
         return LocalTarget(self.home / "services", scratch=self.scratch)
+
+    @property
+    def keys(self) -> Path:
+        """The folder of this machine's own signing keys."""
+        return self.home / "keys"
+
+    def signer(self) -> Signer:
+        """The key that signs here; one of this machine's own is made at first use."""
+        from modelyard.signing import signer, signer_from
+
+        given = self.settings.signing.key
+        return signer_from(self.root / given) if given else signer(self.keys)
+
+    def trust(self, environment: str | None = None) -> Trust:
+        """Whose signatures count in the environment, or for what a person runs on this machine."""
+        from modelyard.signing import own, public
+
+        settings = self.settings.signing
+        narrow = self.environment(environment).trusted if environment else None
+        files = settings.trusted if narrow is None else narrow
+        keys = [public(self.root / file) for file in files]
+        if narrow is None:
+            keys += own(self.keys)
+            if settings.key:
+                keys.append(self.signer().public)
+        return Trust(
+            keys=tuple(dict.fromkeys(key.pem for key in keys)),
+            revoked=settings.revoked,
+            always=narrow is not None,
+            where=f"in {environment}" if environment else "here",
+        )
 
     def package_folder(self, digest: str) -> Path:
         """Where a package is materialised on this machine."""

@@ -107,7 +107,7 @@ def test_the_number_is_on_record_and_the_package_is_carried_whole(once: Path) ->
     assert run["uses"] == [{"model": "screening", "number": 1, "package": first["package"]}]
     second = read(once, "versions", "second")[0]
     folder = once / ".modelyard/packages" / second["package"]
-    predictor = open_package(folder, digest=second["package"])
+    predictor = open_package(folder, digest=second["package"], trust=open_project(once).trust())
     assert [used.ref for used in predictor.manifest.uses] == ["screening@1"]
     assert predictor.manifest.form == "native"
     carried = open_package(folder / "uses/screening@1", digest=first["package"])

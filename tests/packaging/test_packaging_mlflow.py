@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,12 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from modelyard.packaging.golden import to_rows
-from modelyard.predictor import open_package, verify
+from modelyard.predictor import open_own, open_package, verify
 
 pytestmark = pytest.mark.peer
 
-ROOT = Path(__file__).parents[2]
-LOCK = ROOT / "locks" / "mlflow.txt"
 ASK = """
 import importlib.util, json, sys, warnings
 import mlflow, pandas as pd
@@ -43,25 +39,8 @@ json.dump({"answers": answers.tolist(), "dtype": str(answers.dtype),
 
 
 @pytest.fixture(scope="session")
-def mlflow_python() -> Path:
-    """Python of a cached environment made from ``locks/mlflow.txt``."""
-    version = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    home = ROOT / ".cache" / "envs" / f"mlflow-{version}"
-    python = home / "bin" / "python"
-    if (home / "ready").exists():
-        return python
-    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-    try:
-        for command in (
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
-            [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(LOCK)],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        pytest.skip(f"uv cannot install the environment of {LOCK.name}: {said[-1] if said else error}")
-    (home / "ready").touch()
-    return python
+def mlflow_python(peer: Callable[[str], Path]) -> Path:
+    return peer("mlflow")
 
 
 def loaded_elsewhere(python: Path, folder: Path, rows: list[dict[str, Any]], scratch: Path) -> dict[str, Any]:
@@ -161,7 +140,7 @@ def test_an_authors_own_save_load_and_predict(
     exec(SAVED, hooks)
     fitted = Fitted(15.0, "binary", cancer.classes, "pandas", hooks["predict"], hooks["save"], hooks["load"])
     folder = sealed(cancer, fitted, source=SAVED)
-    ours = open_package(folder).predict(cancer.test).probability
+    ours = open_own(folder).predict(cancer.test).probability
     found = loaded_elsewhere(mlflow_python, folder, to_rows(cancer.test, cancer.schema), tmp_path)
     assert np.array_equal(np.array(found["answers"]), ours)
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from modelyard.errors import Tampered, Unconvertible
-from modelyard.predictor import answer, open_package
+from modelyard.predictor import answer, open_own, open_package
 from modelyard.predictor.author import own_names
 from modelyard.predictor.safe import loads
 
@@ -61,7 +61,7 @@ def test_a_transformer_and_a_function_of_model_py(
     fitted = cancer.fit(model)
     folder = sealed(cancer, fitted, source=SOURCE)
     monkeypatch.delitem(sys.modules, "model")
-    predictor = open_package(folder)
+    predictor = open_own(folder)
     assert predictor.manifest.form == "native"
     theirs = answer(fitted, cancer.test, cancer.schema).probability
     assert np.array_equal(predictor.predict(cancer.test).probability, theirs)

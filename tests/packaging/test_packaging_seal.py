@@ -26,7 +26,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 
 from modelyard.errors import AuthorError, DataRefused, Unconvertible
-from modelyard.predictor import Fitted, answer, digest, open_package
+from modelyard.predictor import Fitted, answer, digest, open_own, open_package
 from modelyard.predictor.author import hooks
 from modelyard.records.package import Proof
 from modelyard.tables.batch import Batch
@@ -224,7 +224,7 @@ def test_the_authors_save_load_and_predict(cancer: Any, sealed: Sealed, tmp_path
     own = hooks(code)
     fitted = Fitted(15.0, "binary", cancer.classes, "pandas", own.predict, own.save, own.load)
     folder = sealed(cancer, fitted, code=code)
-    predictor = open_package(folder)
+    predictor = open_own(folder)
     assert predictor.manifest.form == "native"
     assert predictor.manifest.custom_predict
     assert "'predict' in model.py" in proof(folder).reason

@@ -34,13 +34,13 @@ def test_a_file_that_is_changed_after_verification_is_not_loaded(
         files=(PackagedFile(path="model/model.onnx", size=6, sha256=hashlib.sha256(b"sealed").hexdigest()),),
     )
     (tmp_path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
-    verify = opening.verify
+    checked = opening.checked
 
-    def then_changed(folder: Path, digest: str | None) -> Manifest:
-        found = verify(folder, digest)
+    def then_changed(folder: Path, digest: str | None) -> tuple[Manifest, str]:
+        found = checked(folder, digest)
         graph.write_bytes(b"forged")
         return found
 
-    monkeypatch.setattr(opening, "verify", then_changed)
+    monkeypatch.setattr(opening, "checked", then_changed)
     with pytest.raises(Tampered, match=r"model\.onnx was changed"):
         open_package(tmp_path)

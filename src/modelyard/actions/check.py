@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from modelyard.actions.locate import located
+from modelyard.actions.locate import located, materialised
 from modelyard.actions.switch import TIMEOUT
 from modelyard.actions.try_out import refuse, try_out
 from modelyard.actions.uses import laid, meant
 from modelyard.deployment import Outcome
 from modelyard.errors import CheckFailed
-from modelyard.packaging import fetch
 from modelyard.project import Project
 from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.storage.scratch import scratch
@@ -49,7 +48,7 @@ def check(project: Project, model: str) -> Checked:
     if not tests.passed:
         raise CheckFailed(f"{settings.code}/test_model.py of {model} has no test that ran; write one.")
     package = located(project, f"{model}@run")
-    folder = fetch(package.digest, project.artifacts, project.package_folder(package.digest))
+    folder = materialised(project, package.digest)
     plan = ServicePlan(
         environment="check",
         generation=1,
@@ -61,11 +60,12 @@ def check(project: Project, model: str) -> Checked:
                 model_id=f"{model}/check/0",
                 package=package.digest,
                 folder=str(folder.resolve()),
+                trust=project.trust(),
             ),
         ),
     )
     project.tell(f"testing {model} as a service")
     with project.target.candidate(plan, timeout=TIMEOUT) as url:
-        outcomes = try_out(project, package, url)
+        outcomes = try_out(project, package, url, trust=project.trust())
     refuse(outcomes, f"{model}@run")
     return Checked(model=model, tests=tests, service=outcomes)

@@ -113,7 +113,8 @@ def _test(project: Project, release: Release) -> int:
     project.tell(f"testing {release.model}@{release.version} as a service")
     token = next(iter(project.tokens(release.environment)), None)
     with project.target.candidate(alone, timeout=TIMEOUT) as url:
-        outcomes = try_out(project, package, url, token=token)
+        trust = project.trust(release.environment)
+        outcomes = try_out(project, package, url, trust=trust, token=token)
     refuse(outcomes, f"{release.model}@{release.version}")
     return len(outcomes)
 

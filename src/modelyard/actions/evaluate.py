@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from modelyard.actions.attestations import attested
 from modelyard.actions.criteria import rules, wanted
 from modelyard.actions.learning import learning
 from modelyard.actions.locate import located, opened
+from modelyard.actions.signed import merged
 from modelyard.actions.train import latest_data
 from modelyard.actions.tune import trials_of
 from modelyard.ports import Facts
@@ -41,9 +43,10 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
     folder = project.report_folder(package.model, package.digest)
     html = next(path for path in publish(report, folder) if path.suffix == ".html")
     digest = project.artifacts.put(msgspec.json.encode(report))
+    done = attested(project, package, report, digest)
 
     def attach(facts: Facts) -> str:
-        facts.packages.put(msgspec.structs.replace(package, report=digest))
+        facts.packages.put(merged(facts.packages.get(done.digest), done))
         facts.events.append(
             "package.evaluated",
             f"{package.model}@run/{package.run}",
@@ -88,7 +91,7 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
         dataset=version.ref,
         dataset_digest=version.digest,
         gates=bounds,
-        live={name: opened(project, release.package) for name, release in releases.items()},
+        live={name: opened(project, release.package, environment=name) for name, release in releases.items()},
         champions={name: f"{package.model}@{release.version}" for name, release in releases.items()},
         wanted=replace(asked, footprint=_footprint(project, package, whole=whole)),
         now=now(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelyard.errors import UnknownName
@@ -41,13 +42,31 @@ def version_of(project: Project, ref: str) -> Version:
         return resolve(facts, ref, tuple(project.settings.environments))
 
 
-def opened(project: Project, digest: str) -> Predictor:
-    """A package, fetched to this machine if need be, verified and loaded."""
-    from modelyard.packaging import fetch
+def opened(project: Project, digest: str, *, environment: str | None = None) -> Predictor:
+    """A package, fetched to this machine if need be, verified and loaded.
+
+    Code of it runs only when a key signed it that is trusted in the environment, or here without one.
+    """
     from modelyard.predictor import open_package
 
+    folder = materialised(project, digest)
+    return open_package(folder, digest=digest, trust=project.trust(environment))
+
+
+def materialised(project: Project, digest: str) -> Path:
+    """The folder of a package on this machine, fetched if need be and verified, with its signatures beside it."""
+    from modelyard.packaging import fetch
+    from modelyard.predictor import signature_path
+    from modelyard.predictor.verify import fingerprint
+
     folder = fetch(digest, project.artifacts, project.package_folder(digest))
-    return open_package(folder, digest=digest)
+    with project.yard.read() as facts:
+        package = facts.packages.get(digest)
+    for signature in package.signatures if package else ():
+        path = signature_path(folder, signature.key)
+        if not path.is_file() or fingerprint(path)[1] != signature.digest:
+            project.artifacts.fetch(signature.digest, path)
+    return folder
 
 
 def _newest(facts: Facts, model: str) -> Package:

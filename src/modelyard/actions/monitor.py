@@ -28,7 +28,7 @@ def monitor(
     release = _live(project, environment, model)
     end = now()
     start = start or end - monitoring.span(settings.window)
-    predictor = opened(project, release.package)
+    predictor = opened(project, release.package, environment=environment)
     folder = project.package_folder(release.package)
     project.tell(f"collecting the predictions of {environment}")
     monitoring.collect(project.log_folder(environment), project.tables, environment=environment)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from modelyard.actions.locate import materialised
 from modelyard.actions.look import given_up
 from modelyard.actions.material import Material, material
 from modelyard.actions.repeated import Held, answers, figures, files, outcomes
@@ -46,6 +47,7 @@ def reproduce(
     run, _ = run_of(project, ref)
     manifest = _manifest(project, run)
     version = _data(project, run)
+    _require_trust(project, run)
     try:
         with scratch("again-", project.scratch) as held, retrieved(project, run, manifest, held) as found:
             done = _repeat(project, run, manifest, version, found, held / "work", here=here)
@@ -71,6 +73,15 @@ class _Done(NamedTuple):
     code: Retrieved
     around: Surroundings
     tolerance: float
+
+
+def _require_trust(project: Project, run: Run) -> None:
+    """Its code runs twice, to train and to answer."""
+    from modelyard.predictor import vouched
+
+    digest = run.candidate or ""
+    trust = project.trust()
+    vouched(materialised(project, digest), digest=digest, trust=trust, needs="code/model.py")
 
 
 def _manifest(project: Project, run: Run) -> Manifest:
@@ -224,13 +235,11 @@ def _compared(project: Project, ref: str, done: _Done, tolerance: float | None) 
 
 
 def _asked(project: Project, done: _Done) -> Held:
-    from modelyard.packaging import fetch
-
     project.tell(f"asking both {done.run.model} for the test split")
     digest = done.run.candidate or ""
     apart = done.place / "asked"
     apart.mkdir()
-    original = fetch(digest, project.artifacts, project.package_folder(digest))
+    original = project.package_folder(digest)
     if done.then.layout != done.now.layout or done.then.classes != done.now.classes:
         return Held(None, (), "They answer to other columns or with other classes.")
     with done.bench.tried(apart) as worker:

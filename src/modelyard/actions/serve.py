@@ -9,8 +9,7 @@ from typing import NoReturn
 
 import msgspec
 
-from modelyard.actions.locate import located
-from modelyard.packaging import fetch
+from modelyard.actions.locate import located, materialised
 from modelyard.project import Project
 from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.storage.scratch import Scratch
@@ -23,7 +22,7 @@ def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
     """
     package = located(project, ref)
     project.tell(f"verifying {ref}")
-    folder = fetch(package.digest, project.artifacts, project.package_folder(package.digest))
+    folder = materialised(project, package.digest)
     plan = ServicePlan(
         environment="serve",
         generation=1,
@@ -36,6 +35,7 @@ def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
                 model_id=f"{package.model}/serve/0",
                 package=package.digest,
                 folder=str(folder.resolve()),
+                trust=project.trust(),
             ),
         ),
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from modelyard import registry
+from modelyard.actions.locate import materialised
 from modelyard.errors import ModelyardError, SettingsError
 from modelyard.ports import Facts
+from modelyard.predictor import vouched
 from modelyard.project import Project, fresh, now
 from modelyard.records.registry import Release
 from modelyard.records.service import ServedModel, ServicePlan
@@ -61,16 +63,18 @@ def planned(project: Project, release: Release) -> ServicePlan:
 
 
 def served(project: Project, release: Release) -> ServedModel:
-    """The release as a service knows it."""
-    from modelyard.packaging import fetch
-
-    folder = fetch(release.package, project.artifacts, project.package_folder(release.package))
+    """The release as a service knows it; ``Untrusted`` when its environment does not trust who signed it."""
+    folder = materialised(project, release.package)
+    trust = project.trust(release.environment)
+    if trust.always:
+        vouched(folder, digest=release.package, trust=trust)
     return ServedModel(
         model=release.model,
         version=release.version,
         model_id=f"{release.model}/{release.environment}/{release.version}",
         package=release.package,
         folder=str(folder.resolve()),
+        trust=trust,
     )
 
 

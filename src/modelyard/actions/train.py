@@ -13,6 +13,7 @@ import msgspec
 
 from modelyard.actions.material import material
 from modelyard.actions.outcome import fail, kept, put, settle
+from modelyard.actions.signed import merged, signed
 from modelyard.actions.staged import shared, staged
 from modelyard.actions.tune import Report, tune
 from modelyard.actions.uses import laid, meant
@@ -77,10 +78,15 @@ def train(
 
     def save(facts: Facts) -> Run:
         put(facts, done)
-        if facts.packages.get(package.digest) is None:
-            facts.packages.put(package)
+        before = facts.packages.get(package.digest)
+        if before is None or len(before.signatures) < len(package.signatures):
+            facts.packages.put(merged(before, package))
         facts.events.append(
-            "run.finished", f"{model}@run/{done.id}", package=package.digest, data=run.dataset
+            "run.finished",
+            f"{model}@run/{done.id}",
+            package=package.digest,
+            data=run.dataset,
+            key=package.signatures[-1].key[:16],
         )
         return done
 
@@ -141,7 +147,7 @@ def _fit_and_seal(
         run.params, place, material=lambda: taken or material(project, run, version, place), seal=seal
     )
     digest = packaging.store(place / "package", project.artifacts)
-    package = Package(digest=digest, model=run.model, run=run.id, created=now())
+    package = signed(project, Package(digest=digest, model=run.model, run=run.id, created=now()))
     done = msgspec.structs.replace(
         run,
         status="finished",

@@ -145,10 +145,10 @@ def _seal(bench: Bench, asked: messages.Seal) -> None:
 def _answer(asked: messages.Answer) -> None:
     import numpy as np
 
-    from modelyard.predictor import open_package
+    from modelyard.predictor import open_own
     from modelyard.training.rows import read
 
-    answers = open_package(Path(asked.package)).predict(read(Path(asked.rows)).batch)
+    answers = open_own(Path(asked.package)).predict(read(Path(asked.rows)).batch)
     arrays = {"prediction": np.asarray(answers.prediction.tolist())}
     if answers.probability is not None:
         arrays["probability"] = answers.probability

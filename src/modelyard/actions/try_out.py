@@ -6,18 +6,27 @@ from collections.abc import Sequence
 
 import msgspec
 
+from modelyard.actions.locate import materialised
 from modelyard.deployment import Golden, Outcome, application_tests
 from modelyard.errors import CheckFailed
-from modelyard.predictor import Manifest, verify
+from modelyard.predictor import Manifest, verify, vouched
 from modelyard.project import Project
 from modelyard.records.package import Package
+from modelyard.records.trust import Trust
 from modelyard.training import payloads
 
 
-def try_out(project: Project, package: Package, url: str, *, token: str | None = None) -> tuple[Outcome, ...]:
-    """Ask the service at ``url`` what the package's golden rows and its author's payloads ask."""
-    folder = project.package_folder(package.digest)
+def try_out(
+    project: Project, package: Package, url: str, *, trust: Trust, token: str | None = None
+) -> tuple[Outcome, ...]:
+    """Ask the service at ``url`` what the package's golden rows and its author's payloads ask.
+
+    The payloads are code: ``Untrusted`` when nobody whom ``trust`` holds signed the package.
+    """
+    folder = materialised(project, package.digest)
     manifest: Manifest = verify(folder, package.digest)
+    if (folder / "code" / "test_model.py").is_file():
+        vouched(folder, digest=package.digest, trust=trust, needs="code/test_model.py")
     golden = msgspec.json.decode((folder / "golden.json").read_bytes(), type=Golden)
     return application_tests(url, manifest, golden=golden, payloads=payloads(folder / "code"), token=token)
 

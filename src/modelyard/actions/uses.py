@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from modelyard.actions.locate import materialised
 from modelyard.errors import UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project
@@ -26,9 +27,16 @@ def meant(project: Project, facts: Facts, model: str) -> tuple[Used, ...]:
 
 
 def laid(project: Project, uses: Sequence[Used], folder: Path) -> Path | None:
-    """Their packages in ``folder``, each as ``NAME@N`` and verified; None where there are none."""
+    """Their packages in ``folder``, each as ``NAME@N`` and verified; None where there are none.
+
+    ``Untrusted`` for one that runs code and that no key signed that is trusted here.
+    """
     from modelyard.packaging import fetch
+    from modelyard.predictor import verify, vouched
 
     for used in uses:
+        held = materialised(project, used.package)
+        if verify(held, used.package).form == "native":
+            vouched(held, digest=used.package, trust=project.trust(), needs="code/model.py")
         fetch(used.package, project.artifacts, folder / used.ref)
     return folder if uses else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from modelyard.packaging.archive import ENDING, pack, unpack
 from modelyard.packaging.code import code
 from modelyard.packaging.seal import ASKED_NATIVE, seal
 from modelyard.packaging.store import fetch, store
 
-__all__ = ["ASKED_NATIVE", "code", "fetch", "seal", "store"]
+__all__ = ["ASKED_NATIVE", "ENDING", "code", "fetch", "pack", "seal", "store", "unpack"]

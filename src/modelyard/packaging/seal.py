@@ -25,7 +25,7 @@ from modelyard.predictor.answers import Answers
 from modelyard.predictor.author import own_names
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
-from modelyard.predictor.open import open_package
+from modelyard.predictor.open import open_own
 from modelyard.predictor.session import session
 from modelyard.predictor.used import USES
 from modelyard.predictor.verify import MANIFEST, decode, fingerprint
@@ -239,7 +239,7 @@ def _measured(made: Path) -> Iterator[PackagedFile]:
 
 def _hold(made: Path, fitted: Fitted, test: Batch, answers: Answers, tolerance: float) -> None:
     """Open what was sealed and ask it the test split: what was tested is what runs."""
-    again = open_package(made).predict(test)
+    again = open_own(made).predict(test)
     ours, theirs = (_told(a) for a in (again, answers))
     if fitted.task == "regression" or answers.probability is not None:
         size = np.maximum(np.abs(theirs), 1.0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from modelyard.predictor.answers import Answers, decide, label_array, middle
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
-from modelyard.predictor.open import Predictor, open_package
+from modelyard.predictor.open import Predictor, open_own, open_package
 from modelyard.predictor.verify import digest, verify
+from modelyard.predictor.vouch import signature_path, signatures, vouch, vouched
 from modelyard.records.package import Manifest
 
 __all__ = [
@@ -19,6 +20,11 @@ __all__ = [
     "digest",
     "label_array",
     "middle",
+    "open_own",
     "open_package",
+    "signature_path",
+    "signatures",
     "verify",
+    "vouch",
+    "vouched",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from modelyard.records.package import Manifest
 SKOPS = "model/model.skops"
 
 
-def load(folder: Path, manifest: Manifest) -> Fitted:
+def load(folder: Path, manifest: Manifest, *, allow: Callable[[str], None]) -> Fitted:
     """The model as it was trained, with the author's functions where the package says so.
 
     The caller has verified the package; what is run of it is held to the manifest again as it is read.
-    Raises ``Tampered``, ``ExtraMissing``, ``Unconvertible`` or ``AuthorError``.
+    ``allow`` is asked with a file's path before code of it runs, and raises where it may not. Raises ``Tampered``, ``ExtraMissing``, ``Unconvertible`` or ``AuthorError``.
     """
     require(manifest.requirements, f"the package of '{manifest.model}'")
     place = folder.resolve()
@@ -36,6 +37,8 @@ def load(folder: Path, manifest: Manifest) -> Fitted:
         or stored is None
         or any(n.partition(".")[0] in names for n in strange(stored))
     )
+    if own:
+        allow("code/model.py")
     author = hooks(folder / "code", source) if own else None
     if stored is None:
         if author is None or author.load is None:

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import UnknownName
 from modelyard.predictor.answers import Answers
-from modelyard.predictor.verify import verified, verify
+from modelyard.predictor.verify import checked, verified
+from modelyard.predictor.vouch import vouch
 from modelyard.records.package import Layout, Manifest
 from modelyard.records.schema import Schema
+from modelyard.records.trust import Trust
 from modelyard.tables.batch import Batch
 
 if TYPE_CHECKING:
     from modelyard.predictor.used import Opener, UsedModel
+
+Allow = Callable[[str], None]
+"""Asked with a file's path before code of it runs; raises where it may not."""
+GRAPH = "model/model.onnx"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,30 +42,47 @@ class Predictor:
         return self.manifest.layout
 
 
-def open_package(folder: Path, *, digest: str | None = None) -> Predictor:
+def open_package(folder: Path, *, digest: str | None = None, trust: Trust | None = None) -> Predictor:
     """Verify a package and load the form that serves.
 
-    Nothing of it is loaded before every byte is checked. Raises ``Tampered`` naming a file that does
-    not match, and for a native form ``ExtraMissing`` when the libraries it was sealed with are not
+    Nothing of it is loaded before every byte is checked; code and pickles of it run only when a key that ``trust``
+    holds signed the package, whose signatures stand beside the folder. Raises ``Tampered`` naming a file that does
+    not match, ``Untrusted``, and for a native form ``ExtraMissing`` when the libraries it was sealed with are not
     installed here, ``Unconvertible`` for a type that is not on the allow-list.
     """
-    manifest = verify(folder, digest)
+    manifest, found = checked(folder, digest)
+    whose = trust or Trust()
+    if whose.always:
+        vouch(folder, manifest, found, trust=whose)
+
+    def allow(needs: str) -> None:
+        vouch(folder, manifest, found, trust=whose, needs=needs)
+
+    return _predictor(folder, manifest, allow)
+
+
+def open_own(folder: Path) -> Predictor:
+    """The same for a package that this very process sealed, or runs as its author's: its code may run."""
+    return _predictor(folder, checked(folder)[0], lambda _: None)
+
+
+def _predictor(folder: Path, manifest: Manifest, allow: Allow) -> Predictor:
     if manifest.form == "onnx":
         from modelyard.predictor.session import session
 
-        content = verified(folder, manifest, "model/model.onnx")
+        content = verified(folder, manifest, GRAPH)
         return Predictor(manifest, session(content, manifest.task, manifest.classes, manifest.quantiles))
     from modelyard.predictor.load import load
     from modelyard.predictor.native import answer
 
     if not manifest.uses:
-        fitted = load(folder, manifest)
+        fitted = load(folder, manifest, allow=allow)
         return Predictor(manifest, lambda batch: answer(fitted, batch, manifest.schema))
     from modelyard.predictor.used import USES, using
 
-    used = opener(folder / USES, {one.ref: one.package for one in manifest.uses})
+    used = opener(folder / USES, {one.ref: one.package for one in manifest.uses}, allow=allow)
     with using(used):
-        fitted = load(folder, manifest)
+        fitted = load(folder, manifest, allow=allow)
 
     def ask(batch: Batch) -> Answers:
         with using(used):
@@ -68,17 +91,21 @@ def open_package(folder: Path, *, digest: str | None = None) -> Predictor:
     return Predictor(manifest, ask)
 
 
-def opener(folder: Path, digests: Mapping[str, str] | None = None) -> Opener:
+def opener(
+    folder: Path, digests: Mapping[str, str] | None = None, *, allow: Allow = lambda _: None
+) -> Opener:
     """What answers ``my.used`` with the packages ``NAME@N`` in ``folder``, all opened now.
 
-    ``digests`` are those that each must have, by ``NAME@N``. Raises what ``open_package`` does.
+    ``digests`` are those that each must have, by ``NAME@N``. Their code may run, unless ``allow`` raises: whoever
+    laid them there, or signed the package that carries them, answered for it. Raises what ``open_package`` does.
     """
     from modelyard.predictor.used import UsedModel
 
     refs = sorted(path.name for path in folder.iterdir()) if digests is None else list(digests)
     found: dict[str, UsedModel] = {}
     for ref in refs:
-        inner = open_package(folder / ref, digest=(digests or {}).get(ref))
+        manifest, _ = checked(folder / ref, (digests or {}).get(ref))
+        inner = _predictor(folder / ref, manifest, _below(allow, f"{folder.name}/{ref}"))
         found[ref.partition("@")[0]] = UsedModel(ref, inner.manifest, inner.predict)
 
     def opened(name: str) -> UsedModel:
@@ -89,3 +116,7 @@ def opener(folder: Path, digests: Mapping[str, str] | None = None) -> Opener:
         return found[name]
 
     return opened
+
+
+def _below(allow: Allow, place: str) -> Allow:
+    return lambda needs: allow(f"{place}/{needs}")

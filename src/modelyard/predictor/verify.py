@@ -28,8 +28,14 @@ def verify(folder: Path, digest: str | None = None) -> Manifest:
     Raises ``Tampered`` naming the first file that differs, is missing, is not listed or is no plain
     file; ``UnknownName`` when there is no package at all.
     """
+    return checked(folder, digest)[0]
+
+
+def checked(folder: Path, digest: str | None = None) -> tuple[Manifest, str]:
+    """As ``verify``, with the digest that the manifest has."""
     content = _manifest_bytes(folder)
-    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+    found_digest = hashlib.sha256(content).hexdigest()
+    if digest is not None and found_digest != digest:
         raise Tampered(f"{folder / MANIFEST} does not match the package's digest {digest[:12]}.")
     manifest = decode(content, folder / MANIFEST)
     found = _listing(folder)
@@ -42,7 +48,7 @@ def verify(folder: Path, digest: str | None = None) -> Manifest:
         size, sha256 = fingerprint(folder / file.path)
         if (size, sha256) != (file.size, file.sha256):
             raise Tampered(f"{folder / file.path} was changed; it does not match the package's manifest.")
-    return manifest
+    return manifest, found_digest
 
 
 def verified(folder: Path, manifest: Manifest, path: str) -> bytes:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from modelyard.records.schema import Schema
+from modelyard.records.trust import Signature
 
 Task = Literal["binary", "multiclass", "regression"]
 Form = Literal["onnx", "native"]
@@ -97,4 +98,12 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     report: str | None = None
     """Digest of the report's record; an attestation, no part of the content."""
+    sbom: str | None = None
+    """Digest of the bill of materials."""
+    provenance: str | None = None
+    """Digest of the signed statement how it came to be, which names report and bill of materials."""
+    trained: str | None = None
+    """Digest of its run's record, as another yard may have it."""
+    signatures: tuple[Signature, ...] = ()
+    """Of the content, oldest first, at most one of each key."""
     created: dt.datetime

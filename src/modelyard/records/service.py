@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from modelyard.records.trust import Trust
+
 JOURNAL = "service.log"
 """The file in a service's folder that takes what its processes print."""
 
@@ -19,7 +21,9 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     package: str
     """Digest."""
     folder: str
-    """Absolute path of the materialised package."""
+    """Absolute path of the materialised package; its signatures stand beside it."""
+    trust: Trust = Trust()
+    """Whose signatures let code of it run."""
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):

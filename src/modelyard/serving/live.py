@@ -42,7 +42,7 @@ class Live:
         folder = Path(served.folder)
         self.served = served
         self.tally = tally
-        self._predictor = open_package(folder, digest=served.package)
+        self._predictor = open_package(folder, digest=served.package, trust=served.trust)
         self.manifest = self._predictor.manifest
         self.schema = self._predictor.schema
         self.inline = self.manifest.form == "onnx"

@@ -19,6 +19,7 @@ from modelyard.settings.tree import (
     MonitorSettings,
     ProjectSettings,
     Settings,
+    SigningSettings,
     TuneSettings,
     YardSettings,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "MonitorSettings",
     "ProjectSettings",
     "Settings",
+    "SigningSettings",
     "SourceSettings",
     "SplitSettings",
     "TransformSettings",

@@ -34,6 +34,20 @@ class YardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A folder, where a relative one starts at the project, or ``s3://BUCKET/PREFIX``, ``gs://…``, ``az://…``."""
 
 
+KeyId = Annotated[str, Meta(pattern=r"^[0-9a-f]{12,64}$")]
+
+
+class SigningSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[signing]``: whose signatures let a package's code run here. Keys are PEM files, relative to the project."""
+
+    key: str | None = None
+    """The private key that signs, such as one that CI has; by default one of this machine's own, made at first use."""
+    trusted: tuple[str, ...] = ()
+    """Public keys that are trusted beside this machine's own."""
+    revoked: tuple[KeyId, ...] = ()
+    """Ids, or their first 12 characters or more, of keys that are trusted nowhere, whatever else says so."""
+
+
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[models.NAME.gates]``: ``metric = { ... }``, what a version must meet."""
 
@@ -213,6 +227,9 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """What people must say yes to before a version is admitted."""
     four_eyes: bool = False
     """A yes of the person who registered the version does not count."""
+    trusted: tuple[str, ...] | None = None
+    """Public keys (PEM files), one of which must have signed whatever is admitted and goes live here; without it those of
+    ``[signing]`` count, and only packages that run code need a signature."""
     token_file: str | None = None
     """A file of accepted bearer tokens, one a line, relative to the project."""
 
@@ -237,6 +254,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     project: ProjectSettings
     yard: YardSettings = YardSettings()
+    signing: SigningSettings = SigningSettings()
     data: dict[Name, DataSettings] = {}
     models: dict[Name, ModelSettings] = {}
     environments: dict[Name, EnvironmentSettings] = {}

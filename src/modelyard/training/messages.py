@@ -116,8 +116,9 @@ class Adopt(msgspec.Struct, frozen=True, kw_only=True, tag="adopt", tag_field="d
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer", tag_field="do"):
-    """Open the package in the folder ``package`` and write its answers to the rows as ``file``: ``.npz`` with
-    ``prediction`` [n] (texts for labels that are texts) and, where there are any, ``probability`` [n, c] or ``quantiles`` [n, k]."""
+    """Open the package in the folder ``package``, whose code may run, and write its answers to the rows as ``file``:
+    ``.npz`` with ``prediction`` [n] (texts for labels that are texts) and, where there are any, ``probability`` [n, c] or
+    ``quantiles`` [n, k]."""
 
     package: str
     rows: str
