@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.actions.attestations import PROVENANCE, REPORT, RUN, SBOM
+from modelyard.actions.foreign import sealed
 from modelyard.actions.signed import merged, signed
 from modelyard.errors import Untrusted
 from modelyard.ports import Facts
@@ -34,16 +35,21 @@ ELSEWHERE = "elsewhere"
 """The dataset of what was trained where nobody here can look."""
 
 
-def import_(project: Project, source: Path, *, trust: str | None = None) -> Imported:
-    """Take the package in the file ``source`` (``.mypkg``), once every byte and its signature hold.
+def import_(
+    project: Project, source: Path, *, model: str | None = None, trust: str | None = None
+) -> Imported:
+    """Take the package in the file ``source`` (``.mypkg``), once every byte and its signature hold; or seal what was
+    made without Modelyard as a package of ``model``: an MLflow folder, ``.onnx``, ``.skops`` or a pickle.
 
     ``trust`` is a person's reason to answer for a package that no trusted key signed: it is recorded, and this
     machine's key signs the package. Report, run and bill of materials come along when a trusted key signed the
     provenance that names them. Raises ``Tampered``, ``Untrusted``, or ``UnknownName`` for a model that the settings
     lack.
     """
-    from modelyard.packaging import store, unpack
+    from modelyard.packaging import ENDING, store, unpack
 
+    if source.suffix != ENDING:
+        return _foreign(project, source, model=model, trust=trust)
     with scratch("import-", project.scratch) as place:
         folder = place / "package"
         project.tell(f"verifying {source.name}")
@@ -58,13 +64,22 @@ def import_(project: Project, source: Path, *, trust: str | None = None) -> Impo
     )
     package, run = _evidence(project, manifest, digest, attestations)
     package = msgspec.structs.replace(package, signatures=signatures)
-    return save(project, package, run, source=source, trust=trust)
+    return save(project, package, run, source=source, trust=trust, sign=trust is not None)
 
 
-def save(project: Project, package: Package, run: Run, *, source: Path, trust: str | None) -> Imported:
-    """Put an imported package, whose content is stored, on record; with ``trust`` this machine's key signs it."""
+def _foreign(project: Project, source: Path, *, model: str | None, trust: str | None) -> Imported:
+    manifest, digest = sealed(project, source, model=model, trust=trust)
+    run = trained_elsewhere(manifest.model, digest)
+    package = Package(digest=digest, model=manifest.model, run=run.id, created=now())
+    return save(project, package, run, source=source, trust=trust, sign=True)
+
+
+def save(
+    project: Project, package: Package, run: Run, *, source: Path, trust: str | None, sign: bool
+) -> Imported:
+    """Put an imported package, whose content is stored, on record; with ``sign`` this machine's key signs it."""
     keys = tuple(signature.key for signature in package.signatures)
-    if trust is not None:
+    if sign:
         mine = signed(project, package).signatures
         package = merged(package, msgspec.structs.replace(package, signatures=mine))
 

@@ -11,19 +11,24 @@ from modelyard.cli.output import json_option, project, say, show_json
 
 
 @click.command("import")
-@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FILE_OR_FOLDER", type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME", help="The model that a file or folder of others is for.")
 @click.option(
-    "--trust", metavar="REASON", help="Answer for a package that no trusted key signed; it is recorded."
+    "--trust",
+    metavar="REASON",
+    help="Answer for what no trusted key signed, or for a pickle; it is recorded.",
 )
 @json_option
 @click.pass_context
-def command(ctx: click.Context, source: Path, trust: str | None, as_json: bool) -> None:
-    """Take a package that was made elsewhere, once every byte and its signature hold.
+def command(ctx: click.Context, source: Path, model: str | None, trust: str | None, as_json: bool) -> None:
+    """Take a package (.mypkg) that was made elsewhere, once every byte and its signature hold; or make one of an
+    MLflow folder (sklearn, onnx), model.onnx, model.skops or model.joblib.
 
     \b
     Example: modelyard import screening-1.mypkg
+             modelyard import model.onnx --model screening
     """
-    done = import_(project(ctx), source, trust=trust)
+    done = import_(project(ctx), source, model=model, trust=trust)
     if as_json:
         show_json(done)
         return

@@ -26,6 +26,7 @@ from modelyard.predictor.author import own_names
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
 from modelyard.predictor.open import open_own
+from modelyard.predictor.pickles import PICKLES
 from modelyard.predictor.session import session
 from modelyard.predictor.used import USES
 from modelyard.predictor.verify import MANIFEST, decode, fingerprint
@@ -53,13 +54,16 @@ def seal(
     python: str,
     uses: tuple[Used, ...] = (),
     used: Path | None = None,
+    graph: bytes | None = None,
+    kept: tuple[str, bytes] | None = None,
 ) -> Manifest:
     """Write the package into ``folder``, which appears whole or not at all, and return its manifest.
 
     ``auto`` takes the compiled form when it is proven equal within ``tolerance`` and the native one, with
     the reason in ``proof.json``, when it is not. ``code`` is the model's folder; ``train`` and ``test`` are the two
-    parts of the dataset version. ``used`` is the folder of the packages that ``uses`` names. Sealing equal models gives equal digests. The sealed package is opened and
-    must answer the test split as the trained model does.
+    parts of the dataset version. ``used`` is the folder of the packages that ``uses`` names. ``graph`` is what a model that came as ONNX serves,
+    and ``kept`` the path and content of the pickle that a model came as, for when no safe form holds it. Sealing equal
+    models gives equal digests. The sealed package is opened and must answer the test split as the trained model does.
 
     Raises ``Unconvertible`` when ``onnx`` is wanted and not proven, or when the model is neither provable
     nor safe to store; ``AuthorError`` when the author's code raises; ``DataRefused`` without test rows.
@@ -71,13 +75,16 @@ def seal(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # hundreds of small batches, which threads only get in the way of
-        compiled = _compiled(fitted, schema, test, form=form, tolerance=tolerance)
+        if graph is not None:
+            compiled = _given(graph, fitted, test, tolerance=tolerance)
+        else:
+            compiled = _compiled(fitted, schema, test, form=form, tolerance=tolerance)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name[:20]}-", dir=folder.parent) as scratch:
             made = Path(scratch) / "package"
             made.mkdir()
-            _write_model(fitted, compiled, made, own_names(code))
+            _write_model(fitted, compiled, made, own=own_names(code), kept=kept)
             _write_code(code, made / "code")
             if used is not None and not compiled.content:
                 _carry(used, made / USES)
@@ -151,7 +158,15 @@ def _compiled(
     return _Compiled(proof, native, None)
 
 
-def _write_model(fitted: Fitted, compiled: _Compiled, made: Path, own: frozenset[str]) -> None:
+def _given(graph: bytes, fitted: Fitted, test: Batch, *, tolerance: float) -> _Compiled:
+    reason = "it came as ONNX, and there is no other form of it to hold it against"
+    proof = Proof(proven=False, tolerance=tolerance, reason=reason)
+    return _Compiled(proof, session(graph, fitted.task, fitted.classes)(test), graph)
+
+
+def _write_model(
+    fitted: Fitted, compiled: _Compiled, made: Path, *, own: frozenset[str], kept: tuple[str, bytes] | None
+) -> None:
     if compiled.content:
         _write(made / "model" / "model.onnx", compiled.content)
         return
@@ -169,6 +184,9 @@ def _write_model(fitted: Fitted, compiled: _Compiled, made: Path, own: frozenset
         for name, content in dumps(_served(fitted), own).items():
             _write(made / "model" / name, content)
     except Unconvertible as error:
+        if kept is not None:
+            _write(made / kept[0], kept[1])
+            return
         raise Unconvertible(
             f"The model cannot be packaged: {error}, and as ONNX it is not proven ({compiled.proof.reason}); "
             "write 'save(model, folder)' and 'load(folder)' in model.py."
@@ -227,6 +245,8 @@ def _write_records(
         decode((made / USES / used.ref / MANIFEST).read_bytes(), used.ref)
         for used in (manifest.uses if (made / USES).is_dir() else ())
     ]
+    if any((made / path).exists() for path in PICKLES):
+        return  # MLflow would load a pickle unasked
     for path, content in mlflow_files(manifest, golden.rows[:5], carried).items():
         _write(made / path, content)
 

@@ -7,10 +7,12 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from modelyard.errors import Unconvertible
+from modelyard.predictor import pickles
 from modelyard.predictor.author import hooks, own_names
 from modelyard.predictor.boosters import put_back
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.locked import require
+from modelyard.predictor.pickles import PICKLES
 from modelyard.predictor.safe import loads, strange
 from modelyard.predictor.verify import verified
 from modelyard.records.package import Manifest
@@ -30,12 +32,17 @@ def load(folder: Path, manifest: Manifest, *, allow: Callable[[str], None]) -> F
     def source(path: Path) -> bytes:
         return verified(place, manifest, path.relative_to(place).as_posix())
 
+    listed = {file.path for file in manifest.files}
+    if pickled := next((path for path in PICKLES if path in listed), None):
+        allow(pickled)
+        model = pickles.loads(verified(folder, manifest, pickled), pickled)
+        return Fitted(model=model, task=manifest.task, classes=manifest.classes, frame=manifest.frame)
     stored = None if (folder / "model" / "native").is_dir() else verified(folder, manifest, SKOPS)
     names = own_names(folder / "code") if (folder / "code").is_dir() else frozenset()
     own = (
         manifest.custom_predict
         or stored is None
-        or any(n.partition(".")[0] in names for n in strange(stored))
+        or any(n.partition(".")[0] in names for n in strange(stored, SKOPS))
     )
     if own:
         allow("code/model.py")

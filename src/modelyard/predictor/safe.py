@@ -54,14 +54,17 @@ and LightGBM's estimators are no part of the skops file; ``boosters`` checks and
 
 def untrusted(content: bytes, own: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """The types in a skops file that are neither on the allow-list nor of the author's ``own`` modules, sorted."""
-    return tuple(name for name in strange(content) if name.partition(".")[0] not in own)
+    return tuple(name for name in strange(content, "The file") if name.partition(".")[0] not in own)
 
 
-def strange(content: bytes) -> tuple[str, ...]:
-    """The types in a skops file that are not on the allow-list, sorted."""
+def strange(content: bytes, where: str) -> tuple[str, ...]:
+    """The types in a skops file that are not on the allow-list, sorted; ``Tampered`` for a file that is damaged."""
     import skops.io
 
-    return tuple(sorted(set(skops.io.get_untrusted_types(data=content)) - SAFE))
+    try:
+        return tuple(sorted(set(skops.io.get_untrusted_types(data=content)) - SAFE))
+    except Exception as error:
+        raise Tampered(f"{where} cannot be loaded: {type(error).__name__}: {str(error)[:200]}") from None
 
 
 def loads(content: bytes, where: str, own: frozenset[str] = frozenset()) -> Any:
@@ -75,16 +78,21 @@ def loads(content: bytes, where: str, own: frozenset[str] = frozenset()) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = strange(content)
+            found = strange(content, where)
             if others := [name for name in found if name.partition(".")[0] not in own]:
                 raise Unconvertible(f"{where} holds {others[0]}, a type that is not safe to load.")
             model = skops.io.loads(content, trusted=[*sorted(SAFE), *found])
-    except Unconvertible:
+    except (Unconvertible, Tampered):
         raise
     except Exception as error:
         raise Tampered(f"{where} cannot be loaded: {type(error).__name__}: {error}") from None
-    _require_bounds(model, where, sys.maxsize, set())
+    require_bounds(model, where)
     return model
+
+
+def require_bounds(model: Any, where: str) -> None:
+    """``Tampered`` for a tree whose nodes lead outside of it: scikit-learn follows them without looking."""
+    _require_bounds(model, where, sys.maxsize, set())
 
 
 def _require_bounds(value: Any, where: str, features: int, seen: set[int]) -> None:
