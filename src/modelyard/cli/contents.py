@@ -7,7 +7,7 @@ COMMANDS = {
     "check": "The model's own tests and its service tests; nothing is registered.",
     "evaluate": "The report on the held-back test split; exit 1 if a gate fails.",
     "package": "Verify the sealed package, and hand it out as a folder or one file.",
-    "import": "Take a package that was made elsewhere, once every byte and its signature hold.",
+    "import": "Take a package from elsewhere, or make one of a model of others.",
     "register": "Give a tested package its version.",
     "build": "Ingest, train, evaluate, package, register; what is done is not done again.",
     "deploy": "Application tests on the candidate, then switch traffic.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.errors import UnknownName
+from modelyard.errors import Tampered, UnknownName
 from modelyard.predictor.answers import Answers
 from modelyard.predictor.verify import checked, verified
 from modelyard.predictor.vouch import vouch
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Allow = Callable[[str], None]
 """Asked with a file's path before code of it runs; raises where it may not."""
 GRAPH = "model/model.onnx"
+LARGEST = 2 << 30
+"""Bytes of a graph."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +72,9 @@ def _predictor(folder: Path, manifest: Manifest, allow: Allow) -> Predictor:
     if manifest.form == "onnx":
         from modelyard.predictor.session import session
 
+        size = next((file.size for file in manifest.files if file.path == GRAPH), 0)
+        if size > LARGEST:
+            raise Tampered(f"{folder / GRAPH} has {size:,} bytes, more than the {LARGEST:,} that a graph may have.")
         content = verified(folder, manifest, GRAPH)
         return Predictor(manifest, session(content, manifest.task, manifest.classes, manifest.quantiles))
     from modelyard.predictor.load import load
