@@ -55,7 +55,7 @@ def test_a_graph_of_one_matrix(
 
 def test_a_graph_with_an_input_for_each_feature_in_any_order(cancer: Any, tmp_path: Path) -> None:
     rows = to_frame(cancer.train, cancer.schema, "pandas").iloc[:, [3, 1, 7]]
-    model = LogisticRegression(max_iter=5000).fit(rows, cancer.target)
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, cancer.target)
     made = to_onnx(model, rows[:1].astype(np.float32), options={"zipmap": False})
     (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
     found = foreign.read(tmp_path / "model.onnx")

@@ -43,7 +43,7 @@ def adapt(content: bytes, layout: Layout, *, task: Task, classes: int, where: st
     ends = helper.make_tensor_value_info(
         name, TensorProto.DOUBLE, ["n", 1 if task == "regression" else classes]
     )
-    body = [*nodes, *main.node, *after]
+    body = [*nodes, *(node for node in main.node if node.op_type != "ZipMap"), *after]
     del main.node[:], main.input[:], main.output[:], main.value_info[:]
     main.node.extend(body)
     main.input.extend(inputs)
