@@ -108,7 +108,8 @@ def _footprint(project: Project, package: Package, *, whole: bool) -> Footprint 
     if not gated and not (whole and settings.evaluation.footprint):
         return None
     project.tell(f"measuring what {package.model} takes to answer")
-    return footprint(project.package_folder(package.digest), package.digest)
+    folder = project.package_folder(package.digest)
+    return footprint(folder, package.digest, trust=project.trust())
 
 
 def _with_study(project: Project, report: Report, package: Package) -> Report:

@@ -10,14 +10,18 @@ import msgspec
 
 from modelyard.errors import AuthorError
 from modelyard.records.footprint import Footprint
+from modelyard.records.trust import Trust
 
 
-def footprint(folder: Path, digest: str) -> Footprint:
-    """Of the package in ``folder``, on this machine as busy as it is now. ``AuthorError`` when it does not answer."""
+def footprint(folder: Path, digest: str, *, trust: Trust) -> Footprint:
+    """Of the package in ``folder``, on this machine as busy as it is now; ``trust`` lets code of it run.
+
+    ``AuthorError`` when it does not answer.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "modelyard.predictor.footprint", str(folder), digest],
         capture_output=True,
-        stdin=subprocess.DEVNULL,
+        input=msgspec.json.encode(trust),
         check=False,
     )
     try:

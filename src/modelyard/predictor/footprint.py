@@ -1,4 +1,5 @@
-"""``python -m modelyard.predictor.footprint FOLDER DIGEST``: what a package takes to answer, as JSON.
+"""``python -m modelyard.predictor.footprint FOLDER DIGEST``: what a package takes to answer, as JSON; whose signatures
+count is read from standard input.
 
 It opens the package and asks it its golden rows as a service does, each a request of its own with the schema check, one
 after the other, without a network. It does so in a process of its own, so that memory and time are the package's; as in a
@@ -22,6 +23,7 @@ from modelyard.errors import ModelyardError
 from modelyard.predictor.open import Predictor, open_package
 from modelyard.records.footprint import Footprint, Latency
 from modelyard.records.package import Manifest
+from modelyard.records.trust import Trust
 from modelyard.tables import decode
 
 _CALLS, _FEWEST = 2000, 5
@@ -35,8 +37,9 @@ def main() -> int:
     folder, digest = Path(sys.argv[1]), sys.argv[2]
     load = os.getloadavg()[0]
     began = perf_counter()
+    trust = msgspec.json.decode(sys.stdin.buffer.read(), type=Trust)
     try:
-        predictor = open_package(folder, digest=digest)
+        predictor = open_package(folder, digest=digest, trust=trust)
         opened = perf_counter() - began
         golden = msgspec.json.decode((folder / "golden.json").read_bytes())
         found = _measured(predictor, golden["rows"], opened, load)

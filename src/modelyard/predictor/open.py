@@ -74,7 +74,9 @@ def _predictor(folder: Path, manifest: Manifest, allow: Allow) -> Predictor:
 
         size = next((file.size for file in manifest.files if file.path == GRAPH), 0)
         if size > LARGEST:
-            raise Tampered(f"{folder / GRAPH} has {size:,} bytes, more than the {LARGEST:,} that a graph may have.")
+            raise Tampered(
+                f"{folder / GRAPH} has {size:,} bytes, more than the {LARGEST:,} that a graph may have."
+            )
         content = verified(folder, manifest, GRAPH)
         return Predictor(manifest, session(content, manifest.task, manifest.classes, manifest.quantiles))
     from modelyard.predictor.load import load
