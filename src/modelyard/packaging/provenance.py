@@ -47,13 +47,11 @@ def provenance(
     """
     name, _, number = run.dataset.partition("@")
     sources: list[dict[str, Any]] = [
-        {
-            "name": run.dataset,
-            "uri": f"modelyard:data/{name}/{number}",
-            "digest": {"sha256": run.dataset_digest},
-        },
-        {"name": "code", "uri": "modelyard:code", "digest": {"sha256": run.code.digest}},
+        {"name": "code", "uri": "modelyard:code", "digest": {"sha256": run.code.digest}}
     ]
+    if run.dataset_digest:  # unknown of what was trained elsewhere
+        held = {"sha256": run.dataset_digest}
+        sources.insert(0, {"name": run.dataset, "uri": f"modelyard:data/{name}/{number}", "digest": held})
     if run.code.commit:
         changed = {"changed": "the working folder had uncommitted changes"} if run.code.dirty else {}
         sources.append({"name": "git", "digest": {"gitCommit": run.code.commit}, "annotations": changed})
