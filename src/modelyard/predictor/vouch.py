@@ -40,22 +40,22 @@ def vouch(folder: Path, manifest: Manifest, digest: str, *, trust: Trust, needs:
     """
     who = f"{folder / needs} runs code, and" if needs else f"{folder} has to be signed, and"
     files = {file.path: file.sha256 for file in manifest.files} | {MANIFEST: digest}
-    refused = None
+    refused: list[str] = []
     for path in signatures(folder):
         try:
             signed, key = signed_files(_read(path), trust, what=f"its signature {path.name}")
         except Untrusted as error:
-            refused = refused or error
+            refused.append(str(error).rstrip("."))
             continue
         if signed == files:
             return key
         odd = min(name for name in signed.keys() | files.keys() if signed.get(name) != files.get(name))
-        refused = Untrusted(f"its signature {path.name} is of another package: {odd} differs.")
-    if refused is None:
+        refused.append(f"its signature {path.name} is of another package: {odd} differs")
+    if not refused:
         raise Untrusted(
             f"{who} the package has no signature; whoever answers for it runs 'modelyard package REF --sign'."
         )
-    raise Untrusted(f"{who} {refused}")
+    raise Untrusted(f"{who} {'; '.join(refused)}.")
 
 
 def _read(path: Path) -> bytes:
