@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from modelyard.actions.audit import audit, verify
+from modelyard.actions.audit import audit, take, verify
 from modelyard.cli.output import json_option, project, say, show_json, show_table
 
 
@@ -42,14 +44,38 @@ def command(ctx: click.Context, limit: int | None, as_json: bool) -> None:
 
 
 @command.command("verify")
+@click.option(
+    "--against",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A checkpoint that 'audit keep' wrote.",
+)
 @click.pass_context
-def verify_(ctx: click.Context) -> None:
+def verify_(ctx: click.Context, against: Path | None) -> None:
     """Hold every link of the chain against the one before; exit 1 names the first that was changed.
 
     \b
-    Example: modelyard audit verify
+    Example: modelyard audit verify --against /media/audit/2026-11.json
     """
-    say(f"{verify(project(ctx))} events, every link holds")
+    count = verify(project(ctx), against=against)
+    say(f"{count} events, every link holds" + (f", and {against} agrees" if against else ""))
+
+
+@command.command("keep")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+@click.pass_context
+def keep_(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Write the chain's size and root, signed, to be kept elsewhere.
+
+    \b
+    Example: modelyard audit keep /media/audit/2026-11.json
+    """
+    taken = take(project(ctx), file)
+    if as_json:
+        show_json(taken)
+        return
+    say(f"{file}: {taken.size} events, root {taken.root[:12]}, signed by {taken.key[:12]}")
+    say("keep it where those who can write to the yard cannot")
 
 
 def _short(value: str | int) -> str:

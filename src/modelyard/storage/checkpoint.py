@@ -1,8 +1,8 @@
 """Checkpoints of the audit chain: its size and root, kept in a file outside the database.
 
 One line a transaction that appended events, in JSON. The file shows that the chain was cut or
-written anew as a whole. It is not signed yet: whoever can write the database and this file can
-rewrite both, so keep a copy of it elsewhere.
+written anew as a whole. Whoever can write the database and this file can rewrite both, which a signed checkpoint that
+is kept elsewhere shows.
 """
 
 from __future__ import annotations

@@ -76,13 +76,20 @@ class SqlEvents:
         return checkpoints.Checkpoint(size=seq, root=root)
 
 
-def verify(yard: Yard, checkpoint: Path | None = None) -> int:
+def head(yard: Yard) -> tuple[int, str]:
+    """The chain's size, and the sha256 of its last record."""
+    with yard.read() as facts:
+        chain = facts.events.list()
+    return len(chain), _root(chain[-1]) if chain else GENESIS
+
+
+def verify(yard: Yard, checkpoint: Path | None = None, *, also: Sequence[checkpoints.Checkpoint] = ()) -> int:
     """How many events the chain holds, every one as it was written.
 
     ``checkpoint`` is the file of checkpoints; by default the one that the yard keeps beside its
-    database. Raises ``AuditBroken`` naming the first record that was edited, deleted, inserted or
-    moved. A chain that was cut or written anew as a whole is found by the checkpoints only, and
-    whoever can write both can still rewrite both: checkpoints are not signed yet.
+    database. It is held against those of ``also`` as well, which were kept elsewhere. Raises ``AuditBroken`` naming the first record that was edited, deleted, inserted or
+    moved. A chain that was cut or written anew as a whole is found by checkpoints only, and whoever
+    can write database and file can still rewrite both: those kept elsewhere tell.
     """
     where: Path | None = checkpoint or getattr(yard, "checkpoint", None)
     # The file first: a chain that grows meanwhile is no contradiction, one that shrinks is.
@@ -97,7 +104,7 @@ def verify(yard: Yard, checkpoint: Path | None = None) -> int:
                 "have compared the chain with a copy of the database."
             )
         known = []
-    return verify_chain(chain, known)
+    return verify_chain(chain, [*also, *known])
 
 
 def verify_chain(chain: Sequence[Event], known: Sequence[checkpoints.Checkpoint] = ()) -> int:
