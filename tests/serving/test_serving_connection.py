@@ -18,6 +18,7 @@ from serving_parts import serve_numeric
 from modelyard.errors import AuthorError, StoreDown
 from modelyard.predictions.memory import MemorySink
 from modelyard.predictor import Answers, Predictor
+from modelyard.records.trust import Trust
 from modelyard.serving import live as live_module
 from modelyard.serving.connection import Connection
 from modelyard.serving.counters import Board
@@ -85,8 +86,8 @@ def _model(monkeypatch: pytest.MonkeyPatch, predict: Callable[[Predict, Batch], 
     """Have every opened package answer through ``predict(own, batch)``."""
     opened = live_module.open_package
 
-    def open_package(folder: Path, *, digest: str | None = None) -> Predictor:
-        own = opened(folder, digest=digest)
+    def open_package(folder: Path, *, digest: str | None = None, trust: Trust | None = None) -> Predictor:
+        own = opened(folder, digest=digest, trust=trust)
         return Predictor(own.manifest, lambda batch: predict(own.predict, batch))
 
     monkeypatch.setattr(live_module, "open_package", open_package)

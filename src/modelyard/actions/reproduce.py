@@ -47,9 +47,9 @@ def reproduce(
     run, _ = run_of(project, ref)
     manifest = _manifest(project, run)
     version = _data(project, run)
-    _require_trust(project, run)
     try:
         with scratch("again-", project.scratch) as held, retrieved(project, run, manifest, held) as found:
+            _require_trust(project, run)
             done = _repeat(project, run, manifest, version, found, held / "work", here=here)
             found_again = _compared(project, ref, done, tolerance)
     except OSError as error:
