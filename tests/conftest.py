@@ -19,7 +19,6 @@ settings.load_profile("house")
 
 NAME = "screening"
 ROOT = Path(__file__).parents[1]
-MOTO = ROOT / "locks" / "moto.txt"
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -31,23 +30,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(scope="session")
 def moto_python() -> Path:
     """Python of a cached environment made from ``locks/moto.txt``."""
-    version = hashlib.sha256(MOTO.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    home = ROOT / ".cache" / "envs" / f"moto-{version}"
-    python = home / "bin" / "python"
-    if (home / "ready").exists():
-        return python
-    uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-    try:
-        for command in (
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
-            [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(MOTO)],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        pytest.skip(f"uv cannot install the environment of {MOTO.name}: {said[-1] if said else error}")
-    (home / "ready").touch()
-    return python
+    return _peer("moto")
 
 
 @pytest.fixture(scope="session")
