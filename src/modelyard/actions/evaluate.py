@@ -74,8 +74,9 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
     version = latest_data(project, settings.data)
     place = f"testing {package.model} on {version.ref}"
     project.tell(place)
-    frame = load(version, project.holding(version), part="test")
-    train = load(version, project.holding(version), part="train") if whole else None
+    tables = project.holding(version)
+    frame = load(version, tables, part="test")
+    train = load(version, tables, part="train") if whole else None
     bounds = rules(settings)
     champions = {rule.no_worse_than for rule in bounds} | {settings.evaluation.champion}
     with project.yard.read() as facts:

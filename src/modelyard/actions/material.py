@@ -40,9 +40,10 @@ def material(
     from modelyard.training.rows import write
 
     settings = project.model(run.model)
-    frame = load(version, project.holding(version), part="train", split=True)
+    tables = project.holding(version)
+    frame = load(version, tables, part="train", split=True)
     learnt = rows(frame, version.schema)
-    held = rows(load(version, project.holding(version), part="test", split=True), version.schema)
+    held = rows(load(version, tables, part="test", split=True), version.schema)
     task, classes = tell(learnt.target, "regression" if settings.quantiles else settings.task)
     require(rules(settings), task, settings.quantiles)
     if settings.metric:
