@@ -16,7 +16,7 @@ demo: $(VENV)/.yard
 	$(BIN)/modelyard demo $(DEMO)
 
 test: lint types
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check src tests scripts benchmarks

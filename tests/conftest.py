@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -85,17 +87,39 @@ def _peer(name: str) -> Path:
     if (home / "ready").exists():
         return python
     uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-    try:
-        for command in (
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
-            [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", str(lock)],
-        ):
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
-    except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().splitlines()
-        pytest.skip(f"uv cannot install the environment of {lock.name}: {said[-1] if said else error}")
-    (home / "ready").touch()
+    with alone(home):
+        if (home / "ready").exists():
+            return python
+        try:
+            for command in (
+                [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)],
+                [
+                    uv,
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--python",
+                    str(python),
+                    "--require-hashes",
+                    "-r",
+                    str(lock),
+                ],
+            ):
+                subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+            pytest.skip(f"uv cannot install the environment of {lock.name}: {said[-1] if said else error}")
+        (home / "ready").touch()
     return python
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """One process at a time makes what is cached there; the others wait, and find it."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ import pytest
 from modelyard.project import fresh, now, open_project
 from modelyard.records.registry import Release
 
-pytestmark = pytest.mark.xdist_group("diff")
 PAGE = Path(__file__).parents[2] / "docs/commands/diff.md"
 Command = Callable[..., tuple[int, str, str]]
 CODE = """

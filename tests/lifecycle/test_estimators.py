@@ -310,7 +310,6 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.xdist_group("estimators")
 @pytest.mark.parametrize("name", CASES)
 def test_the_package_answers_as_the_model_did_in_training(
     name: str, many: Path, modelyard: Command, tmp_path: Path
@@ -340,7 +339,6 @@ def test_the_page_names_each() -> None:
 SERVED = ("LGBMClassifier", "a transformer of your own", "an object of your own", "LinearSVC")
 
 
-@pytest.mark.xdist_group("estimators")
 def test_a_service_answers_for_several_kinds(many: Path, modelyard: Command) -> None:
     code, _, complaint = modelyard("-C", many, "build", *map(slug, SERVED))
     assert code == 0, complaint

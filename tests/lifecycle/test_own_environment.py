@@ -39,7 +39,6 @@ def apart(modelyard: Command, built: Path, tmp_path_factory: pytest.TempPathFact
     return built
 
 
-@pytest.mark.xdist_group("environments")
 def test_it_trains_and_seals_with_its_own_versions_and_nothing_of_modelyard(
     modelyard: Command, apart: Path
 ) -> None:
@@ -76,7 +75,6 @@ def test_it_trains_and_seals_with_its_own_versions_and_nothing_of_modelyard(
     assert "code/requirements.model.lock" in [f["path"] for f in manifest["files"]]
 
 
-@pytest.mark.xdist_group("environments")
 def test_a_build_is_done_once_and_its_lock_has_hashes_and_no_address(modelyard: Command, apart: Path) -> None:
     lock = (apart / "models/screening/requirements.model.lock").read_text()
     assert "scikit-learn==1.7.2 \\\n    --hash=sha256:" in lock
@@ -90,7 +88,6 @@ def test_a_build_is_done_once_and_its_lock_has_hashes_and_no_address(modelyard: 
     assert (apart / "models/screening/requirements.model.lock").read_text() == lock
 
 
-@pytest.mark.xdist_group("environments")
 def test_it_is_reproduced_in_those_versions_whatever_the_settings_say_now(
     modelyard: Command, apart: Path
 ) -> None:
@@ -106,7 +103,6 @@ def test_it_is_reproduced_in_those_versions_whatever_the_settings_say_now(
         assert told["sentence"].startswith("an environment of its own, of the ")
 
 
-@pytest.mark.xdist_group("environments")
 def test_what_goes_wrong_there_names_the_line(modelyard: Command, apart: Path) -> None:
     code = apart / "models/screening/model.py"
     for body, says in (
@@ -128,7 +124,6 @@ def test_what_goes_wrong_there_names_the_line(modelyard: Command, apart: Path) -
         assert len(complaint.strip().splitlines()) == 1
 
 
-@pytest.mark.xdist_group("environments")
 def test_requirements_that_cannot_be_had_are_one_sentence(
     modelyard: Command, apart: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +185,6 @@ def test_a_lock_whose_hashes_do_not_match_makes_no_environment(tmp_path: Path) -
     assert list(tmp_path.glob("*/ready")) == []
 
 
-@pytest.mark.xdist_group("environments")
 def test_a_study_s_trials_run_there_too_and_a_bad_one_names_its_line(modelyard: Command, apart: Path) -> None:
     code = apart / "models/screening/model.py"
     code.write_text(
@@ -216,7 +210,6 @@ def test_a_study_s_trials_run_there_too_and_a_bad_one_names_its_line(modelyard: 
     assert shown["run"]["params"]["C"] <= 1.0
 
 
-@pytest.mark.xdist_group("environments")
 def test_a_model_that_uses_another_is_trained_there_too(modelyard: Command, apart: Path) -> None:
     assert modelyard("-C", apart, "build")[0] == 0
     code = apart / "models/second"

@@ -24,7 +24,7 @@ from modelyard.storage.mirror import Mirror, Overtaken
 from modelyard.tables import delta
 from modelyard.testing.artifact_store import ArtifactStoreKit
 
-pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("moto")]
+pytestmark = [pytest.mark.peer]
 SCHEMA = Schema(columns=(Column(name="n", kind="integer"),))
 
 

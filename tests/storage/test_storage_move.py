@@ -15,7 +15,6 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.mark.peer
-@pytest.mark.xdist_group("moto")
 def test_to_a_server_and_a_bucket_and_back(
     modelyard: Command,
     built: Path,

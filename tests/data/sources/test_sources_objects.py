@@ -34,7 +34,7 @@ AZURITE = "3.37.0"
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Of the account that the emulator has for everybody; it is in its documentation."""
-pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("moto")]
+pytestmark = [pytest.mark.peer]
 
 
 @pytest.fixture(scope="session")
