@@ -62,6 +62,8 @@ lock: $(VENV)/bin/uv
 	$(COMPILE) locks/mlflow.in -o locks/mlflow.txt
 	$(COMPILE) locks/moto.in -o locks/moto.txt
 	$(COMPILE) locks/attestations.in -o locks/attestations.txt
+	$(COMPILE) locks/kserve.in -o locks/kserve.txt
+	$(COMPILE) locks/mlserver.in -o locks/mlserver.txt
 
 $(VENV)/bin/uv: $(VENV)/.dev
 

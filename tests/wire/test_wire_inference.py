@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from modelyard.records.schema import Column, Schema
 from modelyard.wire import inference, tensors
 from modelyard.wire.problem import Problem
+from modelyard.wire.reading import Given, Told
 from modelyard.wire.tensors import Tensor
 
 SCHEMA = Schema(columns=(Column(name="a", kind="integer"), Column(name="b", kind="boolean")))
@@ -70,9 +71,10 @@ def test_json_and_blobs_mix_and_outputs_choose_their_form() -> None:
     assert reading.columns["a"] == [1, 2]
     assert list(reading.columns["b"]) == [True, False]
     assert reading.outputs == (("probability", True), ("prediction", False))
-    values = {"prediction": ("BYTES", [2], ["é", ""]), "probability": ("FP64", [2, 1], [0.5, 1.0])}
-    body, length = inference.write_answer(reading, values, model="m", version="1", request_id="r")
-    assert length is not None
+    told = Told(model="m", version="1", model_id="m/x/1", task="binary", classes=("é",))
+    body, kind, headers = reading.write(Given(told, "r", ["é", ""], [[0.5], [1.0]]))
+    assert kind == b"application/octet-stream"
+    length = int(headers.removeprefix(b"inference-header-content-length: "))
     reply = json.loads(body[:length])
     assert reply["id"] == "x"
     assert reply["outputs"][1]["data"] == ["é", ""]
@@ -114,3 +116,14 @@ def test_an_infinite_number_is_refused() -> None:
     schema = Schema(columns=(Column(name="a", kind="float"),))
     with pytest.raises(Problem):
         inference.read_request(np.array([np.inf]).tobytes(), "0", schema, outputs=OUTPUTS)
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    def read(datatype: str, data: bytes) -> list[Any]:
+        made = b'{"name": "t", "shape": [1], "datatype": "%b", "data": [%b]}' % (datatype.encode(), data)
+        return tensors.from_json(inference.msgspec.json.decode(made, type=Tensor))
+
+    assert read("INT8", b"50.0") == [50]
+    for datatype, data in (("INT8", b"50.5"), ("INT8", b"128.0"), ("UINT8", b"-1.0"), ("BYTES", b"1.0")):
+        with pytest.raises(Problem):
+            read(datatype, data)

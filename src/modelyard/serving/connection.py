@@ -11,8 +11,8 @@ from modelyard.serving.limits import Limits
 from modelyard.serving.reply import Frames
 from modelyard.serving.route import Entry
 from modelyard.wire.heads import Head, Messages, body_too_large, expanded, head_too_large
-from modelyard.wire.inference import Reading
 from modelyard.wire.problem import Problem
+from modelyard.wire.reading import Framed, Reading
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -30,7 +30,7 @@ class Host(Protocol):
 
     def entry(self, head: bytes) -> Entry | None: ...
     def resolve(self, head: Head) -> Entry: ...
-    def framed(self, entry: Entry, body: bytes, json_length: int | None) -> bytes: ...
+    def framed(self, entry: Entry, framed: Framed) -> bytes: ...
     def refusal(self, entry: Entry, problem: Problem) -> bytes: ...
 
 
@@ -47,12 +47,17 @@ class Slot:
         self.client_id = entry.client_id
         self.reply: bytes | None = None
 
-    def answered(self, body: bytes, json_length: int | None) -> None:
+    def answered(self, body: bytes) -> None:
+        """Answer in JSON."""
         service = self.connection.service
-        if json_length is None and self.entry.steady and not service.draining:
+        if self.entry.steady and not service.draining:
             self.reply = service.frames.steady(body)
         else:
-            self.reply = service.framed(self.entry, body, json_length)
+            self.reply = service.framed(self.entry, Framed(body))
+
+    def replied(self, framed: Framed) -> None:
+        """Answer in a form of its own."""
+        self.reply = self.connection.service.framed(self.entry, framed)
 
     def refused(self, problem: Problem) -> None:
         self.reply = self.connection.service.refusal(self.entry, problem)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
+from collections.abc import Callable
+from typing import NamedTuple
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper bounds of the latency histogram, seconds."""
@@ -35,7 +37,7 @@ class Board:
 
     def tally(self, slot: int, series: int) -> Tally:
         at = (slot * SERIES + series) * _CELLS
-        return Tally(self._cells[at : at + _CELLS])
+        return Tally(self._cells[at : at + _CELLS], lambda: self.sums(series))
 
     def sums(self, series: int) -> list[int]:
         parts = (
@@ -45,13 +47,25 @@ class Board:
         return [sum(column) for column in zip(*parts, strict=True)]
 
 
+class Counted(NamedTuple):
+    """The counts of one series."""
+
+    answered: int
+    failed: int
+    rows: int
+    turns: int
+    marks: int
+    nanoseconds: int
+
+
 class Tally:
     """One worker's cells of one series."""
 
-    __slots__ = ("_cells",)
+    __slots__ = ("_cells", "_sums")
 
-    def __init__(self, cells: memoryview[int]) -> None:
+    def __init__(self, cells: memoryview[int], sums: Callable[[], list[int]]) -> None:
         self._cells = cells
+        self._sums = sums
 
     def add(self, *, answered: int, failed: int, rows: int, nanoseconds: int, marks: int = 0) -> None:
         """Count one model call; ``nanoseconds`` is what its slowest request waited."""
@@ -64,6 +78,10 @@ class Tally:
             cells[_TURNS] += 1
             cells[_NANOS] += nanoseconds * answered
             cells[_FIRST + bisect_left(_BOUNDS, nanoseconds)] += answered
+
+    def read(self) -> Counted:
+        """The counts of all workers."""
+        return Counted(*self._sums()[:_FIRST])
 
 
 def exposition(board: Board, series: list[tuple[str, int, int]]) -> bytes:

@@ -16,9 +16,9 @@ from modelyard.records.service import ServedModel
 from modelyard.serving.counters import Tally
 from modelyard.tables import decode
 from modelyard.tables.batch import Batch, concat
-from modelyard.wire import inference
-from modelyard.wire.native import Replies
+from modelyard.wire import inference, native
 from modelyard.wire.problem import Problem
+from modelyard.wire.reading import Reading, Told
 
 _TOLERANCE = 1e-5
 _SMALL = 2048
@@ -48,7 +48,15 @@ class Live:
         self.inline = self.manifest.form == "onnx"
         self.decoder = decode.compile(self.schema)
         told = self.manifest
-        self.replies = Replies(served.model_id, told.classes, told.quantiles)
+        self.replies = native.Replies(served.model_id, told.classes, told.quantiles)
+        self.told = Told(
+            model=served.model,
+            version=self.version,
+            model_id=served.model_id,
+            task=told.task,
+            classes=told.classes,
+            levels=told.quantiles,
+        )
         self.outputs = [o["name"] for o in inference.outputs_of(told.task, told.classes, told.quantiles)]
         self.example = self._warm(folder / "golden.json")
 
@@ -95,7 +103,7 @@ class Live:
         return golden.rows[0]
 
     def read(
-        self, bodies: Sequence[bytes | inference.Reading], *, rows: int, size: int
+        self, bodies: Sequence[bytes | Reading], *, rows: int, size: int
     ) -> tuple[Batch, list[Span], int]:
         """One batch of many requests, where each stands in it (or why not), and how many marks there are."""
         small = bodies if set(map(type, bodies)) == {bytes} else [self._small(body) for body in bodies]
@@ -104,14 +112,14 @@ class Live:
         parts, taken, at = [decoded.batch], iter(decoded.spans), len(decoded.batch)
         spans: list[Span] = []
         for body, read in zip(bodies, small, strict=True):
-            if read is not None:
-                span = next(taken)
-                spans.append(span if type(span) is slice else _problem(span, body))
+            refused = None if read is None else next(taken)
+            if type(refused) is slice:
+                spans.append(refused)
                 continue
             try:
-                more = self._large(body, rows)
-            except RequestRefused as refused:
-                spans.append(_problem(refused, body))
+                more = self._apart(body, rows, refused)
+            except RequestRefused as fault:
+                spans.append(_problem(fault, body))
                 continue
             parts.append(more.batch)
             spans.append(slice(at, at + len(more.batch)))
@@ -120,16 +128,27 @@ class Live:
         return (concat(parts) if len(parts) > 1 else decoded.batch), spans, marks
 
     @staticmethod
-    def _small(body: bytes | inference.Reading) -> bytes | None:
+    def _small(body: bytes | Reading) -> bytes | None:
         """The body in the native form, so that it shares the turn's check; None for large tensors."""
-        if type(body) is bytes:
+        if isinstance(body, bytes):
             return body
-        assert isinstance(body, inference.Reading)
-        return inference.native_body(body) if body.size <= _SMALL else None
+        return body.native_body() if body.size <= _SMALL else None
 
-    def _large(self, body: bytes | inference.Reading, rows: int) -> decode.Decoded:
-        assert isinstance(body, inference.Reading)
-        return self.decoder.columns(body.columns, max_rows=rows)
+    def _apart(
+        self, body: bytes | Reading, rows: int, refused: RequestRefused | slice | None
+    ) -> decode.Decoded:
+        """What does not share the turn's check: large tensors, and native bodies of the rarer forms."""
+        if isinstance(body, Reading):
+            if isinstance(refused, RequestRefused):
+                raise refused
+            return self.decoder.columns(body.columns, max_rows=rows)
+        table = native.other_form(body, [c.name for c in self.schema.features])
+        if isinstance(table, dict):
+            return self.decoder.columns(table, max_rows=rows)
+        if table is not None:
+            return self.decoder.records(table, max_rows=rows)
+        assert isinstance(refused, RequestRefused)
+        raise refused
 
     def predict(self, batch: Batch, spans: list[Span]) -> tuple[Batch, list[Span], Answers | None]:
         """Ask the model once; when it fails, each request alone, so that one cannot fail the others."""
@@ -168,32 +187,6 @@ class Live:
             return batch.take(slice(0, 0)), after, None
         return concat(kept), after, _joined(given)
 
-    def tensors(
-        self,
-        reading: inference.Reading,
-        prediction: list[Any],
-        beside: list[list[float]] | None,
-        request_id: str,
-    ) -> tuple[bytes, int | None]:
-        """The V2 reply of one request."""
-        n = len(prediction)
-        task, classes = self.manifest.task, self.manifest.classes
-        values: dict[str, tuple[str, list[int], Sequence[Any]]] = {
-            "prediction": (inference.label_datatype(task, classes), [n], prediction)
-        }
-        if beside is not None:
-            name, width = (
-                ("probability", len(classes)) if classes else ("quantiles", len(self.manifest.quantiles))
-            )
-            values[name] = ("FP64", [n, width], [number for row in beside for number in row])
-        if any(name not in values for name, _ in reading.outputs):
-            reading = msgspec.structs.replace(
-                reading, outputs=tuple(o for o in reading.outputs if o[0] in values)
-            )
-        return inference.write_answer(
-            reading, values, model=self.served.model, version=self.version, request_id=request_id
-        )
-
 
 def _joined(given: list[Answers]) -> Answers:
     probabilities = [a.probability for a in given if a.probability is not None]
@@ -205,12 +198,13 @@ def _joined(given: list[Answers]) -> Answers:
     )
 
 
-def _problem(refused: RequestRefused | slice, body: bytes | inference.Reading) -> Problem:
-    """The refusal with its surface's status: V2 knows only 400."""
+def _problem(refused: RequestRefused | slice, body: bytes | Reading) -> Problem:
+    """The refusal with its surface's status: only the native one knows 422."""
     assert isinstance(refused, RequestRefused)
     concerns_row = refused.row is not None or refused.field is not None
     status = 422 if concerns_row and isinstance(body, bytes) else 400
-    return Problem(status, str(refused), field=refused.field)
+    code = "invalid_row" if concerns_row else ""
+    return Problem(status, str(refused), code=code, field=refused.field)
 
 
 def _failed(error: Exception) -> Problem:

@@ -55,6 +55,12 @@ def openapi(models: Sequence[Live], *, secured: bool) -> bytes:
         schemas[f"{name}-row"] = row_schema(live)
         schemas[f"{name}-answer"] = _answer_schema(live)
         paths[f"/models/{name}/predict"] = {"post": _predict(live)}
+        for path, text, error in (
+            (f"/models/{name}/invocations", "MLflow's scoring forms, JSON or CSV.", "error_code"),
+            (f"/v1/models/{name}:predict", "KServe V1.", "error"),
+            (f"/v2/models/{name}/infer", "Open Inference Protocol V2, JSON or binary tensors.", "error"),
+        ):
+            paths[path] = {"post": _other(text, error)}
     for path, text in (
         ("/health", "Whether the service answers."),
         ("/models", "The models that are served."),
@@ -100,6 +106,21 @@ def _predict(live: Live) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {
             "200": {"description": "One prediction a row.", "content": answer},
+            "4XX": {"description": "Why the request was refused.", "content": refusal},
+            "5XX": {"description": "Why the model could not answer.", "content": refusal},
+        },
+    }
+
+
+def _other(text: str, error: str) -> dict[str, Any]:
+    """A surface whose form is a protocol's own."""
+    refusal = {"application/json": {"schema": {"type": "object", "required": [error]}}}
+    anything: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
+    return {
+        "summary": text,
+        "requestBody": {"required": True, "content": anything},
+        "responses": {
+            "200": {"description": "The answer in the protocol's form.", "content": anything},
             "4XX": {"description": "Why the request was refused.", "content": refusal},
             "5XX": {"description": "Why the model could not answer.", "content": refusal},
         },

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from email.utils import formatdate
 
 from modelyard.wire.problem import REASONS
+from modelyard.wire.reading import JSON
 
-JSON = b"application/json"
+CODINGS = frozenset({"gzip", "deflate"})
+"""Compressions that are used when a client asks for one of them alone; the lists of browsers and libraries are
+no wish, and compressing costs more than most answers."""
+
+
+def compressed(body: bytes, coding: str) -> bytes:
+    return gzip.compress(body, 1) if coding == "gzip" else zlib.compress(body, 1)
 
 
 class Frames:

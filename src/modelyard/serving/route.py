@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from modelyard.wire.problem import Problem
+
 
 class Entry:
     """A head, read once: what to do, how long the body is, how the connection goes on.
 
-    ``steady`` means HTTP/1.1, kept alive, GET or POST: its replies have the plain frame. ``inference``
-    chooses the form of a refusal.
+    ``steady`` means HTTP/1.1, kept alive, GET or POST, nothing compressed: its replies have the plain frame.
+    ``refusal`` writes a refusal in the surface's form; ``coding`` is the compression that the client asks for.
     """
 
-    __slots__ = ("act", "bodiless", "client_id", "inference", "keep_alive", "length", "steady", "version")
+    __slots__ = (
+        "act",
+        "bodiless",
+        "client_id",
+        "coding",
+        "keep_alive",
+        "length",
+        "refusal",
+        "steady",
+        "version",
+    )
 
     def __init__(
         self,
@@ -22,18 +34,21 @@ class Entry:
         length: int = 0,
         keep_alive: bool = True,
         version: str = "1.1",
-        inference: bool = False,
+        refusal: Callable[[Problem], bytes] = Problem.native,
         bodiless: bool = False,
         client_id: str | None = None,
+        coding: str | None = None,
     ) -> None:
         self.act = act
         self.length = length
         self.keep_alive = keep_alive
         self.version = version
-        self.inference = inference
+        self.refusal = refusal
         self.bodiless = bodiless
         self.client_id = client_id
-        self.steady = keep_alive and version == "1.1" and not bodiless and client_id is None
+        self.coding = coding
+        plain = not bodiless and client_id is None and coding is None
+        self.steady = keep_alive and version == "1.1" and plain
 
     def closing(self) -> Entry:
         """The same, with the connection closed after it."""
@@ -42,7 +57,8 @@ class Entry:
             length=self.length,
             keep_alive=False,
             version=self.version,
-            inference=self.inference,
+            refusal=self.refusal,
             bodiless=self.bodiless,
             client_id=self.client_id,
+            coding=self.coding,
         )

@@ -14,17 +14,18 @@ import msgspec
 from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
-from modelyard.serving import pages
+from modelyard.serving import described, pages, surfaces
 from modelyard.serving.connection import Connection, Slot
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Models
-from modelyard.serving.reply import JSON, Frames
+from modelyard.serving.reply import CODINGS, Frames, compressed
 from modelyard.serving.route import Entry
 from modelyard.serving.sockets import is_loopback
 from modelyard.serving.turn import Queue
-from modelyard.wire import heads, inference
+from modelyard.wire import heads
 from modelyard.wire.heads import Head
 from modelyard.wire.problem import Problem
+from modelyard.wire.reading import JSON, Framed
 
 _REMEMBERED = 4096
 """Heads kept; then all are forgotten, which costs a parse each."""
@@ -96,7 +97,6 @@ class Service:
 
     def resolve(self, head: Head) -> Entry:
         """What a head asks for; a head that asks for nothing that is here resolves to its refusal."""
-        inference_form = head.path == "/v2" or head.path.startswith("/v2/")
         try:
             if head.path not in _OPEN:
                 self._admit(head)
@@ -108,9 +108,10 @@ class Service:
             length=head.length,
             keep_alive=head.keep_alive,
             version=head.version,
-            inference=inference_form,
+            refusal=surfaces.refusals(head.path),
             bodiless=head.method == "HEAD",
             client_id=(head.headers.get("x-request-id") or "")[:128] or None,
+            coding=coding if (coding := head.headers.get("accept-encoding")) in CODINGS else None,
         )
 
     def _admit(self, head: Head) -> None:
@@ -132,11 +133,22 @@ class Service:
         parts = path.split("/")[1:]
         match parts:
             case ["models", name, "predict"]:
-                return self._verb(head, "POST", self._predict(name))
+                return self._verb(head, "POST", surfaces.predict(self._queue(name), head, self.limits))
+            case ["invocations"] | ["models", _, "invocations"]:
+                queue = self._queue(parts[1]) if len(parts) == 3 else self._only()
+                return self._verb(head, "POST", surfaces.invocations(queue, head))
+            case ["v1", "models"]:
+                return self._verb(head, "GET", self._told({"models": self._served()}))
+            case ["v1", "models", name] if name.endswith(":predict"):
+                queue = self._queue(name.removesuffix(":predict"))
+                return self._verb(head, "POST", surfaces.predict_v1(queue))
+            case ["v1", "models", name]:
+                self._queue(name)
+                return self._verb(head, "GET", self._told({"name": name, "ready": True}))
             case ["v2", "models", name, "infer"]:
-                return self._verb(head, "POST", self._infer(name, head))
+                return self._verb(head, "POST", surfaces.infer(self._queue(name), head))
             case ["v2", "models", name, "versions", version, "infer"]:
-                return self._verb(head, "POST", self._infer(name, head, version))
+                return self._verb(head, "POST", surfaces.infer(self._queue(name, version), head))
             case ["v2", "repository", "index"]:
                 return self._verb(head, "POST", self._told(self._index()))
             case ["v2", "repository", "models", name, "load" | "unload" as verb]:
@@ -181,7 +193,7 @@ class Service:
     def _v2(self, rest: list[str], path: str) -> Act:
         match rest:
             case []:
-                extensions = ["binary_tensor_data", "model_repository"]
+                extensions = ["binary_tensor_data", "model_repository", "model_configuration", "statistics"]
                 return self._told({"name": "modelyard", "version": pages.version(), "extensions": extensions})
             case ["health", "live"]:
                 return self._told({"live": True})
@@ -191,32 +203,40 @@ class Service:
                 return self._told({"live": True, "ready": True})
             case ["models"]:
                 return self._told({"models": self._served()})
+            case ["models", "stats"]:
+                return self._statistics(self._served())
             case ["models", name] | ["models", name, "versions", _]:
                 return self._told(self._queue(name, *rest[3:]).live.metadata())
             case ["models", name, "ready"] | ["models", name, "versions", _, "ready"]:
                 self._queue(name, *rest[3:4] if len(rest) == 5 else ())
                 return self._told({"name": name, "ready": True})
+            case ["models", name, "stats"] | ["models", name, "versions", _, "stats"]:
+                self._queue(name, *rest[3:4] if len(rest) == 5 else ())
+                return self._statistics([name])
+            case ["models", name, "config"] | ["models", name, "versions", _, "config"]:
+                return self._told(
+                    described.config(self._queue(name, *rest[3:4] if len(rest) == 5 else ()).live)
+                )
         raise Problem(404, f"There is no {path} here: see /docs.")
 
-    def _predict(self, name: str) -> Act:
-        return self._queue(name).put
-
-    def _infer(self, name: str, head: Head, version: str | None = None) -> Act:
-        queue = self._queue(name, *([version] if version is not None else []))
-        json_length = head.headers.get("inference-header-content-length")
+    def _statistics(self, names: list[str]) -> Act:
+        """Counted when it is asked: the entry is remembered."""
 
         def act(slot: Slot) -> None:
-            live = queue.live
-            assert isinstance(slot.body, bytes)
-            try:
-                slot.body = inference.read_request(slot.body, json_length, live.schema, outputs=live.outputs)
-            except Problem:
-                live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
-                raise
-            slot.client_id = slot.body.id or slot.client_id
-            queue.put(slot)
+            told = [described.statistics(self._queues[n].live) for n in names if n in self._queues]
+            self._give(slot, msgspec.json.encode({"model_stats": told}))
 
         return act
+
+    def _only(self) -> Queue:
+        if len(self._queues) == 1:
+            return next(iter(self._queues.values()))
+        if not self._queues:
+            raise Problem(503, "No model is served here yet.")
+        raise Problem(
+            404,
+            f"Several models are served here: post to /models/NAME/invocations ({', '.join(self._served())}).",
+        )
 
     def _queue(self, name: str, version: str | None = None) -> Queue:
         queue = self._queues.get(name)
@@ -266,17 +286,17 @@ class Service:
         else:
             slot.reply = self._whole(slot.entry, 200, body, kind=kind)
 
-    def framed(self, entry: Entry, body: bytes, json_length: int | None) -> bytes:
-        """An answer's reply that is not steady, or that carries blobs."""
-        if json_length is None:
-            return self._whole(entry, 200, body)
-        header = b"inference-header-content-length: %d\r\n" % json_length
-        return self._whole(entry, 200, body, kind=b"application/octet-stream", headers=header)
+    def framed(self, entry: Entry, framed: Framed) -> bytes:
+        """An answer's reply that is not steady, or that has a type of its own."""
+        body, kind, headers = framed
+        if entry.coding is not None:
+            body = compressed(body, entry.coding)
+            headers += b"content-encoding: " + entry.coding.encode() + b"\r\n"
+        return self._whole(entry, 200, body, kind=kind, headers=headers)
 
     def refusal(self, entry: Entry, problem: Problem) -> bytes:
         """A refusal in the form of the surface that was asked."""
-        body = problem.inference() if entry.inference else problem.native()
-        return self._whole(entry, problem.status, body, headers=problem.headers)
+        return self._whole(entry, problem.status, entry.refusal(problem), headers=problem.headers)
 
     def _whole(
         self, entry: Entry, status: int, body: bytes, *, kind: bytes = JSON, headers: bytes = b""

@@ -14,8 +14,8 @@ from modelyard.predictor import Answers
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Span
 from modelyard.tables.batch import Batch
-from modelyard.wire.inference import Reading
 from modelyard.wire.problem import Problem
+from modelyard.wire.reading import Framed, Given, Reading
 
 
 class Ask(Protocol):
@@ -25,7 +25,8 @@ class Ask(Protocol):
     client_id: str | None
     size: int
 
-    def answered(self, body: bytes, json_length: int | None) -> None: ...
+    def answered(self, body: bytes) -> None: ...
+    def replied(self, framed: Framed) -> None: ...
     def refused(self, problem: Problem) -> None: ...
     def send(self) -> None: ...
 
@@ -235,6 +236,7 @@ def _reply(turn: _Turn, spans: list[Span], answers: Answers, *, good: list[int],
         predicted = prediction[span]
         along = beside[span] if beside is not None else None
         if isinstance(ask.body, bytes):
-            ask.answered(write(request_id, predicted, along), None)
+            ask.answered(write(request_id, predicted, along))
         else:
-            ask.answered(*turn.live.tensors(ask.body, predicted, along, request_id.decode()))
+            given = Given(turn.live.told, request_id.decode(), predicted, along)
+            ask.replied(ask.body.write(given))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ from modelyard.records.package import Label, Task
 from modelyard.records.schema import Schema
 from modelyard.wire import tensors
 from modelyard.wire.problem import Problem
+from modelyard.wire.reading import JSON, Framed, Given
+from modelyard.wire.reading import Reading as _Reading
 from modelyard.wire.tensors import Tensor
 
 _DATATYPES = {"integer": "INT64", "float": "FP64", "boolean": "BOOL"}
@@ -34,18 +36,14 @@ class InferRequest(msgspec.Struct, kw_only=True):
     outputs: list[Wanted] | None = None
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks: columns by name, and how the answer is to be framed."""
+class Reading(_Reading, frozen=True, kw_only=True):
+    """What a V2 request asks, and how the answer is to be framed."""
 
-    columns: dict[str, list[Any] | NDArray[Any]]
-    id: str | None
     outputs: tuple[tuple[str, bool], ...]
     """Name and whether binary; in the order asked."""
 
-    @property
-    def size(self) -> int:
-        """Elements of all columns."""
-        return sum(map(len, self.columns.values()))
+    def write(self, given: Given) -> Framed:
+        return _answer(self, given)
 
 
 _REQUEST = msgspec.json.Decoder(InferRequest)
@@ -106,15 +104,6 @@ def read_request(
     features = {c.name: c.kind for c in schema.features}
     typed = {name: _typed(name, values, features.get(name)) for name, values in columns.items()}
     return Reading(columns=typed, id=request.id, outputs=_asked(request, outputs, raw=json_length == "0"))
-
-
-def native_body(reading: Reading) -> bytes:
-    """The same rows as the native surface has them; NaN becomes null."""
-    names = list(reading.columns)
-    lists = [v.tolist() if isinstance(v, np.ndarray) else v for v in reading.columns.values()]
-    return msgspec.json.encode(
-        {"rows": [dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True)]}
-    )
 
 
 def _split(content: bytes, json_length: str | None, schema: Schema) -> tuple[InferRequest, bytes]:
@@ -239,22 +228,21 @@ def _asked(request: InferRequest, outputs: Sequence[str], *, raw: bool) -> tuple
     return tuple((w.name, w.parameters.get("binary_data", binary) is True) for w in request.outputs)
 
 
-def write_answer(
-    reading: Reading,
-    values: Mapping[str, tuple[str, list[int], Sequence[Any]]],
-    *,
-    model: str,
-    version: str,
-    request_id: str,
-) -> tuple[bytes, int | None]:
-    """The reply's body and, when it carries blobs, the length of its JSON.
-
-    ``values`` gives each output's datatype, shape and flat values. ``id`` is the client's where it sent one;
-    ``parameters.request_id`` is what outcomes join on.
-    """
+def _answer(reading: Reading, given: Given) -> Framed:
+    """The reply. ``id`` is the client's where it sent one; ``parameters.request_id`` is what outcomes join on."""
+    told = given.told
+    n = len(given.prediction)
+    values: dict[str, tuple[str, list[int], Sequence[Any]]] = {
+        "prediction": (label_datatype(told.task, told.classes), [n], given.prediction)
+    }
+    if given.beside is not None and told.beside is not None:
+        shape = [n, len(given.beside[0]) if n else 0]
+        values[told.beside] = ("FP64", shape, [number for row in given.beside for number in row])
     outputs: list[dict[str, Any]] = []
     blobs: list[bytes] = []
     for name, binary in reading.outputs:
+        if name not in values:  # a classifier that gives labels alone
+            continue
         datatype, shape, flat = values[name]
         output: dict[str, Any] = {"name": name, "shape": shape, "datatype": datatype}
         if binary:
@@ -265,11 +253,14 @@ def write_answer(
         outputs.append(output)
     body = msgspec.json.encode(
         {
-            "model_name": model,
-            "model_version": version,
-            "id": reading.id if reading.id is not None else request_id,
-            "parameters": {"request_id": request_id},
+            "model_name": told.model,
+            "model_version": told.version,
+            "id": reading.id if reading.id is not None else given.request_id,
+            "parameters": {"request_id": given.request_id},
             "outputs": outputs,
         }
     )
-    return (b"".join([body, *blobs]), len(body)) if blobs else (body, None)
+    if not blobs:
+        return Framed(body, JSON)
+    header = b"inference-header-content-length: %d\r\n" % len(body)
+    return Framed(b"".join([body, *blobs]), b"application/octet-stream", header)

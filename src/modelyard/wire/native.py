@@ -1,8 +1,9 @@
-"""The service's own JSON: ``{"rows": [...]}`` and its answer."""
+"""The service's own JSON: ``{"rows": [...]}``, its rarer forms, and its answer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -28,6 +29,33 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def read_answer(content: bytes) -> Answered:
     """Decode a reply; ``msgspec.ValidationError`` when it is none."""
     return msgspec.json.decode(content, type=Answered)
+
+
+def other_form(body: bytes, names: Sequence[str]) -> list[dict[str, Any]] | dict[str, list[Any]] | None:
+    """The rows or columns of a body that is not ``{"rows": [{...}, ...]}``; None when it is no such form.
+
+    ``{"columns": {...}}`` and ``{"input": ...}``; in both and in ``rows`` the table may be rows as objects or as
+    lists in the order of ``names``, columns by name, or one row as an object.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    [(key, table)] = value.items()
+    if key not in ("rows", "columns", "input"):
+        return None
+    if isinstance(table, dict):
+        if table and all(isinstance(column, list) for column in table.values()):
+            return table
+        return None if key == "columns" else [table]
+    if not isinstance(table, list):
+        return None
+    if table and all(isinstance(row, list) and len(row) == len(names) for row in table):
+        return [dict(zip(names, row, strict=True)) for row in table]
+    objects = all(isinstance(row, dict) for row in table)
+    return table if key == "input" and objects else None
 
 
 class Replies:

@@ -62,7 +62,23 @@ class Problem(Exception):
         """``{"error": message}``, the Open Inference Protocol's form."""
         return msgspec.json.encode({"error": self.message})
 
+    def mlflow(self) -> bytes:
+        """``{"error_code", "message"}``, the form of MLflow's scoring server."""
+        code = "INVALID_PARAMETER_VALUE" if self.code == "invalid_row" else _MLFLOW.get(self.status)
+        return msgspec.json.encode({"error_code": code or "INTERNAL_ERROR", "message": self.message})
 
+
+_MLFLOW = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "ENDPOINT_NOT_FOUND",
+    405: "BAD_REQUEST",
+    413: "BAD_REQUEST",
+    415: "BAD_REQUEST",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
 _CODES = {
     400: "malformed",
     401: "unauthorized",

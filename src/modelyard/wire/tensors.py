@@ -87,6 +87,10 @@ def _is(datatype: str, value: object) -> bool:
         return isinstance(value, bool) or (type(value) is int and value in (0, 1))
     if datatype == "BYTES":
         return isinstance(value, str)
+    if type(value) is float and not datatype.startswith("FP"):
+        if not value.is_integer():
+            return False
+        value = int(value)  # clients that know numbers only write 50 as 50.0
     if type(value) is int:
         if datatype.startswith("INT"):
             bits = 8 * SIZES[datatype] - 1

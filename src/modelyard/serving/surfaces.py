@@ -1,0 +1,91 @@
+"""From a request's head to what reads its body, one function a surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from modelyard.serving.connection import Slot
+from modelyard.serving.limits import Limits
+from modelyard.serving.live import Live
+from modelyard.serving.turn import Queue
+from modelyard.wire import columnar, inference, scoring
+from modelyard.wire.heads import Head
+from modelyard.wire.problem import Problem
+from modelyard.wire.reading import Framed, Given, Reading
+
+Act = Callable[[Slot], None]
+
+_TABLES = columnar.KINDS | {"text/csv"}
+
+
+def predict(queue: Queue, head: Head, limits: Limits) -> Act:
+    """The native surface: JSON whatever its declared type, but for CSV, Arrow and Parquet."""
+    kind = media_type(head, "content-type")
+    if kind not in _TABLES:
+        return queue.put
+    accept = media_type(head, "accept")
+
+    def read(live: Live, body: bytes) -> Reading:
+        def natively(given: Given) -> Framed:
+            return Framed(live.replies.write(given.request_id.encode(), given.prediction, given.beside))
+
+        if kind == "text/csv":
+            columns: Any = scoring.read_csv(body, live.schema)
+            return columnar.Columnar(columns=columns, accept=accept, natively=natively)
+        return columnar.read_columns(
+            body, kind, live.schema, accept=accept, natively=natively, max_rows=limits.rows
+        )
+
+    return _reads(queue, read)
+
+
+def infer(queue: Queue, head: Head) -> Act:
+    """Open Inference Protocol V2."""
+    json_length = head.headers.get("inference-header-content-length")
+
+    def read(live: Live, body: bytes) -> Reading:
+        return inference.read_request(body, json_length, live.schema, outputs=live.outputs)
+
+    return _reads(queue, read)
+
+
+def invocations(queue: Queue, head: Head) -> Act:
+    """MLflow's scoring server."""
+    kind = media_type(head, "content-type")
+    return _reads(queue, lambda live, body: scoring.read_invocation(body, kind, live.schema))
+
+
+def predict_v1(queue: Queue) -> Act:
+    """KServe's V1."""
+    return _reads(queue, lambda live, body: scoring.read_v1(body, live.schema))
+
+
+def refusals(path: str) -> Callable[[Problem], bytes]:
+    """The form in which a path's surface refuses."""
+    first = path.strip("/").split("/")[0]
+    if first in ("v1", "v2"):
+        return Problem.inference
+    return Problem.mlflow if path.rstrip("/").endswith("/invocations") else Problem.native
+
+
+def media_type(head: Head, name: str) -> str:
+    """A header's first media type, without its parameters."""
+    return head.headers.get(name, "").partition(",")[0].partition(";")[0].strip().lower()
+
+
+def _reads(queue: Queue, read: Callable[[Live, bytes], Reading]) -> Act:
+    """Reads the body at once, as the model that answers now has it, and waits with the others."""
+
+    def act(slot: Slot) -> None:
+        live = queue.live
+        assert isinstance(slot.body, bytes)
+        try:
+            slot.body = read(live, slot.body)
+        except Problem:
+            live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+            raise
+        slot.client_id = slot.body.id or slot.client_id
+        queue.put(slot)
+
+    return act
