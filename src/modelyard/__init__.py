@@ -1,7 +1,7 @@
 """Modelyard: from a folder of model code to a tested, monitored, governed production service.
 
 Importing this package loads the standard library only; what a ``model.py`` needs
-(``my.log_uniform``, ``my.TrainingData``, ...) and what a notebook asks (``my.load``, ``my.data``, ``my.runs``)
+(``my.log_uniform``, ``my.TrainingData``, ...) and what a notebook asks (``my.load``, ``my.data``, ``my.runs``, ``my.versions``)
 arrives with its first use. ``__init__.pyi`` says of what types it is.
 """
 
@@ -26,10 +26,11 @@ _HOMES = {
     "runs": "notebook",
     "uniform": "authoring",
     "used": "authoring",
+    "versions": "notebook",
 }
 
 __all__ = ["Params", "TrainingData", "__version__", "choice", "data", "integer", "load", "log_artifact"]
-__all__ += ["log_chart", "log_metric", "log_param", "log_uniform", "runs", "uniform", "used"]
+__all__ += ["log_chart", "log_metric", "log_param", "log_uniform", "runs", "uniform", "used", "versions"]
 
 
 def __getattr__(name: str) -> object:

@@ -14,6 +14,7 @@ from modelyard.authoring import used as used
 from modelyard.notebook import data as data
 from modelyard.notebook import load as load
 from modelyard.notebook import runs as runs
+from modelyard.notebook import versions as versions
 
 __version__: str
 __all__: list[str]

@@ -13,6 +13,8 @@
     │   ├── GateFailed         a gate was not met
     │   ├── ReviewMissing      an environment's required review is not there
     │   ├── NotAdmitted        a version was not admitted to the environment
+    │   ├── AccessDenied       a person or token that may not do this
+    │   ├── Deprecated         a version that is to be used no more
     │   ├── Unconvertible      a model that cannot be packaged safely
     │   ├── Tampered           content that does not match its digest
     │   ├── Untrusted          a signature that is missing, does not verify or is of no trusted key
@@ -89,6 +91,14 @@ class ReviewMissing(Refusal):
 
 class NotAdmitted(Refusal):
     code = "not_admitted"
+
+
+class AccessDenied(Refusal):
+    code = "access_denied"
+
+
+class Deprecated(Refusal):
+    code = "deprecated"
 
 
 class Unconvertible(Refusal):

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from modelyard.records.access import Token
 from modelyard.records.dataset import DatasetVersion
-from modelyard.records.event import Event
+from modelyard.records.event import Event, Wanted
 from modelyard.records.package import Manifest, Package
-from modelyard.records.registry import Admission, Release, Review, Version
+from modelyard.records.registry import Admission, Alias, Marks, Release, Review, Version
 from modelyard.records.run import Run
 from modelyard.records.service import ServedModel, ServicePlan, ServiceState
 from modelyard.records.step import StepRecord
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+Condition = Callable[[Any], tuple[Any, Any]]
+"""Asked with values as ``tables.expressions.Values`` has them, it says where it is true and where it is false."""
 
 
 class ArtifactStore(Protocol):
@@ -105,7 +108,58 @@ class Versions(Protocol):
     def get(self, model: str, number: int) -> Version | None: ...
     def latest(self, model: str) -> Version | None: ...
     def by_package(self, model: str, digest: str) -> Version | None: ...
-    def list(self, model: str | None = None) -> list[Version]: ...
+    def live(self, model: str, environment: str) -> Version | None:
+        """The one whose release is live there."""
+        ...
+
+    def aliased(self, model: str, name: str) -> Version | None: ...
+    def search(self, condition: Condition, model: str | None = None) -> list[Version]:
+        """Those of which the condition is true, by model and number, ascending.
+
+        Its columns, null where a version has none of it: ``version`` (a number), ``registered`` (a time), ``by``,
+        ``dataset``, ``run``, ``note`` and ``tags.NAME`` (texts), ``metrics.NAME`` (numbers); and, never null,
+        ``deprecated``, ``aliases.NAME``, ``admitted.ENVIRONMENT`` and ``live.ENVIRONMENT`` (booleans).
+        """
+        ...
+
+    def known(self, group: Literal["metrics", "tags", "aliases"], model: str | None = None) -> list[str]:
+        """Names that some version has there, sorted."""
+        ...
+
+    def list(self, model: str | None = None) -> list[Version]:
+        """By model and number, ascending."""
+        ...
+
+
+class Labels(Protocol):
+    """What people say of versions and may change."""
+
+    def put(self, marks: Marks) -> None:
+        """Insert, or replace those of that version."""
+        ...
+
+    def get(self, model: str, version: int) -> Marks:
+        """Empty where nobody said anything."""
+        ...
+
+    def list(self, model: str | None = None) -> list[Marks]:
+        """Of versions of which anything is said, by model and number."""
+        ...
+
+
+class Aliases(Protocol):
+    def put(self, alias: Alias) -> None:
+        """Give the name to a version; it is taken from the one that had it."""
+        ...
+
+    def remove(self, model: str, name: str) -> None:
+        """No error when it is not there."""
+        ...
+
+    def get(self, model: str, name: str) -> Alias | None: ...
+    def list(self, model: str | None = None) -> list[Alias]:
+        """By model and name."""
+        ...
 
 
 class Admissions(Protocol):
@@ -145,8 +199,9 @@ class Events(Protocol):
         """Add a link in this transaction, by the transaction's actor."""
         ...
 
-    def list(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
-        """Ascending by ``seq``."""
+    def newest(self) -> Event | None: ...
+    def list(self, *, after: int = 0, limit: int | None = None, wanted: Wanted | None = None) -> list[Event]:
+        """Ascending by ``seq``, those that are ``wanted``."""
         ...
 
 
@@ -157,6 +212,21 @@ class Steps(Protocol):
     def get(self, identity: str) -> StepRecord | None: ...
     def latest(self, step: str) -> StepRecord | None:
         """Of all identities of one step the record made last."""
+        ...
+
+
+class Tokens(Protocol):
+    """What proves who somebody is; ``put`` inserts or replaces by id."""
+
+    def put(self, token: Token) -> None: ...
+    def get(self, token_id: str) -> Token | None: ...
+    def by_sha256(self, sha256: str) -> Token | None: ...
+    def asked(self) -> bool:
+        """Whether any of them ``guards``."""
+        ...
+
+    def list(self) -> list[Token]:
+        """By id."""
         ...
 
 
@@ -172,6 +242,10 @@ class Facts(Protocol):
     @property
     def versions(self) -> Versions: ...
     @property
+    def labels(self) -> Labels: ...
+    @property
+    def aliases(self) -> Aliases: ...
+    @property
     def admissions(self) -> Admissions: ...
     @property
     def reviews(self) -> Reviews: ...
@@ -181,6 +255,8 @@ class Facts(Protocol):
     def events(self) -> Events: ...
     @property
     def steps(self) -> Steps: ...
+    @property
+    def tokens(self) -> Tokens: ...
     def done(self, operation: str, result: type[T]) -> T | None:
         """What ``Yard.once`` stored for that operation; None when it was never done."""
         ...

@@ -19,8 +19,9 @@ from typing import IO, TYPE_CHECKING, TypeVar
 import msgspec
 
 from modelyard import settings as settings_
-from modelyard.errors import SettingsError, StoreDown, UnknownName
+from modelyard.errors import Outage, SettingsError, StoreDown, UnknownName
 from modelyard.ports import ArtifactStore, Yard
+from modelyard.records.access import TOKEN, Person, Role
 from modelyard.records.trust import Trust
 from modelyard.settings import (
     DataSettings,
@@ -35,6 +36,7 @@ from modelyard.storage.durable import sync
 if TYPE_CHECKING:
     from modelyard.deployment import LocalTarget
     from modelyard.records.dataset import DatasetVersion
+    from modelyard.registry.access import Guard
     from modelyard.signing import Signer
     from modelyard.storage.mirror import Mirror
 
@@ -48,10 +50,38 @@ class Project:
 
     root: Path
     settings: Settings
-    actor: str
-    """Who acts, as the audit trail names them."""
+    asserted: str
+    """Who acts, by their own word; ``actor`` is who they are."""
     tell: Callable[[str], None] = lambda _: None
     """Called with a short sentence when long work begins its next part."""
+    secret: str = dataclasses.field(default="", repr=False)
+    """What proves who acts."""
+
+    @property
+    def actor(self) -> str:
+        """Who acts, as the audit trail names them."""
+        return self.person.name
+
+    @cached_property
+    def person(self) -> Person:
+        """Who acts, proven by their token or asserted. Raises ``AccessDenied``."""
+        if not self.secret:
+            return Person(name=self.asserted)
+        with self.yard.read() as facts:
+            found = self._guard.identify(facts, self.asserted)
+        with contextlib.suppress(Outage):  # that it was used today is worth no failure
+            used = f"token/{found.token}/{now():%Y-%m-%dT%H}"
+            self.yard.once(used, found.name, lambda _: None, type(None))
+        return found
+
+    def require(self, role: Role, environment: str | None = None) -> None:
+        """Raise ``AccessDenied`` when who acts has not the role, before any work is done; the yard asks once more."""
+        from modelyard.registry.access import require
+
+        if not self.secret:
+            with self.yard.read():  # which refuses whoever shows no token where one is asked for
+                pass
+        require(self.person, role, environment)
 
     @cached_property
     def home(self) -> Path:
@@ -69,7 +99,13 @@ class Project:
         from modelyard.storage.database import open_yard
 
         _ = self.home
-        return open_yard(self.settings.yard.database, self.root)
+        return open_yard(self.settings.yard.database, self.root, guard=self._guard)
+
+    @cached_property
+    def _guard(self) -> Guard:
+        from modelyard.registry.access import Guard
+
+        return Guard(self.secret, clock=now)
 
     @cached_property
     def artifacts(self) -> ArtifactStore:
@@ -281,12 +317,18 @@ def _seize(file: IO[bytes]) -> None:
 def open_project(
     start: Path | None = None, *, actor: str | None = None, tell: Callable[[str], None] = lambda _: None
 ) -> Project:
-    """The project at or above ``start`` (by default the working folder)."""
+    """The project at or above ``start`` (by default the working folder), for whom ``MODELYARD_TOKEN`` proves or ``actor`` asserts."""
     try:
         root = settings_.find(start or Path.cwd())
     except FileNotFoundError:
         raise SettingsError("The working folder is gone; change into the project's folder.") from None
-    return Project(root=root, settings=settings_.read(root), actor=actor or _actor(), tell=tell)
+    return Project(
+        root=root,
+        settings=settings_.read(root),
+        asserted=actor or _actor(),
+        tell=tell,
+        secret=os.environ.get(TOKEN, "").strip(),
+    )
 
 
 def now() -> dt.datetime:

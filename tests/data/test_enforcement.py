@@ -37,7 +37,9 @@ def project(tmp_path: Path) -> Project:
     data = DataSettings(source="people.csv", target="ill", key="id")
     people().write_csv(tmp_path / "people.csv")
     return Project(
-        root=tmp_path, settings=Settings(project=ProjectSettings(name="p"), data={"people": data}), actor="a"
+        root=tmp_path,
+        settings=Settings(project=ProjectSettings(name="p"), data={"people": data}),
+        asserted="a",
     )
 
 
@@ -76,7 +78,7 @@ def test_a_schema_file_beside_the_rows_is_no_source(project: Project, source: st
     other = Project(
         root=project.root,
         settings=msgspec.structs.replace(project.settings, data={"people": settings}),
-        actor="a",
+        asserted="a",
     )
     assert ingest(other, "people").schema_file == FILE
     assert not ingest(other, "people").new
@@ -197,7 +199,7 @@ def test_a_kind_that_the_source_does_not_have_is_refused(project: Project) -> No
     other = Project(
         root=project.root,
         settings=msgspec.structs.replace(project.settings, data={"people": settings}),
-        actor="a",
+        asserted="a",
     )
     declare(other, "[columns.ward]\nkind = 'integer'\n")
     with pytest.raises(DataRefused, match="'ward'"):

@@ -113,6 +113,7 @@ def test_the_cells_of_the_page_run_and_show_what_it_says(executed: Any) -> None:
     refused = next(c for c in executed.cells if c.source.startswith("try:"))
     assert "mean_radius" in refused.outputs[0].text
     assert "failed" in shown(executed, 'my.runs("screening")\n'[:-1])
+    assert "screening@1" in shown(executed, 'my.versions("screening", "metrics')
     assert "param.C" in shown(executed, 'my.runs("screening").pandas()')
     assert "LogisticRegression" in shown(executed, "import sys\n", "text/plain")
 
@@ -127,7 +128,7 @@ def test_a_browser_shows_hostile_words_as_text_and_fetches_nothing(executed: Any
         for output in cell.get("outputs", ())
         if output.get("data", {}).get("text/html", "").startswith("<div><div style=")
     ]
-    assert len(tables) == 3
+    assert len(tables) == 4
     page_file = tmp_path / "cells.html"
     page_file.write_text(f"<!doctype html><meta charset=utf-8><body>{''.join(tables)}</body>")
     asked: list[str] = []

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from modelyard import registry
 from modelyard.errors import DatabaseDown, Misuse, SettingsError
 from modelyard.ports import Facts, Yard
 from modelyard.storage import upgrade
@@ -100,13 +101,25 @@ def test_the_migrations_make_the_tables_of_the_schema(yard: Yard) -> None:
         assert context.get_current_revision() == upgrade.HEAD
 
 
+def yard_of(revision: str, path: Path) -> None:
+    """As an older Modelyard made it."""
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
+    config = Config()
+    config.set_main_option("script_location", "modelyard.storage:migrations")
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
 def test_steps_of_an_older_yard_are_kept_as_far_as_they_go(tmp_path: Path) -> None:
+    yard_of("0001", tmp_path / "yard.db")
     with contextlib.closing(sqlite3.connect(tmp_path / "yard.db")) as old:
-        old.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-        old.execute("INSERT INTO alembic_version VALUES ('0001')")
-        old.execute("CREATE TABLE operations (id TEXT PRIMARY KEY, actor TEXT, done TEXT, result TEXT)")
-        old.execute("CREATE TABLE events (seq INTEGER PRIMARY KEY)")
-        old.execute("CREATE TABLE steps (identity TEXT PRIMARY KEY, step TEXT, result TEXT)")
         old.execute("INSERT INTO steps VALUES ('abc', 'screening/train', 'r1')")
         old.commit()
     yard = open_yard("sqlite:///yard.db", tmp_path)
@@ -115,6 +128,29 @@ def test_steps_of_an_older_yard_are_kept_as_far_as_they_go(tmp_path: Path) -> No
         assert record is not None
         assert (record.step, record.result, record.inputs) == ("screening/train", "r1", ())
         assert facts.steps.latest("screening/train") == record
+
+
+def test_versions_of_an_older_yard_are_found_by_what_is_known_of_them(tmp_path: Path) -> None:
+    yard_of("0002", tmp_path / "yard.db")
+    record = (
+        '{"model":"screening","number":1,"package":"p","run":"r1","report":"r","dataset":"patients@1",'
+        '"registered":"2026-01-02T12:00:00.5Z","by":"ann"}'
+    )
+    with contextlib.closing(sqlite3.connect(tmp_path / "yard.db")) as old:
+        old.execute("INSERT INTO names VALUES ('screening', 'model')")
+        old.execute("INSERT INTO packages VALUES ('p', 'screening', 0, '{}')")
+        old.execute("INSERT INTO versions VALUES ('screening', 1, 'p', ?)", [record])
+        old.commit()
+    yard = open_yard("sqlite:///yard.db", tmp_path)
+    with yard.read() as facts:
+        for where, count in (
+            ("by = 'ann' and dataset = 'patients@1' and run = 'r1'", 1),
+            ("registered > '2026-01-02T12:00:00'", 1),
+            ("registered > '2026-01-02T12:00:01'", 0),
+            ("deprecated or note is not null", 0),
+        ):
+            assert len(registry.search(facts, where, environments=())) == count, where
+        assert facts.versions.list()[0].metrics == {}
 
 
 def test_the_revisions_kept_by_hand_are_those_of_the_migrations() -> None:

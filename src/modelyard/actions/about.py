@@ -7,7 +7,7 @@ import msgspec
 from modelyard.actions.evaluate import stored_report
 from modelyard.project import Project
 from modelyard.records.package import Package
-from modelyard.records.registry import Version
+from modelyard.records.registry import Deprecation, Version
 from modelyard.records.report import Report
 from modelyard.records.run import Run
 
@@ -20,6 +20,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     """Environments that answer with it."""
     run: Run | None = None
     report: Report | None = None
+    deprecated: Deprecation | None = None
+    """Why it is to be used no more."""
 
     @property
     def ref(self) -> str:
@@ -31,9 +33,12 @@ def about(project: Project, package: Package) -> About:
     """The package with its version, its run, its report and where it is live."""
     with project.yard.read() as facts:
         releases = [facts.releases.live(name, package.model) for name in project.settings.environments]
+        version = facts.versions.by_package(package.model, package.digest)
+        said = facts.labels.get(version.model, version.number) if version else None
         return About(
             package=package,
-            version=facts.versions.by_package(package.model, package.digest),
+            version=version,
+            deprecated=said.deprecated if said else None,
             live=tuple(r.environment for r in releases if r and r.package == package.digest),
             run=facts.runs.get(package.run),
             report=stored_report(project, package.report) if package.report else None,

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from modelyard.errors import Misuse, StoreDown
+from modelyard.ports import Facts
 from modelyard.project import Project, now
-from modelyard.records.event import Event
+from modelyard.records.event import Event, Wanted
+from modelyard.storage.events import line
 
 CHECKPOINT = "https://github.com/modelyard/modelyard/blob/main/docs/audit.md"
 """The predicate of a signed checkpoint: ``{size, root, taken}``; its subject is ``root``."""
+_PAGE = 1000
+"""Events in memory at a time."""
 _MOST = 64_000
 """Bytes of a checkpoint's file."""
 
@@ -27,11 +35,52 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the key that signed."""
 
 
-def audit(project: Project, *, limit: int | None = None) -> list[Event]:
-    """The chain's events, oldest first; with ``limit`` the newest so many."""
+def audit(project: Project, *, limit: int | None = None, wanted: Wanted | None = None) -> list[Event]:
+    """The chain's events that are ``wanted``, oldest first; with ``limit`` the newest so many."""
     with project.yard.read() as facts:
-        events = facts.events.list()
-    return events if limit is None else events[-limit:]
+        events = deque(_pages(facts, wanted), maxlen=limit)
+    return list(events)
+
+
+def export(project: Project, file: BinaryIO, *, wanted: Wanted | None = None) -> int:
+    """Write the events that are ``wanted`` as JSON Lines, oldest first, and return how many.
+
+    A line holds the chained record's members as they were hashed, and the payload. The log may be of any length: a page
+    is in memory at a time, all pages are of one snapshot.
+    """
+    count = 0
+    with project.yard.read() as facts:
+        for event in _pages(facts, wanted):
+            file.write(line(event) + b"\n")
+            count += 1
+    return count
+
+
+def save(project: Project, path: Path, *, wanted: Wanted | None = None) -> int:
+    """The same into a file, which is there whole or not at all. Raises ``Misuse`` for one that is there already."""
+    if path.exists():
+        raise Misuse(f"{path} is there already; name another file, and keep both.")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("xb") as file:
+            count = export(project, file, wanted=wanted)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # which replaces nothing
+    except FileExistsError:
+        raise Misuse(f"{path} is there already; name another file, and keep both.") from None
+    except OSError as error:
+        raise StoreDown(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return count
+
+
+def _pages(facts: Facts, wanted: Wanted | None) -> Iterator[Event]:
+    after = 0
+    while page := facts.events.list(after=after, limit=_PAGE, wanted=wanted):
+        yield from page
+        after = page[-1].seq
 
 
 def verify(project: Project, *, against: Path | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from modelyard import registry
-from modelyard.actions.locate import located
+from modelyard.actions.locate import chosen, located
 from modelyard.actions.switch import TIMEOUT, address, planned, switch, wanted
 from modelyard.actions.try_out import refuse, try_out
 from modelyard.errors import ModelyardError, NotAdmitted
@@ -22,20 +22,25 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     """How many application tests the candidate passed; 0 when it was live already."""
 
 
-def deploy(project: Project, environment: str, ref: str, *, operation: str | None = None) -> Deployed:
+def deploy(
+    project: Project, environment: str, ref: str, *, where: str = "", operation: str | None = None
+) -> Deployed:
     """Test the version as a service of its own, then make it live in the environment.
 
-    A bare ``NAME`` is the newest version admitted there. One deployment an environment at a time;
+    A bare ``NAME`` is the newest version admitted there, with ``where`` the newest of which that filter is true. One deployment an environment at a time;
     a deployment that was killed is taken up again. Any failure leaves the live service as it was:
     ``CheckFailed`` when a test fails, ``ServiceDown`` when the service does not converge.
     """
     project.environment(environment)
+    project.require("deployer", environment)
     with project.lock(f"deploy-{environment}"):
-        version = _chosen(project, environment, ref)
+        version = (
+            chosen(project, ref, where, admitted=environment) if where else _named(project, environment, ref)
+        )
         if release := _live(project, environment, version):
             _revive(project, release)
             return Deployed(release=release, url=address(project, environment), tests=0)
-        release = _begun(project, environment, version, operation or fresh("deploy"))
+        release = _begun(project, environment, version, operation or fresh("deploy"), where)
         try:
             passed = _test(project, release)
         except ModelyardError as error:
@@ -45,7 +50,7 @@ def deploy(project: Project, environment: str, ref: str, *, operation: str | Non
     return Deployed(release=live, url=address(project, environment), tests=passed)
 
 
-def _chosen(project: Project, environment: str, ref: str) -> Version:
+def _named(project: Project, environment: str, ref: str) -> Version:
     from modelyard.registry import parse, resolve
 
     name, selector = parse(ref)
@@ -87,7 +92,7 @@ def _door(plan: ServicePlan) -> tuple[object, ...]:
     return plan.host, plan.port, plan.workers, plan.token_sha256
 
 
-def _begun(project: Project, environment: str, version: Version, operation: str) -> Release:
+def _begun(project: Project, environment: str, version: Version, operation: str, where: str) -> Release:
     def begin(facts: Facts) -> Release:
         pending = wanted(facts, environment, version.model)
         if pending and pending.version == version.number:
@@ -101,6 +106,7 @@ def _begun(project: Project, environment: str, version: Version, operation: str)
             version=version.number,
             by=project.actor,
             now=now(),
+            reason=f"the newest where {where}" if where else "",
         )
 
     return project.yard.once(operation, project.actor, begin, Release)

@@ -9,6 +9,7 @@ import msgspec
 from modelyard.actions.attestations import PROVENANCE, REPORT, SBOM, attestations
 from modelyard.actions.keys import keys
 from modelyard.actions.locate import located, materialised
+from modelyard.actions.look import Registered, registered
 from modelyard.errors import UnknownName
 from modelyard.project import Project
 from modelyard.records.package import Package
@@ -25,6 +26,8 @@ class SignedBy(msgspec.Struct, frozen=True, kw_only=True):
 
 class Inspected(msgspec.Struct, frozen=True, kw_only=True):
     package: Package
+    version: Registered | None = None
+    """None for a package that is not registered."""
     form: str
     files: int
     size: int
@@ -45,8 +48,11 @@ def inspect(project: Project, ref: str) -> Inspected:
         )
         for s in package.signatures
     ]
+    with project.yard.read() as facts:
+        known_as = facts.versions.by_package(package.model, package.digest)
     return Inspected(
         package=package,
+        version=registered(project, known_as) if known_as else None,
         form=manifest.form,
         files=len(manifest.files),
         size=sum(file.size for file in manifest.files),

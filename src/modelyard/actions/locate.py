@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.errors import UnknownName
+from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project
 from modelyard.records.package import Package
@@ -40,6 +40,21 @@ def version_of(project: Project, ref: str) -> Version:
     project.model(parse(ref)[0])
     with project.yard.read() as facts:
         return resolve(facts, ref, tuple(project.settings.environments))
+
+
+def chosen(project: Project, name: str, where: str, *, admitted: str) -> Version:
+    """The newest version of the model that the environment ``admitted`` has admitted and the filter lets through.
+
+    ``Misuse`` for a name with a version: it is one way or the other.
+    """
+    from modelyard.registry import choose
+
+    if "@" in name:
+        raise Misuse(f"{name} names a version already; write --where with the model's name alone.")
+    project.model(name)
+    environments = tuple(project.settings.environments)
+    with project.yard.read() as facts:
+        return choose(facts, name, where, environments=environments, admitted=admitted)
 
 
 def opened(project: Project, digest: str, *, environment: str | None = None) -> Predictor:

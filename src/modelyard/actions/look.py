@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -11,7 +13,7 @@ from modelyard.actions.tune import up_to_now
 from modelyard.ports import Facts
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
-from modelyard.records.registry import Release, Version
+from modelyard.records.registry import Deprecation, Marks, Release, Version
 from modelyard.records.run import Run
 
 _USES = ("package.evaluated", "package.reproduced", "dataset.test_read")
@@ -25,16 +27,81 @@ def runs(project: Project, model: str | None = None) -> list[Run]:
     return [up_to_now(project, run) for run in seen(project, found)]
 
 
-def versions(project: Project, model: str | None = None) -> list[Version]:
-    """Registered versions, ascending."""
-    with project.yard.read() as facts:
-        return facts.versions.list(model)
+class Registered(Version, frozen=True, kw_only=True):
+    """A version as it is listed."""
+
+    note: str = ""
+    tags: dict[str, str] = {}
+    aliases: tuple[str, ...] = ()
+    deprecated: Deprecation | None = None
+    live: tuple[str, ...] = ()
+    """Environments that answer with it."""
 
 
-def releases(project: Project, environment: str | None = None, model: str | None = None) -> list[Release]:
-    """Releases, newest first."""
+def versions(project: Project, model: str | None = None, *, where: str = "") -> list[Registered]:
+    """Registered versions, ascending; with ``where`` those of which that filter is true."""
+    from modelyard.registry import search
+
+    environments = tuple(project.settings.environments)
     with project.yard.read() as facts:
-        return facts.releases.list(environment, model)
+        found = (
+            search(facts, where, environments=environments, model=model)
+            if where
+            else facts.versions.list(model)
+        )
+        return _registered(facts, found, model)
+
+
+def registered(project: Project, version: Version) -> Registered:
+    """One of them."""
+    with project.yard.read() as facts:
+        return _registered(facts, [version], version.model)[0]
+
+
+def _registered(facts: Facts, found: Sequence[Version], model: str | None) -> list[Registered]:
+    marks = {(one.model, one.version): one for one in facts.labels.list(model)}
+    named: dict[tuple[str, int], list[str]] = {}
+    for alias in facts.aliases.list(model):
+        named.setdefault((alias.model, alias.version), []).append(alias.name)
+    live: dict[tuple[str, int], list[str]] = {}
+    for release in facts.releases.list(model=model):
+        if release.status == "live":
+            live.setdefault((release.model, release.version), []).append(release.environment)
+    shown = []
+    for one in found:
+        at = one.model, one.number
+        said = marks.get(at) or Marks(model=one.model, version=one.number)
+        shown.append(
+            Registered(
+                **msgspec.structs.asdict(one),
+                note=said.note,
+                tags=said.tags,
+                aliases=tuple(named.get(at, ())),
+                deprecated=said.deprecated,
+                live=tuple(sorted(live.get(at, ()))),
+            )
+        )
+    return shown
+
+
+def releases(
+    project: Project,
+    environment: str | None = None,
+    model: str | None = None,
+    *,
+    at: dt.datetime | None = None,
+) -> list[Release]:
+    """Releases, newest first; with ``at`` those that were live then."""
+    from modelyard.registry import live_at
+
+    with project.yard.read() as facts:
+        if at is None:
+            return facts.releases.list(environment, model)
+        return [
+            release
+            for release in live_at(facts, at)
+            if environment in (None, release.environment) and model in (None, release.model)
+        ]
 
 
 class Listed(DatasetVersion, frozen=True, kw_only=True):

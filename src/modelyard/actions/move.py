@@ -39,6 +39,7 @@ def move(project: Project, *, database: str = "", artifacts: str = "") -> Moved:
     after = YardSettings(database=database or before.database, artifacts=artifacts or before.artifacts)
     if after == before:
         raise Misuse("The yard is there already; name another --database, --artifacts, or both.")
+    project.require("admin")
     there = project.elsewhere(after)
     with project.alone():
         stored = tables = 0

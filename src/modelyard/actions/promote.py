@@ -4,28 +4,38 @@ from __future__ import annotations
 
 from modelyard import gates, registry
 from modelyard.actions.evaluate import judge
-from modelyard.actions.locate import located, materialised, version_of
+from modelyard.actions.locate import chosen, located, materialised, version_of
 from modelyard.errors import Misuse
 from modelyard.predictor import vouched
 from modelyard.project import Project, fresh, now
 from modelyard.records.registry import Admission
 
 
-def promote(project: Project, ref: str, *, to: str, operation: str | None = None) -> Admission:
+def promote(
+    project: Project, ref: str, *, to: str, where: str = "", operation: str | None = None
+) -> Admission:
     """Admit a version to the environment ``to``; nothing goes live by it.
 
-    A bare ``NAME`` is the version live in the environment before. Reviews are asked for first,
+    A bare ``NAME`` is the version live in the environment before, or with ``where`` the newest admitted there of which
+    that filter is true. Reviews are asked for first,
     then who signed it, then the gates are tried again on today's test split. Raises ``ReviewMissing``,
     ``NotAdmitted``, ``Untrusted`` or ``GateFailed``.
     """
     project.environment(to)
-    if "@" not in ref:
-        ref = f"{ref}@{_before(project, to)}"
-    version = version_of(project, ref)
-    environments = project.settings.environments
+    project.require("deployer", to)
+    environments, people = project.settings.environments, project.settings.people
+    if where:
+        version = chosen(project, ref, where, admitted=_before(project, to))
+    else:
+        version = version_of(project, ref if "@" in ref else f"{ref}@{_before(project, to)}")
     with project.yard.read() as facts:
         registry.admissible(
-            facts, model=version.model, version=version.number, to=to, environments=environments
+            facts,
+            model=version.model,
+            version=version.number,
+            to=to,
+            environments=environments,
+            people=people,
         )
     trust = project.trust(to)
     if trust.always:
@@ -43,6 +53,8 @@ def promote(project: Project, ref: str, *, to: str, operation: str | None = None
             environments=environments,
             by=project.actor,
             now=now(),
+            people=people,
+            where=where,
         ),
         Admission,
     )

@@ -69,7 +69,13 @@ def _of_commit(project: Project, run: Run, wanted: dict[str, str], held: Path) -
     if root is None:
         return f"git cannot write the files of commit {name}"
     try:
-        then = Project(root=root, settings=read(root), actor=project.actor, tell=project.tell)
+        then = Project(
+            root=root,
+            settings=read(root),
+            asserted=project.asserted,
+            secret=project.secret,
+            tell=project.tell,
+        )
         folder, beside = root / then.model(run.model).code, shared(then, run.model)
         found = contents(folder, beside)
         if not wanted and identify(folder, root, beside).digest != run.code.digest:

@@ -21,12 +21,17 @@ def review(
 ) -> Review:
     """Record a yes or no with its reason; the last answer on a subject counts.
 
-    The name is recorded as asserted: no token proves it yet.
+    The name is recorded as asserted, unless a token proves it: then it is no other than the token's.
     """
-    asked = {name for e in project.settings.environments.values() for name in e.reviews}
-    if subject not in asked:
-        known = ", ".join(sorted(asked)) or "nothing"
+    environments = project.settings.environments
+    asking = [name for name, settings in environments.items() if subject in settings.reviews]
+    if not asking:
+        known = ", ".join(sorted({s for e in environments.values() for s in e.reviews})) or "nothing"
         raise Misuse(f"No environment asks for the review '{subject}'; what is asked for: {known}.")
+    mine = [name for name in asking if name in project.person.environments]
+    project.require("reviewer", (mine or asking)[0])
+    if project.person.verified and by not in (None, project.actor):
+        raise Misuse(f"The token is {project.actor}'s, who cannot answer for {by}; leave out --by.")
     version = version_of(project, ref)
     person = by or project.actor
     return project.yard.once(
@@ -41,6 +46,8 @@ def review(
             reason=reason,
             by=person,
             now=now(),
+            people=project.settings.people,
+            verified=project.person.verified,
         ),
         Review,
     )

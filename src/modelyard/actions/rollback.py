@@ -17,6 +17,7 @@ def rollback(project: Project, environment: str, model: str, *, operation: str |
     is nothing before.
     """
     project.environment(environment)
+    project.require("deployer", environment)
     project.model(model)
     with project.lock(f"deploy-{environment}"):
 

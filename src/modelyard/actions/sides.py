@@ -133,7 +133,7 @@ def _codes(project: Project, commit: str) -> dict[str, str]:
         root = checkout(project.root, commit, held)
         if root is None:
             return {}
-        then = Project(root=root, settings=read(root), actor=project.actor)
+        then = Project(root=root, settings=read(root), asserted=project.asserted, secret=project.secret)
         for model, settings in then.settings.models.items():
             with suppress(ModelyardError):
                 found[model] = identify(root / settings.code, root, shared(then, model)).digest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import msgspec
 
 from modelyard.actions.switch import address
@@ -17,16 +19,21 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     url: str
     answering: bool
+    deprecated: str = ""
+    """Why it is to be used no more."""
 
 
-def status(project: Project) -> list[Live]:
-    """One line an environment and model."""
+def status(project: Project, *, at: dt.datetime | None = None) -> list[Live]:
+    """One line an environment and model; with ``at`` as it was then, and whether it answered nobody knows."""
+    if at is not None:
+        return _then(project, at)
     lines = []
     for environment in project.settings.environments:
         state = project.target.state(environment)
         for model in project.settings.models:
             with project.yard.read() as facts:
                 release = facts.releases.live(environment, model)
+                said = facts.labels.get(model, release.version).deprecated if release else None
             model_id = f"{model}/{environment}/{release.version}" if release else ""
             lines.append(
                 Live(
@@ -37,6 +44,26 @@ def status(project: Project) -> list[Live]:
                     by=release.by if release else "",
                     url=f"{address(project, environment)}/models/{model}/predict",
                     answering=bool(release and state and state.workers and model_id in state.models),
+                    deprecated=said.reason if said else "",
                 )
             )
     return lines
+
+
+def _then(project: Project, at: dt.datetime) -> list[Live]:
+    from modelyard.registry import live_at
+
+    with project.yard.read() as facts:
+        found = live_at(facts, at)
+    return [
+        Live(
+            environment=release.environment,
+            model=release.model,
+            version=release.version,
+            since=f"{release.finished:%Y-%m-%d %H:%M:%S}",
+            by=release.by,
+            url="",
+            answering=False,
+        )
+        for release in found
+    ]

@@ -14,6 +14,7 @@ def stop(project: Project, environment: str) -> bool:
     False when nothing was live and nothing ran. ``deploy`` brings a version back.
     """
     project.environment(environment)
+    project.require("deployer", environment)
     with project.lock(f"deploy-{environment}"):
 
         def withdraw(facts: Facts) -> list[Release]:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 
 import click
 
 from modelyard.actions.gc import Collected, gc
+from modelyard.cli.moment import Span
 from modelyard.cli.output import json_option, project, say, show_json
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class _Span(click.ParamType[dt.timedelta]):
-    name = "span"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dt.timedelta:
-        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
-        if match is None:
-            self.fail(f"{value!r} is no span of time; write 30m, 24h or 7d.", param, ctx)
-        return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("--grace", type=_Span(), default="24h", help="How long the condemned wait.  [default: 24h]")
+@click.option("--grace", type=Span(), default="24h", help="How long the condemned wait.  [default: 24h]")
 @click.option("--unused", is_flag=True, help="Rows of dataset versions that nothing stands on, too.")
 @json_option
 @click.pass_context

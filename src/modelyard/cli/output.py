@@ -39,10 +39,10 @@ def clear_line() -> None:
         sys.stderr.flush()
 
 
-def say(sentence: str) -> None:
-    """One line for a person, or several."""
+def say(sentence: str, *, err: bool = False) -> None:
+    """One line for a person, or several; on standard error where another program reads the output."""
     clear_line()
-    click.echo(harmless(sentence, keep="\n\t"))
+    click.echo(harmless(sentence, keep="\n\t"), err=err)
 
 
 def show_json(fact: object) -> None:

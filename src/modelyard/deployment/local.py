@@ -20,6 +20,7 @@ from typing import TypeVar
 import msgspec
 
 from modelyard.errors import PortTaken, ServiceDown, StoreDown
+from modelyard.records.access import TOKEN
 from modelyard.records.service import JOURNAL, ServicePlan, ServiceState
 from modelyard.storage.scratch import scratch
 
@@ -131,7 +132,7 @@ class _Service:
         return os.posix_spawn(
             sys.executable,
             command,
-            os.environ,
+            {name: value for name, value in os.environ.items() if name != TOKEN},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(self._log), appending, 0o644),

@@ -1,4 +1,4 @@
-"""A project from a notebook: ``my.load``, ``my.data`` and ``my.runs`` (floor 9).
+"""A project from a notebook: ``my.load``, ``my.data``, ``my.runs`` and ``my.versions`` (floor 9).
 
 Each call opens the project at or above the working folder, or at or above ``project``, and lets go of it again:
 a notebook that stays open keeps no command waiting.
@@ -12,8 +12,9 @@ from modelyard.notebook.dataset import Dataset
 from modelyard.notebook.here import here
 from modelyard.notebook.model import Model
 from modelyard.notebook.runs import Runs
+from modelyard.notebook.versions import Versions
 
-__all__ = ["Dataset", "Model", "Runs", "data", "load", "runs"]
+__all__ = ["Dataset", "Model", "Runs", "Versions", "data", "load", "runs", "versions"]
 
 
 def load(ref: str, *, project: str | PathLike[str] | None = None) -> Model:
@@ -49,3 +50,15 @@ def runs(model: str | None = None, *, project: str | PathLike[str] | None = None
         if model is not None:
             place.model(model)
         return Runs(listed(place, model))
+
+
+def versions(
+    model: str | None = None, where: str = "", *, project: str | PathLike[str] | None = None
+) -> Versions:
+    """Registered versions, ascending; with ``where`` those that a filter such as ``metrics.auc > 0.9`` is true of."""
+    from modelyard.actions.look import versions as listed
+
+    with here(project) as place:
+        if model is not None:
+            place.model(model)
+        return Versions(listed(place, model, where=where))

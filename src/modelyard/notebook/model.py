@@ -149,7 +149,15 @@ class Model:
                 f"{version.registered:%Y-%m-%d %H:%M} UTC by {version.by}" if version else "not yet",
             ),
             ("tested", self._tested()),
+            ("deprecated", self._deprecated()),
         ]
+
+    def _deprecated(self) -> str:
+        told = self.about.deprecated
+        if told is None:
+            return ""
+        instead = f"; use {self.manifest.model}@{told.successor}" if told.successor else ""
+        return f"by {told.by}: {told.reason}{instead}"
 
     def _tested(self) -> str:
         report = self.about.report

@@ -92,7 +92,7 @@ class _Mate:
         context = multiprocessing.get_context("fork" if _alone() else "spawn")
         self.connection, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(theirs, project.root, project.actor), name="modelyard-step"
+            target=_serve, args=(theirs, project.root, project.asserted), name="modelyard-step"
         )
         self._process.start()
         theirs.close()

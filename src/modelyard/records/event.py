@@ -23,3 +23,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, str | int]
     payload_sha256: str
     prev: str
+
+    @property
+    def verified(self) -> bool:
+        """Whether a token proved who the actor is; its id stands in the payload as ``token``."""
+        return "token" in self.payload
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events to look for; what is empty does not matter."""
+
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    """Before this time."""
+    actor: str = ""
+    action: str = ""
+    """Or its first part: ``release`` is ``release.wanted``, ``release.live``, ..."""
+    object: str = ""
+    """Or its name: ``screening`` is ``screening@1``, ``screening@2``, ..."""

@@ -1,4 +1,4 @@
-"""Versions, what environments admit, what people said, what went live."""
+"""Versions, what people say of them, what environments admit, what went live."""
 
 from __future__ import annotations
 
@@ -21,10 +21,42 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     registered: dt.datetime
     by: str
+    metrics: dict[str, float] = {}
+    """What its report measured, as far as it is finite: what versions are searched by."""
 
     @property
     def ref(self) -> str:
         return f"{self.model}@{self.number}"
+
+
+class Deprecation(msgspec.Struct, frozen=True, kw_only=True):
+    """A version is to be used no more: it is neither promoted nor deployed."""
+
+    reason: str
+    successor: int | None = None
+    """The version of the same model to use instead."""
+    by: str
+    since: dt.datetime
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What people say of a version and may change; the version itself never does."""
+
+    model: str
+    version: int
+    note: str = ""
+    tags: dict[str, str] = {}
+    deprecated: Deprecation | None = None
+
+
+class Alias(msgspec.Struct, frozen=True, kw_only=True):
+    """A name that people move from version to version: ``screening@champion``."""
+
+    model: str
+    name: str
+    version: int
+    by: str
+    given: dt.datetime
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +67,8 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     admitted: dt.datetime
     by: str
+    where: str = ""
+    """The filter that chose the version; empty when it was named."""
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,5 +100,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     started: dt.datetime
     finished: dt.datetime | None = None
     """When it went live or failed."""
+    ended: dt.datetime | None = None
+    """When it was live no more; None while it is, and in what was recorded before this was."""
     restores: int | None = None
     """The release that a rollback brings back; None for a deploy."""

@@ -6,22 +6,38 @@ repeat of what is done already changes nothing and appends nothing.
 
 from __future__ import annotations
 
+from modelyard.registry.alias import alias, unalias
+from modelyard.registry.history import live_at
+from modelyard.registry.label import deprecate, note, reinstate, tag
 from modelyard.registry.promote import admissible, promote
 from modelyard.registry.register import register
 from modelyard.registry.release import begin, fail, rollback_target, stop, succeed
 from modelyard.registry.resolve import parse, resolve
 from modelyard.registry.review import review
+from modelyard.registry.search import choose, search
+from modelyard.registry.token import create, revoke
 
 __all__ = [
     "admissible",
+    "alias",
     "begin",
+    "choose",
+    "create",
+    "deprecate",
     "fail",
+    "live_at",
+    "note",
     "parse",
     "promote",
     "register",
+    "reinstate",
     "resolve",
     "review",
+    "revoke",
     "rollback_target",
+    "search",
     "stop",
     "succeed",
+    "tag",
+    "unalias",
 ]

@@ -8,13 +8,22 @@ from modelyard.ports import Facts
 from modelyard.records.registry import Admission, Version
 
 
-def admit(facts: Facts, version: Version, environment: str, *, by: str, now: dt.datetime) -> Admission:
+def admit(
+    facts: Facts, version: Version, environment: str, *, by: str, now: dt.datetime, where: str = ""
+) -> Admission:
     """The admission, the one before when there is one already."""
     if before := facts.admissions.get(version.model, version.number, environment):
         return before
     admission = Admission(
-        model=version.model, version=version.number, environment=environment, admitted=now, by=by
+        model=version.model,
+        version=version.number,
+        environment=environment,
+        admitted=now,
+        by=by,
+        where=where,
     )
     facts.admissions.add(admission)
-    facts.events.append("version.admitted", version.ref, environment=environment)
+    facts.events.append(
+        "version.admitted", version.ref, environment=environment, **({"where": where} if where else {})
+    )
     return admission

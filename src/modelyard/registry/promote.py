@@ -9,8 +9,10 @@ from modelyard.errors import NotAdmitted, ReviewMissing, UnknownName
 from modelyard.ports import Facts
 from modelyard.records.registry import Admission, Review, Version
 from modelyard.registry.admit import admit
+from modelyard.registry.label import refuse_deprecated
 from modelyard.registry.resolve import registered, unknown
-from modelyard.settings import EnvironmentSettings
+from modelyard.registry.review import may_review, same
+from modelyard.settings import EnvironmentSettings, PersonSettings
 
 
 def promote(
@@ -22,26 +24,35 @@ def promote(
     environments: Mapping[str, EnvironmentSettings],
     by: str,
     now: dt.datetime,
+    people: Mapping[str, PersonSettings] | None = None,
+    where: str = "",
 ) -> Admission:
     """Admit the version to the environment ``to``; ``environments`` are in promotion's order.
 
-    What is admitted stays admitted, whatever is asked for since. Otherwise raises what
-    ``admissible`` raises.
+    ``where`` is the filter that chose it. What is admitted stays admitted, whatever is asked for since. Otherwise
+    raises what ``admissible`` raises.
     """
     if before := facts.admissions.get(model, version, to):
         return before
-    found = admissible(facts, model=model, version=version, to=to, environments=environments)
-    return admit(facts, found, to, by=by, now=now)
+    found = admissible(facts, model=model, version=version, to=to, environments=environments, people=people)
+    return admit(facts, found, to, by=by, now=now, where=where)
 
 
 def admissible(
-    facts: Facts, *, model: str, version: int, to: str, environments: Mapping[str, EnvironmentSettings]
+    facts: Facts,
+    *,
+    model: str,
+    version: int,
+    to: str,
+    environments: Mapping[str, EnvironmentSettings],
+    people: Mapping[str, PersonSettings] | None = None,
 ) -> Version:
     """The version, if the environment ``to`` may admit it; gates are not looked at.
 
     Raises ``NotAdmitted`` when the environment before has not admitted it, and ``ReviewMissing``
     when a review that ``to`` asks for is not there or its last answer is no. With ``four_eyes``
-    a yes of the person who registered the version does not count, their no does.
+    a yes of the person who registered the version does not count, their no does; nor does the answer of whom
+    ``people`` lets not give it, nor a yes that no token proved in a yard that asks for tokens. Raises ``Deprecated`` for a version that is to be used no more.
     """
     if to not in environments:
         raise UnknownName(unknown("environment", to, environments))
@@ -53,9 +64,15 @@ def admissible(
             f"{found.ref} is not admitted to {before}, which comes before {to}; "
             f"run 'modelyard promote {found.ref} --to {before}' first."
         )
-    answers = facts.reviews.list(model, version)
+    refuse_deprecated(facts, found)
+    answers, proven = facts.reviews.list(model, version), facts.tokens.asked()
     for subject in environments[to].reviews:
-        _answered(found, subject, to, answers, four_eyes=environments[to].four_eyes)
+        counting = [
+            a
+            for a in answers
+            if may_review(people or {}, a.by, subject) and (a.verified or not (proven and a.yes))
+        ]
+        _answered(found, subject, to, counting, four_eyes=environments[to].four_eyes)
     return found
 
 
@@ -63,7 +80,7 @@ def _answered(
     version: Version, subject: str, environment: str, answers: list[Review], *, four_eyes: bool
 ) -> None:
     given = [a for a in answers if a.subject == subject]
-    own = [a for a in given if four_eyes and a.yes and _same(a.by, version.by)]
+    own = [a for a in given if four_eyes and a.yes and same(a.by, version.by)]
     counting = [a for a in given if a not in own]
     command = f"'modelyard review {version.ref} --for {subject} --yes --reason \"...\"'"
     if not counting:
@@ -81,7 +98,3 @@ def _answered(
             f"The review '{subject}' of {version.ref}, which {environment} asks for, is a no by {last.by} "
             f"({last.reason!r}); when that is settled, the reviewer runs {command}."
         )
-
-
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from modelyard.errors import GateFailed, Misuse
 from modelyard.ports import Facts
@@ -13,12 +14,19 @@ from modelyard.registry.admit import admit
 
 
 def register(
-    facts: Facts, *, package: Package, dataset: str, environments: Sequence[str], by: str, now: dt.datetime
+    facts: Facts,
+    *,
+    package: Package,
+    dataset: str,
+    environments: Sequence[str],
+    by: str,
+    now: dt.datetime,
+    metrics: Mapping[str, float] | None = None,
 ) -> Version:
     """Register the package and admit it to the first of ``environments``.
 
     The same digest again is the same version. ``dataset`` is the reference of the dataset version
-    that it was trained on. Raises ``GateFailed`` for a package without a report and ``Misuse``
+    that it was trained on, ``metrics`` what its report measured. Raises ``GateFailed`` for a package without a report and ``Misuse``
     without an environment.
     """
     if not environments:
@@ -27,12 +35,14 @@ def register(
         )
     version = facts.versions.by_package(package.model, package.digest)
     if version is None:
-        version = _new(facts, package, dataset, by, now)
+        version = _new(facts, package, dataset, by, now, metrics or {})
     admit(facts, version, environments[0], by=by, now=now)
     return version
 
 
-def _new(facts: Facts, package: Package, dataset: str, by: str, now: dt.datetime) -> Version:
+def _new(
+    facts: Facts, package: Package, dataset: str, by: str, now: dt.datetime, metrics: Mapping[str, float]
+) -> Version:
     if package.report is None:
         raise GateFailed(
             f"The package {package.digest[:12]} of {package.model} was not tested; "
@@ -49,6 +59,7 @@ def _new(facts: Facts, package: Package, dataset: str, by: str, now: dt.datetime
         dataset=dataset,
         registered=now,
         by=by,
+        metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
     )
     facts.versions.add(version)
     facts.events.append(

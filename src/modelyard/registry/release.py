@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from modelyard.errors import Misuse, NotAdmitted, UnknownName
 from modelyard.ports import Facts
 from modelyard.records.registry import Release, ReleaseStatus
+from modelyard.registry.label import refuse_deprecated
 from modelyard.registry.resolve import registered
 
 LONGEST = 2000
@@ -30,7 +31,8 @@ def begin(
     """Want the version live: what ``succeed`` or ``fail`` then decides.
 
     At most one release is wanted for an environment and model: an older one that was left so
-    fails. ``restores`` is the release that a rollback brings back. Raises ``NotAdmitted``.
+    fails. ``restores`` is the release that a rollback brings back, whatever was said of it since. Raises
+    ``NotAdmitted``, ``Deprecated``.
     """
     found = registered(facts, model, version)
     if facts.admissions.get(model, version, environment) is None:
@@ -38,6 +40,8 @@ def begin(
             f"{found.ref} is not admitted to {environment}; "
             f"run 'modelyard promote {found.ref} --to {environment}' first."
         )
+    if restores is None:
+        refuse_deprecated(facts, found)
     for pending in facts.releases.list(environment, model):
         if pending.status == "wanted":
             fail(facts, pending.id, f"given up for {found.ref}", now)
@@ -74,7 +78,7 @@ def succeed(facts: Facts, release_id: int, now: dt.datetime) -> Release:
     before = facts.releases.live(release.environment, release.model)
     if before:
         left: ReleaseStatus = "replaced" if release.restores is None else "rolled_back"
-        facts.releases.put(replace(before, status=left))
+        facts.releases.put(replace(before, status=left, ended=now))
     live = replace(release, status="live", finished=now)
     facts.releases.put(live)
     _tell(facts, live, before=before.version if before else 0)
@@ -123,7 +127,7 @@ def stop(facts: Facts, *, environment: str, model: str, by: str, now: dt.datetim
     release = facts.releases.live(environment, model)
     if release is None:
         return None
-    stopped = replace(release, status="stopped")
+    stopped = replace(release, status="stopped", ended=now)
     facts.releases.put(stopped)
     _tell(facts, stopped, by=by, at=now.isoformat())
     return stopped

@@ -22,7 +22,9 @@ def parse(ref: str) -> tuple[str, str | None]:
 
 
 def resolve(facts: Facts, ref: str, environments: Iterable[str]) -> Version:
-    """The version that ``NAME@7``, ``NAME@prod`` (live there), ``NAME@latest`` or ``NAME`` (latest) names.
+    """The version that ``NAME@7``, ``NAME@prod`` (live there), ``NAME@ALIAS``, ``NAME@latest`` or ``NAME`` names.
+
+    An environment comes before an alias of its name, which was there before it.
 
     Raises ``UnknownName`` saying what is there instead.
     """
@@ -35,16 +37,19 @@ def resolve(facts: Facts, ref: str, environments: Iterable[str]) -> Version:
     if selector.isdecimal():
         return registered(facts, name, int(selector))
     known = list(environments)
-    if selector not in known:
-        raise UnknownName(unknown("environment", selector, known))
+    found = (
+        facts.versions.live(name, selector) if selector in known else facts.versions.aliased(name, selector)
+    )
+    if found is not None:
+        return found
     if facts.versions.latest(name) is None:
         raise _nothing(facts, name)
-    release = facts.releases.live(selector, name)
-    if release is None:
-        raise UnknownName(
-            f"Nothing of {name} is live in {selector}; run 'modelyard deploy {selector} {name}' first."
-        )
-    return registered(facts, name, release.version)
+    if selector not in known:
+        aliases = [alias.name for alias in facts.aliases.list(name)]
+        raise UnknownName(unknown("environment or alias", selector, [*known, *aliases]))
+    raise UnknownName(
+        f"Nothing of {name} is live in {selector}; run 'modelyard deploy {selector} {name}' first."
+    )
 
 
 def registered(facts: Facts, model: str, number: int) -> Version:

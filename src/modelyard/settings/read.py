@@ -208,6 +208,13 @@ def _cross_check(settings: Settings, path: Path) -> None:
             raise SettingsError(
                 f"{path}: an environment cannot be called '{name}': NAME@{name} means something else already."
             )
+    asked = {subject for environment in settings.environments.values() for subject in environment.reviews}
+    for name, person in settings.people.items():
+        if strange := sorted(set(person.reviews) - asked):
+            raise SettingsError(
+                f"{path}: 'people.{name}.reviews': no environment asks for the review '{strange[0]}'; asked for: "
+                f"{', '.join(sorted(asked)) or 'none'}."
+            )
     ports: dict[tuple[str, int], str] = {}
     for name, environment in settings.environments.items():
         if (other := ports.setdefault((environment.host, environment.port), name)) != name:

@@ -234,6 +234,13 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """A file of accepted bearer tokens, one a line, relative to the project."""
 
 
+class PersonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[people.NAME]``: what a person may do beyond what everybody may."""
+
+    reviews: tuple[Name, ...] = ()
+    """Reviews that they may give. One that is given to nobody here is everybody's."""
+
+
 class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[monitor.MODEL]``: how a model's logged predictions are watched."""
 
@@ -258,4 +265,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: dict[Name, DataSettings] = {}
     models: dict[Name, ModelSettings] = {}
     environments: dict[Name, EnvironmentSettings] = {}
+    people: dict[str, PersonSettings] = {}
     monitor: dict[Name, MonitorSettings] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,6 +16,7 @@ from sqlalchemy import exc
 
 from modelyard.errors import DatabaseDown, Misuse, SettingsError
 from modelyard.ports import Facts, Yard
+from modelyard.records.access import Person
 from modelyard.storage import checkpoint, durable, upgrade
 from modelyard.storage.facts import SqlFacts
 from modelyard.storage.schema import events, operations
@@ -30,13 +31,32 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+class Guard(Protocol):
+    """Who may read and write; what it raises keeps a transaction from happening."""
+
+    def read(self, facts: Facts) -> None: ...
+    def write(self, facts: Facts, actor: str) -> Person:
+        """Who acts; asked before anything is done."""
+        ...
+
+    def settle(self, person: Person, events: Sequence[tuple[str, str, Mapping[str, str | int]]]) -> None:
+        """Asked when all is done, with the action, object and payload of each event."""
+        ...
+
+
 def open_yard(
-    url: str, root: Path, *, clock: Callable[[], dt.datetime] = utc_now, wait: float = WAIT
+    url: str,
+    root: Path,
+    *,
+    clock: Callable[[], dt.datetime] = utc_now,
+    wait: float = WAIT,
+    guard: Guard | None = None,
 ) -> Yard:
     """The yard at ``url``, made or migrated if need be.
 
     ``url`` is ``sqlite:///FILE``, where a relative file starts at ``root`` and its folder is made, or
-    ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``. A writer waits at most ``wait`` seconds for the others.
+    ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``. A writer waits at most ``wait`` seconds for the others. Without
+    a ``guard`` everybody may everything.
     Raises ``SettingsError`` for any other URL, ``Misuse`` for a yard that a newer Modelyard wrote,
     ``DatabaseDown`` when the file or the server cannot be used.
     """
@@ -51,9 +71,9 @@ def open_yard(
     if server:
         from modelyard.storage.postgres import Postgres  # spared where the yard is a file
 
-        yard = SqlYard(Postgres(parsed, path.parent, wait=wait), clock=clock)
+        yard = SqlYard(Postgres(parsed, path.parent, wait=wait), clock=clock, guard=guard)
     else:
-        yard = SqlYard(Sqlite(path, wait=wait), clock=clock)
+        yard = SqlYard(Sqlite(path, wait=wait), clock=clock, guard=guard)
     yard.ready(fresh=fresh)
     return yard
 
@@ -82,10 +102,13 @@ class Database(Protocol):
 class SqlYard:
     """Facts in one SQL database."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self, database: Database, *, clock: Callable[[], dt.datetime], guard: Guard | None = None
+    ) -> None:
         self.database = database
         self.checkpoint = database.checkpoint
         self._clock = clock
+        self._guard = guard
         self._inside = threading.local()
 
     def ready(self, *, fresh: bool) -> None:
@@ -109,8 +132,11 @@ class SqlYard:
         with self.database.begin(write=False) as connection:
             self._same_revision(connection)
             transaction = Transaction(connection, actor=None, clock=self._clock)
+            facts = SqlFacts(transaction)
             try:
-                yield SqlFacts(transaction)
+                if self._guard:
+                    self._guard.read(facts)
+                yield facts
             finally:
                 transaction.end()
 
@@ -137,12 +163,20 @@ class SqlYard:
             transaction = Transaction(connection, actor=actor, clock=self._clock)
             facts = SqlFacts(transaction)
             try:
+                person = self._guard.write(facts, actor) if self._guard else None
+                if person:
+                    transaction.actor = person.name
+                    facts.events.stamp = {"token": person.token} if person.token else {}
                 encoded = msgspec.json.encode(work(facts))
+                if person and self._guard:
+                    self._guard.settle(person, facts.events.appended)
                 # What is stored is what is returned, so that a repeat cannot differ.
                 value = msgspec.json.decode(encoded, type=result)
                 vouched = facts.events.seal()
                 done = self._clock().isoformat()
-                transaction.insert(operations, id=operation, actor=actor, done=done, result=encoded.decode())
+                transaction.insert(
+                    operations, id=operation, actor=transaction.actor, done=done, result=encoded.decode()
+                )
             finally:
                 transaction.end()
         # Committed, and still under the lock: checkpoints stand in the chain's order.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import datetime as dt
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from modelyard.errors import AuditBroken
 from modelyard.ports import Yard
-from modelyard.records.event import Event
+from modelyard.records.event import Event, Wanted
 from modelyard.storage import checkpoint as checkpoints
 from modelyard.storage.canonical import canonical, sha256
 from modelyard.storage.schema import events
@@ -33,24 +33,41 @@ class SqlEvents:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
         self._pending: builtins.list[tuple[str, str, str, bytes]] = []
+        self.appended: builtins.list[tuple[str, str, Mapping[str, str | int]]] = []
+        """Action, object and payload of what was appended in this transaction."""
+        self.stamp: dict[str, str] = {}
+        """What every payload gets besides."""
 
     def append(self, action: str, object: str, **payload: str | int) -> None:
         self._transaction.writable()
         moment = _written(self._transaction.clock())
-        self._pending.append((moment, action, object, canonical(payload)))
+        self._pending.append((moment, action, object, canonical(payload | self.stamp)))
+        self.appended.append((action, object, payload))
 
-    def list(self, *, after: int = 0, limit: int | None = None) -> builtins.list[Event]:
+    def newest(self) -> Event | None:
+        self.seal()
+        return self._stored()
+
+    def list(
+        self, *, after: int = 0, limit: int | None = None, wanted: Wanted | None = None
+    ) -> builtins.list[Event]:
         """Raises ``AuditBroken`` for a row that was not written by ``append``."""
         self.seal()
         query = sa.select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
+        if wanted is not None:
+            query = query.where(*_conditions(wanted))
         return [_event(row) for row in self._transaction.query(query)]
 
     def head(self) -> checkpoints.Checkpoint:
         """The chain as it is stored."""
-        newest = self._transaction.query(sa.select(events).order_by(events.c.seq.desc()).limit(1)).first()
+        newest = self._stored()
         return checkpoints.Checkpoint(
-            size=newest.seq if newest else 0, root=_root(_event(newest)) if newest else GENESIS
+            size=newest.seq if newest else 0, root=_root(newest) if newest else GENESIS
         )
+
+    def _stored(self) -> Event | None:
+        newest = self._transaction.query(sa.select(events).order_by(events.c.seq.desc()).limit(1)).first()
+        return _event(newest) if newest else None
 
     def seal(self) -> checkpoints.Checkpoint | None:
         """Write what was appended; the chain's size and root after it, None when nothing was."""
@@ -76,11 +93,16 @@ class SqlEvents:
         return checkpoints.Checkpoint(size=seq, root=root)
 
 
+def line(event: Event) -> bytes:
+    """The event as JSON: what is hashed as it is hashed, and the payload beside it."""
+    return msgspec.json.encode({**_record(event), "payload": event.payload})
+
+
 def head(yard: Yard) -> tuple[int, str]:
     """The chain's size, and the sha256 of its last record."""
     with yard.read() as facts:
-        chain = facts.events.list()
-    return len(chain), _root(chain[-1]) if chain else GENESIS
+        newest = facts.events.newest()
+    return (newest.seq, _root(newest)) if newest else (0, GENESIS)
 
 
 def verify(yard: Yard, checkpoint: Path | None = None, *, also: Sequence[checkpoints.Checkpoint] = ()) -> int:
@@ -132,6 +154,18 @@ def verify_chain(chain: Sequence[Event], known: Sequence[checkpoints.Checkpoint]
     return len(chain)
 
 
+def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.since is not None:
+        yield events.c.ts >= _written(wanted.since)
+    if wanted.until is not None:
+        yield events.c.ts < _written(wanted.until)
+    if wanted.actor:
+        yield events.c.actor == wanted.actor
+    for column, name, sign in ((events.c.action, wanted.action, "."), (events.c.object, wanted.object, "@")):
+        if name:
+            yield (column == name) | column.startswith(f"{name}{sign}", autoescape=True)
+
+
 def _culprit(
     chain: Sequence[Event], position: int, before: Sequence[str], roots: Mapping[int, str]
 ) -> tuple[int, str]:
@@ -160,17 +194,19 @@ def _broken(record: int, what: str) -> AuditBroken:
 
 
 def _root(event: Event) -> str:
-    return sha256(
-        {
-            "seq": event.seq,
-            "ts": _written(event.ts),
-            "actor": event.actor,
-            "action": event.action,
-            "object": event.object,
-            "payload_sha256": event.payload_sha256,
-            "prev": event.prev,
-        }
-    )
+    return sha256(_record(event))
+
+
+def _record(event: Event) -> dict[str, str | int]:
+    return {
+        "seq": event.seq,
+        "ts": _written(event.ts),
+        "actor": event.actor,
+        "action": event.action,
+        "object": event.object,
+        "payload_sha256": event.payload_sha256,
+        "prev": event.prev,
+    }
 
 
 def _event(found: sa.Row[Any]) -> Event:

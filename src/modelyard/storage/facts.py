@@ -7,14 +7,17 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from modelyard.storage.admissions import SqlAdmissions
+from modelyard.storage.aliases import SqlAliases
 from modelyard.storage.datasets import SqlDatasets
 from modelyard.storage.events import SqlEvents
+from modelyard.storage.labels import SqlLabels
 from modelyard.storage.packages import SqlPackages
 from modelyard.storage.releases import SqlReleases
 from modelyard.storage.reviews import SqlReviews
 from modelyard.storage.runs import SqlRuns
 from modelyard.storage.schema import operations
 from modelyard.storage.steps import SqlSteps
+from modelyard.storage.tokens import SqlTokens
 from modelyard.storage.transaction import Transaction
 from modelyard.storage.versions import SqlVersions
 
@@ -28,11 +31,14 @@ class SqlFacts:
         self.runs = SqlRuns(transaction)
         self.packages = SqlPackages(transaction)
         self.versions = SqlVersions(transaction)
+        self.labels = SqlLabels(transaction)
+        self.aliases = SqlAliases(transaction)
         self.admissions = SqlAdmissions(transaction)
         self.reviews = SqlReviews(transaction)
         self.releases = SqlReleases(transaction)
         self.events = SqlEvents(transaction)
         self.steps = SqlSteps(transaction)
+        self.tokens = SqlTokens(transaction)
 
     def done(self, operation: str, result: type[T]) -> T | None:
         query = sa.select(operations.c.result).where(operations.c.id == operation)

@@ -82,7 +82,52 @@ versions = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("package", sa.Text, sa.ForeignKey("packages.digest"), nullable=False),
     sa.Column("record", sa.Text, nullable=False),
+    sa.Column("registered", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("author", sa.Text, nullable=False, server_default=""),
+    sa.Column("dataset", sa.Text, nullable=False, server_default=""),
+    sa.Column("run", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("model", "package"),
+)
+
+figures = sa.Table(
+    "figures",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Float, nullable=False),
+    _of_version(),
+)
+
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("deprecated", sa.Integer, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    _of_version(),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    _of_version(),
+)
+
+aliases = sa.Table(
+    "aliases",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    _of_version(),
 )
 
 admissions = sa.Table(
@@ -138,6 +183,15 @@ events = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
     sa.Column("payload_sha256", sa.Text, nullable=False),
     sa.Column("prev", sa.Text, nullable=False),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("sha256", sa.Text, nullable=False, unique=True),
+    sa.Column("guards", sa.Integer, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
 )
 
 steps = sa.Table(

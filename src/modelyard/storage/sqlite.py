@@ -140,5 +140,7 @@ def _on_connect(connection: Any, _record: object) -> None:
 
 def _on_begin(connection: sa.Connection) -> None:
     write = connection.get_execution_options().get("modelyard_write", False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+    if connection.info.get("modelyard_write") != write:
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if write else 'ON'}")
+        connection.info["modelyard_write"] = write
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED")

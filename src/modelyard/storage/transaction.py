@@ -13,6 +13,7 @@ from modelyard.errors import DatabaseDown, Misuse
 from modelyard.storage import schema
 
 T = TypeVar("T")
+_OVER = "These facts belong to a transaction that has ended; open another one."
 
 
 class Transaction:
@@ -32,10 +33,10 @@ class Transaction:
 
     def query(self, statement: sa.Select[Any]) -> sa.CursorResult[Any]:
         if self._over:
-            raise Misuse("These facts belong to a transaction that has ended; open another one.")
+            raise Misuse(_OVER)
         return self._connection.execute(statement)
 
-    def write(self, statement: sa.Insert | sa.Update) -> int:
+    def write(self, statement: sa.Insert | sa.Update | sa.Delete) -> int:
         """Execute and return how many rows it touched."""
         self.writable()
         return self._connection.execute(statement).rowcount
@@ -43,7 +44,7 @@ class Transaction:
     def writable(self) -> str:
         """The actor; ``Misuse`` when this transaction only reads or has ended."""
         if self._over:
-            raise Misuse("These facts belong to a transaction that has ended; open another one.")
+            raise Misuse(_OVER)
         if self.actor is None:
             raise Misuse("These facts were opened to be read; write through the yard's 'once'.")
         return self.actor
@@ -63,6 +64,13 @@ class Transaction:
             text = self.query(statement.limit(1)).scalar()
         except OverflowError:
             return None  # asked for a number that no column can hold
+        return None if text is None else _decoded(text, kind)
+
+    def find(self, statement: sa.Select[Any], kind: type[T], /, **given: object) -> T | None:
+        """As ``first``, by a statement that was made once: making it anew takes as long as asking."""
+        if self._over:
+            raise Misuse(_OVER)
+        text = self._connection.execute(statement, given).scalar()
         return None if text is None else _decoded(text, kind)
 
     def all(self, statement: sa.Select[Any], kind: type[T]) -> list[T]:

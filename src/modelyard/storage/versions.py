@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from modelyard.ports import Condition
 from modelyard.records.registry import Version
-from modelyard.storage.schema import versions
-from modelyard.storage.transaction import Transaction, encoded
+from modelyard.storage.schema import aliases, figures, releases, tags, versions
+from modelyard.storage.search import Columns
+from modelyard.storage.transaction import Transaction, encoded, microseconds
+
+_GROUPS = {"metrics": figures, "tags": tags, "aliases": aliases}
 
 
 class SqlVersions:
@@ -28,7 +32,17 @@ class SqlVersions:
             number=version.number,
             package=version.package,
             record=encoded(version),
+            registered=microseconds(version.registered),
+            author=version.by,
+            dataset=version.dataset,
+            run=version.run,
         )
+        measured = [
+            {"model": version.model, "version": version.number, "name": name, "value": value}
+            for name, value in version.metrics.items()
+        ]
+        if measured:
+            self._transaction.write(figures.insert().values(measured))
 
     def get(self, model: str, number: int) -> Version | None:
         where = (versions.c.model == model, versions.c.number == number)
@@ -42,6 +56,12 @@ class SqlVersions:
         where = (versions.c.model == model, versions.c.package == digest)
         return self._transaction.first(_record().where(*where), Version)
 
+    def live(self, model: str, environment: str) -> Version | None:
+        return self._transaction.find(_LIVE, Version, model=model, environment=environment)
+
+    def aliased(self, model: str, name: str) -> Version | None:
+        return self._transaction.find(_ALIASED, Version, model=model, name=name)
+
     def list(self, model: str | None = None) -> builtins.list[Version]:
         """By model and number, ascending."""
         query = _record().order_by(versions.c.model, versions.c.number)
@@ -49,6 +69,36 @@ class SqlVersions:
             query = query.where(versions.c.model == model)
         return self._transaction.all(query, Version)
 
+    def search(self, condition: Condition, model: str | None = None) -> builtins.list[Version]:
+        true, _ = condition(Columns())
+        query = _record().where(true).order_by(versions.c.model, versions.c.number)
+        if model is not None:
+            query = query.where(versions.c.model == model)
+        return self._transaction.all(query, Version)
+
+    def known(
+        self, group: Literal["metrics", "tags", "aliases"], model: str | None = None
+    ) -> builtins.list[str]:
+        table = _GROUPS[group]
+        query = sa.select(table.c.name).distinct().order_by(table.c.name)
+        if model is not None:
+            query = query.where(table.c.model == model)
+        return [str(name) for name in self._transaction.query(query).scalars()]
+
 
 def _record() -> sa.Select[Any]:
     return sa.select(versions.c.record)
+
+
+def _pointed(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The version that a row of the table points to."""
+    same = (table.c.model == versions.c.model) & (table.c.version == versions.c.number)
+    return _record().join(table, same).where(table.c.model == sa.bindparam("model"), *conditions)
+
+
+_LIVE = _pointed(
+    releases,
+    releases.c.environment == sa.bindparam("environment"),
+    releases.c.status == sa.literal_column("'live'"),  # as the index has it, which holds such rows alone
+)
+_ALIASED = _pointed(aliases, aliases.c.name == sa.bindparam("name"))

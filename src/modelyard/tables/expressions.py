@@ -6,7 +6,7 @@
     comparison  = == != <> < <= > >=   on numbers, dates and times; texts and booleans know = and != only
     value       a column, a number, 'a text', true, false, + - * / over numbers, date - date (in days),
                 datetime - datetime (in seconds); a text beside a date or a time is read as one
-    column      its name; in "..." or `...` when it is no plain word; case counts
+    column      its name, which may have dots; in "..." or `...` when it is no plain word; case counts
 
 As in SQL an unknown value (null, or what comes of it) makes a comparison unknown, and a rule is broken only
 where it is false. Numbers are float64, and what is no number (0/0) is unknown. A rule is parsed against
@@ -35,7 +35,7 @@ LONGEST = 1000
 _DEEPEST = 40
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|(?P<text>'(?:[^']|'')*')"
-    r"|(?P<quoted>\"[^\"]+\"|`[^`]+`)|(?P<word>[^\W\d]\w*)|(?P<sign><=|>=|==|!=|<>|[=<>+\-*/(),]))"
+    r"|(?P<quoted>\"[^\"]+\"|`[^`]+`)|(?P<word>[^\W\d]\w*(?:\.\w+)*)|(?P<sign><=|>=|==|!=|<>|[=<>+\-*/(),]))"
 )
 _SAME: dict[str, Operator] = {
     "==": "=",

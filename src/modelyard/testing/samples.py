@@ -8,9 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from modelyard.records.access import Token
 from modelyard.records.dataset import DatasetVersion, Split
 from modelyard.records.package import Package
-from modelyard.records.registry import Admission, Release, Review, Version
+from modelyard.records.registry import Admission, Alias, Marks, Release, Review, Version
 from modelyard.records.run import Code, Run
 from modelyard.records.schema import Column, Schema
 from modelyard.records.step import Input, StepRecord
@@ -88,9 +89,29 @@ def admission(number: int = 1, **fields: Any) -> Admission:
     return replace(made, **fields)
 
 
+def marks(number: int = 1, **fields: Any) -> Marks:
+    return replace(Marks(model="screening", version=number), **fields)
+
+
+def alias(name: str = "champion", **fields: Any) -> Alias:
+    return replace(Alias(model="screening", name=name, version=1, by="ann", given=NOON), **fields)
+
+
 def review(number: int = 1, **fields: Any) -> Review:
     made = Review(
         model="screening", version=number, subject="ethics", yes=True, reason="fine", by="bob", given=NOON
+    )
+    return replace(made, **fields)
+
+
+def token(token_id: str = "a1", **fields: Any) -> Token:
+    made = Token(
+        id=token_id,
+        person="ann",
+        roles=("developer",),
+        sha256=digest(f"secret {token_id}"),
+        created=NOON,
+        by="bob",
     )
     return replace(made, **fields)
 

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from modelyard.errors import Misuse, ModelyardError
 from modelyard.ports import Facts, Yard
+from modelyard.records.event import Wanted
 from modelyard.records.registry import Version
 from modelyard.testing import samples
 from modelyard.testing.expect import expected
+from modelyard.testing.labels import LabelsKit, SearchKit
+from modelyard.testing.operations import add_version, change, do
+from modelyard.testing.tokens import TokensKit
+
+__all__ = ["YardKit", "change", "do"]
 
 T = TypeVar("T")
-_operations = itertools.count()
-
-
-def do(yard: Yard, work: Callable[[Facts], T], kind: type[T], *, actor: str = "ann") -> T:
-    """``work`` as an operation of its own."""
-    return yard.once(f"kit/{next(_operations)}", actor, work, kind)
-
-
-def change(yard: Yard, *works: Callable[[Facts], object]) -> None:
-    """All of ``works``, for their effect, as one operation."""
-
-    def effect(facts: Facts) -> None:
-        for work in works:
-            work(facts)
-
-    do(yard, effect, type(None))
-
-
-def add_version(facts: Facts, number: int = 1) -> None:
-    facts.packages.put(samples.package(f"r{number}"))
-    facts.versions.add(samples.version(number))
 
 
 class _OnceKit:
@@ -257,6 +240,8 @@ class _ReleasesKit:
         change(yard, lambda f: f.releases.put(live))
         with yard.read() as facts:
             assert facts.releases.live("test", "screening") == live
+            assert facts.versions.live("screening", "test") == samples.version(1)
+            assert facts.versions.live("screening", "staging") is None
             assert facts.releases.list() == [other, live]
             assert facts.releases.list("test") == facts.releases.list("test", "screening") == [live]
             assert facts.releases.list(model="nobody") == []
@@ -290,6 +275,36 @@ class _EventsKit:
             assert facts.events.list(after=1, limit=1) == events[1:2]
             assert facts.events.list(limit=0) == []
 
+    def test_events_are_looked_for(self, yard: Yard) -> None:
+        with yard.read() as facts:
+            assert facts.events.newest() is None
+        for actor, action, object_ in (
+            ("ann", "release.live", "screening@1"),
+            ("bob", "release.live", "screening_2@1"),
+            ("ann", "releases.x", "screening"),
+        ):
+            do(yard, lambda f, a=action, o=object_: f.events.append(a, o), type(None), actor=actor)  # type: ignore[misc]
+
+        def seqs(**wanted: Any) -> list[int]:
+            with yard.read() as facts:
+                return [e.seq for e in facts.events.list(wanted=Wanted(**wanted))]
+
+        with yard.read() as facts:
+            newest = facts.events.newest()
+            assert newest is not None
+            assert newest.seq == 3
+            second = facts.events.list(after=1, limit=1)[0].ts
+            assert [e.seq for e in facts.events.list(after=1, limit=1, wanted=Wanted(actor="ann"))] == [3]
+        assert seqs() == [1, 2, 3]
+        assert seqs(actor="ann") == [1, 3]
+        assert seqs(action="release") == [1, 2]
+        assert seqs(action="release.live", object="screening_2") == [2]
+        assert seqs(object="screening") == [1, 3]
+        assert seqs(object="screening@1") == [1]
+        assert seqs(since=second) == [2, 3]
+        assert seqs(until=second) == [1]
+        assert seqs(actor="%") == seqs(action="_elease") == seqs(object="scr%") == []
+
     def test_a_transaction_sees_its_own_events(self, yard: Yard) -> None:
         def work(facts: Facts) -> int:
             facts.events.append("x.y", "z")
@@ -305,5 +320,7 @@ class _EventsKit:
             assert facts.events.list() == []
 
 
-class YardKit(_OnceKit, _ReadKit, _NamesKit, _NounsKit, _ReleasesKit, _EventsKit):
+class YardKit(
+    _OnceKit, _ReadKit, _NamesKit, _NounsKit, LabelsKit, SearchKit, TokensKit, _ReleasesKit, _EventsKit
+):
     """What every yard promises."""

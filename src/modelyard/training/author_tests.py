@@ -19,6 +19,7 @@ import msgspec
 from modelyard.authors.blame import shown
 from modelyard.authors.capture import Tail, captured
 from modelyard.errors import AuthorError, ExtraMissing
+from modelyard.records.access import TOKEN
 from modelyard.records.payload import Payload
 from modelyard.storage.scratch import scratch
 from modelyard.training.model_code import run
@@ -138,7 +139,7 @@ def _command(path: Path, cwd: Path, results: Path) -> list[str]:
 
 def _environ(folders: Sequence[Path]) -> dict[str, str]:
     path = [*(str(folder.resolve()) for folder in folders), os.environ.get("PYTHONPATH", "")]
-    quiet = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")}
+    quiet = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", TOKEN)}
     return quiet | {"PYTHONPATH": os.pathsep.join(p for p in path if p), "PYTHONDONTWRITEBYTECODE": "1"}
 
 

@@ -20,6 +20,7 @@ import msgspec
 
 from modelyard import authoring
 from modelyard.errors import AuthorError, ModelyardError, StoreDown
+from modelyard.records.access import TOKEN
 from modelyard.records.run import Resources, Scalar
 from modelyard.training import messages
 from modelyard.training.limits import GIB, Limits
@@ -82,7 +83,11 @@ class Worker:
             self._process = subprocess.Popen(
                 [*entry, str(theirs.fileno()), str(self._trace)],
                 cwd=cwd,
-                env={"PYTHONHASHSEED": "0", **environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={
+                    "PYTHONHASHSEED": "0",
+                    **{name: value for name, value in environ.items() if name != TOKEN},
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=self._log.write,
                 stderr=subprocess.STDOUT,
