@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,4 +34,6 @@ class SqlTokens:
         return self._transaction.all(sa.select(tokens.c.record).order_by(tokens.c.id), Token)
 
 
-_ASKED = sa.select(sa.literal_column("1")).select_from(tokens).where(tokens.c.guards == 1).limit(1)
+_ASKED: sa.Select[Any] = (
+    sa.select(sa.literal_column("1")).select_from(tokens).where(tokens.c.guards == 1).limit(1)
+)
