@@ -24,17 +24,23 @@ if TYPE_CHECKING:
     from modelyard.data.extraction import extract
     from modelyard.data.growth import Base
     from modelyard.data.inspection import inspect, parts, strays, whole
+    from modelyard.data.outlets import Outlet, occupied, outlet, write
+    from modelyard.data.passage import columns_of
     from modelyard.data.preparation import Prepared, prepare
-    from modelyard.data.shelf import Stored, load, scan, store
+    from modelyard.data.shelf import Stored, load, scan, staged_version, store
+    from modelyard.data.staging import Staged, stage
     from modelyard.data.watermarks import threshold
 
 __all__ = [
     "Base",
     "NothingNew",
     "Novelty",
+    "Outlet",
     "Prepared",
+    "Staged",
     "Stored",
     "agrees",
+    "columns_of",
     "declared",
     "describe",
     "differ",
@@ -45,21 +51,34 @@ __all__ = [
     "inspect",
     "load",
     "novelty",
+    "occupied",
     "origins",
     "outdated",
+    "outlet",
     "parts",
     "prepare",
     "refuse_again",
     "remember",
     "scan",
+    "stage",
+    "staged_version",
     "store",
     "strays",
     "threshold",
     "together",
     "whole",
+    "write",
 ]
 
 _HOMES = {
+    "staged_version": "shelf",
+    "columns_of": "passage",
+    "stage": "staging",
+    "Staged": "staging",
+    "write": "outlets",
+    "occupied": "outlets",
+    "outlet": "outlets",
+    "Outlet": "outlets",
     "Base": "growth",
     "Prepared": "preparation",
     "Stored": "shelf",

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from modelyard.data.preparation import Prepared
+from modelyard.data.sources.staged import Staged
 from modelyard.errors import Tampered
 from modelyard.records.dataset import DatasetVersion
 from modelyard.tables import delta
@@ -57,6 +58,16 @@ def scan(version: DatasetVersion, tables: Path, *, part: Side, split: bool = Fal
     _check(version, path, frame.collect_schema().names())
     chosen = frame if part == "all" else frame.filter(pl.col(SPLIT) == part)
     return chosen if split else chosen.drop(SPLIT, FOLD, strict=False)
+
+
+def staged_version(version: DatasetVersion, tables: Path) -> tuple[Staged, ...]:
+    """The version's verified files, to be read part by part, without the columns of the split."""
+    path = tables / version.table
+    _check(version, path, scan(version, tables, part="all", split=True).collect_schema().names())
+    return tuple(
+        Staged(path=path / name, form="parquet", origin=f"{version.ref}, {name}", leave=(SPLIT, FOLD))
+        for name in delta.names(path, version.table_version)
+    )
 
 
 def _check(version: DatasetVersion, path: Path, columns: list[str]) -> None:

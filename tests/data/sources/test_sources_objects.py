@@ -280,3 +280,21 @@ def test_the_other_stores_are_asked_by_their_own_protocols(
 )  # fmt: skip
 def test_globs_of_keys(pattern: str, key: str, fits: bool) -> None:
     assert bool(like(pattern).match(key)) is fits
+
+
+def test_a_file_is_put_in_a_store(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for content in (b"first", b"second" * 2_000_000):  # the second in several pieces
+        (tmp_path / "file").write_bytes(content)
+        objects.put("s3://clinic/out/file.csv", tmp_path / "file", tmp_path)
+        store = S3Store("clinic", client_options={"allow_http": True})
+        assert bytes(obstore.get(store, "out/file.csv").bytes()) == content
+    with pytest.raises((SourceMissing, SourceDown)):
+        objects.put("s3://nowhere/file.csv", tmp_path / "file", tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from modelyard.records.dataset import SourceFile
 from modelyard.settings import SourceSettings
 
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_ENDPOINT_URL_S3")
 _PUBLIC = ("endpoint", "base_url", "region", "account_name")
 
 
@@ -44,6 +46,14 @@ def fetch(source: SourceSettings, place: Place) -> Iterator[tuple[Path, str]]:
         yield target, where.file(one).path
 
 
+def put(url: str, file: Path, root: Path) -> None:
+    """Store a file as the object at ``url``, in the place of one that is there; whole or not at all.
+
+    Raises ``DataRefused`` where the credentials do not suffice, ``SourceDown`` when the store fails.
+    """
+    _Bucket(SourceSettings(url=url), root).store(file)
+
+
 class _Bucket:
     def __init__(self, source: SourceSettings, root: Path) -> None:
         self._obstore: Any = needs("obstore", "yard", "object stores")
@@ -60,7 +70,8 @@ class _Bucket:
             raise SettingsError(f"The address '{self.origin}' names no bucket; write {scheme}://BUCKET/KEY.")
         given = {name: value.text for name, value in options.items()}
         client: dict[str, Any] = {"timeout": dt.timedelta(seconds=source.timeout)}
-        if any(value.startswith("http://") for value in given.values()):
+        endpoints = [*given.values(), *(os.environ.get(name, "") for name in _ENDPOINTS)]
+        if any(value.startswith("http://") for value in endpoints):
             client["allow_http"] = True
         retry = {"max_retries": 3, "retry_timeout": dt.timedelta(seconds=source.timeout)}
         with self._named():
@@ -100,6 +111,10 @@ class _Bucket:
                     f"{self._address(found)} broke off at {held} of {found['size']} bytes; run it again."
                 )
 
+    def store(self, file: Path) -> None:
+        with self._named("written"):
+            self._obstore.put(self._store, self._key, file)
+
     def file(self, found: Any) -> SourceFile:
         mark = found.get("e_tag") or found.get("version") or str(found.get("last_modified"))
         return SourceFile(path=self._address(found), size=found["size"], sha256="", mark=f"ETag {mark}")
@@ -122,13 +137,13 @@ class _Bucket:
         return sorted(found, key=lambda one: str(one["path"]))
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
+    def _named(self, verb: str = "read") -> Iterator[None]:
         """The store's errors as one sentence with our name of it, and no credentials."""
         exceptions = self._obstore.exceptions
         try:
             yield
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-            raise self._denied() from None
+            raise self._denied(verb) from None
         except (FileNotFoundError, exceptions.NotFoundError) as error:
             raise SourceMissing(
                 f"There is nothing at {self.origin}: {self._said.hide(_first(error))}."
@@ -137,14 +152,14 @@ class _Bucket:
             raise SourceDown(f"{self.origin} changed while it was read; run it again.") from None
         except exceptions.BaseError as error:
             if any(f"status code: {status} " in str(error) for status in (401, 403)):
-                raise self._denied() from None
+                raise self._denied(verb) from None
             if "404 Not Found" in str(error):
                 raise SourceMissing(f"There is no bucket for '{self.origin}'; change 'source'.") from None
-            raise SourceDown(f"{self.origin} cannot be read: {self._said.hide(_first(error))}.") from None
+            raise SourceDown(f"{self.origin} cannot be {verb}: {self._said.hide(_first(error))}.") from None
 
-    def _denied(self) -> DataRefused:
+    def _denied(self, verb: str) -> DataRefused:
         return DataRefused(
-            f"{self.origin} may not be read; give credentials in the environment or in 'options' that may."
+            f"{self.origin} may not be {verb}; give credentials in the environment or in 'options' that may."
         )
 
 
