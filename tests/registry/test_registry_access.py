@@ -147,6 +147,16 @@ def collect(yard: Yard) -> None:
     change(yard, lambda f: f.events.append("yard.collected", "yard", artifacts=1))
 
 
+def tried(yard: Yard) -> None:
+    change(yard, lambda f: f.events.append("version.tried", "screening@1", environment="test", tests=9))
+
+
+def seen(yard: Yard) -> None:
+    """What somebody saw who only looked."""
+    for action in ("package.checked", "package.reproduced", "window.examined"):
+        change(yard, lambda f, action=action: f.events.append(action, "screening@1", environment="test"))
+
+
 def look(yard: Yard) -> None:
     with yard.read() as facts:
         facts.versions.list()
@@ -179,12 +189,12 @@ def test_a_guarded_yard_asks_everybody_even_to_look(guarded: Office) -> None:
 @pytest.mark.parametrize(
     ("who", "may"),
     [
-        ("viewer", set()),
-        ("developer", {"register", "note"}),
-        ("reviewer", {"review"}),
-        ("deployer", {"deploy", "promote"}),
-        ("admin", {"register", "note", "review", "deploy", "promote", "collect", "create"}),
-        ("chief", {"register", "note", "review", "promote"}),
+        ("viewer", {"seen"}),
+        ("developer", {"seen", "register", "note"}),
+        ("reviewer", {"seen", "review"}),
+        ("deployer", {"seen", "deploy", "promote", "tried"}),
+        ("admin", {"seen", "register", "note", "review", "deploy", "promote", "tried", "collect", "create"}),
+        ("chief", {"seen", "register", "note", "review", "promote"}),
     ],
 )
 def test_each_role_does_its_own(guarded: Office, who: str, may: set[str]) -> None:
@@ -200,6 +210,8 @@ def test_each_role_does_its_own(guarded: Office, who: str, may: set[str]) -> Non
         "review": review,
         "deploy": deploy,
         "promote": promote,
+        "tried": tried,
+        "seen": seen,
         "collect": collect,
         "create": create,
     }

@@ -5,15 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from modelyard.actions.locate import located, materialised
+from modelyard.actions.staged import shared
 from modelyard.actions.switch import TIMEOUT
 from modelyard.actions.try_out import refuse, try_out
 from modelyard.actions.uses import laid, meant
 from modelyard.deployment import Outcome
 from modelyard.errors import CheckFailed
-from modelyard.project import Project
+from modelyard.project import Project, fresh
 from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.storage.scratch import scratch
-from modelyard.training import TestsResult, run_tests
+from modelyard.training import TestsResult, identify, run_tests
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,18 +26,18 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 def check(project: Project, model: str) -> Checked:
     """Run ``test_model.py``, then the newest run's package as a service on a free port.
 
-    Raises ``CheckFailed`` with the first failure; nothing is registered or made live.
+    Raises ``CheckFailed`` with the first failure; nothing is registered or made live. That they passed is on record.
     """
     settings = project.model(model)
     project.tell(f"running the tests of {model}")
-    shared = [project.root / place for place in project.settings.project.code]
+    places = [project.root / place for place in project.settings.project.code]
     with project.yard.read() as facts:
         uses = meant(project, facts, model)
     with scratch("uses-", project.scratch) as held:
         tests = run_tests(
             project.root / settings.code,
             cwd=project.root,
-            shared=shared,
+            shared=places,
             place=project.scratch,
             uses=laid(project, uses, held / "uses"),
         )
@@ -68,4 +69,18 @@ def check(project: Project, model: str) -> Checked:
     with project.target.candidate(plan, timeout=TIMEOUT) as url:
         outcomes = try_out(project, package, url, trust=project.trust())
     refuse(outcomes, f"{model}@run")
+    passed, code = tests.passed, identify(project.root / settings.code, project.root, shared(project, model))
+    project.yard.once(
+        fresh("check"),
+        project.actor,
+        lambda facts: facts.events.append(
+            "package.checked",
+            f"{model}@run/{package.run}",
+            package=package.digest,
+            code=code.digest,
+            tests=passed,
+            service=len(outcomes),
+        ),
+        type(None),
+    )
     return Checked(model=model, tests=tests, service=outcomes)

@@ -121,7 +121,20 @@ def _test(project: Project, release: Release) -> int:
     with project.target.candidate(alone, timeout=TIMEOUT) as url:
         trust = project.trust(release.environment)
         outcomes = try_out(project, package, url, trust=trust, token=token)
-    refuse(outcomes, f"{release.model}@{release.version}")
+    ref = f"{release.model}@{release.version}"
+    refuse(outcomes, ref)
+    project.yard.once(
+        fresh("try"),
+        project.actor,
+        lambda facts: facts.events.append(
+            "version.tried",
+            ref,
+            environment=release.environment,
+            package=release.package,
+            tests=len(outcomes),
+        ),
+        type(None),
+    )
     return len(outcomes)
 
 

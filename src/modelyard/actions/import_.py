@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.actions.attestations import PROVENANCE, REPORT, RUN, SBOM
+from modelyard.actions.attestations import CARD, PROVENANCE, REPORT, RUN, SBOM
 from modelyard.actions.foreign import sealed
 from modelyard.actions.signed import merged, signed
 from modelyard.errors import Untrusted
@@ -175,10 +175,10 @@ def _evidence(
         return package, run
     held = {
         name: attestations[name]
-        for name in (REPORT, RUN, SBOM)
+        for name in (REPORT, RUN, SBOM, CARD)
         if name in attestations and hashlib.sha256(attestations[name]).hexdigest() == named.get(name)
     }
-    if set(held) != {REPORT, RUN, SBOM}:
+    if not {REPORT, RUN, SBOM} <= set(held):
         return package, run
     try:
         run = msgspec.json.decode(held[RUN], type=Run)
@@ -191,6 +191,7 @@ def _evidence(
             run=run.id,
             report=stored[REPORT],
             sbom=stored[SBOM],
+            card=stored.get(CARD),
             trained=stored[RUN],
             provenance=project.artifacts.put(attestations[PROVENANCE]),
         ),

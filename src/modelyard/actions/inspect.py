@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from modelyard.actions.attestations import PROVENANCE, REPORT, SBOM, attestations
+from modelyard.actions.attestations import CARD, PROVENANCE, REPORT, SBOM, attestations
 from modelyard.actions.keys import keys
 from modelyard.actions.locate import located, materialised
 from modelyard.actions.look import Registered, registered
@@ -14,8 +14,8 @@ from modelyard.errors import UnknownName
 from modelyard.project import Project
 from modelyard.records.package import Package
 
-Document = Literal["report", "sbom", "provenance"]
-_NAMES: dict[Document, str] = {"report": REPORT, "sbom": SBOM, "provenance": PROVENANCE}
+Document = Literal["report", "sbom", "card", "provenance"]
+_NAMES: dict[Document, str] = {"report": REPORT, "sbom": SBOM, "card": CARD, "provenance": PROVENANCE}
 
 
 class SignedBy(msgspec.Struct, frozen=True, kw_only=True):

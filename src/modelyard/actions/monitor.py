@@ -8,7 +8,8 @@ import msgspec
 
 from modelyard.actions.locate import opened
 from modelyard.errors import UnknownName
-from modelyard.project import Project, now
+from modelyard.ports import Facts
+from modelyard.project import Project, fresh, now
 from modelyard.records.finding import WindowReport
 from modelyard.records.profile import Profile
 from modelyard.records.registry import Release
@@ -44,7 +45,7 @@ def monitor(
     project.tell(f"examining {rows.height} predictions")
     reference = msgspec.json.decode((folder / "profile.json").read_bytes(), type=Profile)
     answers = msgspec.json.decode((folder / "answers.json").read_bytes(), type=Profile)
-    return monitoring.examine(
+    found = monitoring.examine(
         reference,
         answers,
         monitoring.count_features(rows, predictor.schema, reference),
@@ -56,6 +57,29 @@ def monitor(
         start=start,
         end=end,
     )
+    _keep(project, found, release.package)
+    return found
+
+
+def _keep(project: Project, found: WindowReport, package: str) -> None:
+    """That the window was examined, and what came of it, in short."""
+    columns = sorted({alert.column for alert in found.alerts})
+
+    def append(facts: Facts) -> None:
+        facts.events.append(
+            "window.examined",
+            f"{found.model}@{found.version}",
+            environment=found.environment,
+            package=package,
+            since=found.start.isoformat(timespec="seconds"),
+            until=found.end.isoformat(timespec="seconds"),
+            rows=found.rows,
+            judged="no" if found.note else "yes",
+            alerts=len(found.alerts),
+            columns=", ".join(columns)[:500],
+        )
+
+    project.yard.once(fresh("monitor"), project.actor, append, type(None))
 
 
 def _live(project: Project, environment: str, model: str) -> Release:

@@ -39,7 +39,7 @@ def reproduce(
     """Train the run that ``ref`` names again: its code, data, libraries, parameters and seed.
 
     What comes of it is compared and thrown away. Only when it is not the same to the bit are both models asked the
-    test split, which is counted as a use of it. ``tolerance`` is by default that at which the model's compiled form counts as
+    test split, which is counted as a use of it. What came of it is on record. ``tolerance`` is by default that at which the model's compiled form counts as
     equal; ``here`` takes the libraries that are installed. Raises ``UnknownName`` for what is not kept any more,
     and as ``train`` does.
     """
@@ -54,8 +54,7 @@ def reproduce(
             found_again = _compared(project, ref, done, tolerance)
     except OSError as error:
         raise StoreDown(f"{project.scratch} cannot be written: {error.strerror or error}.") from None
-    if found_again.answers is not None:
-        _count(project, found_again, run)
+    _keep(project, found_again, run)
     return msgspec.structs.replace(found_again, seconds=time.perf_counter() - began)
 
 
@@ -266,14 +265,17 @@ def _inputs(done: _Done) -> tuple[Again, ...]:
     )
 
 
-def _count(project: Project, found: Reproduction, run: Run) -> None:
+def _keep(project: Project, found: Reproduction, run: Run) -> None:
+    """What came out, and whether the test split was used for it."""
+    used = {"data": run.dataset} if found.answers is not None else {}
+
     def append(facts: Facts) -> None:
         facts.events.append(
             "package.reproduced",
             f"{run.model}@run/{run.id}",
             package=found.package,
-            data=run.dataset,
             verdict=found.verdict,
+            **used,
         )
 
     project.yard.once(fresh("reproduce"), project.actor, append, type(None))

@@ -50,6 +50,7 @@ def merged(before: Package | None, package: Package) -> Package:
         created=before.created,
         report=package.report or before.report,
         sbom=package.sbom or before.sbom,
+        card=package.card or before.card,
         provenance=package.provenance or before.provenance,
         trained=package.trained or before.trained,
         signatures=(*others, *package.signatures),

@@ -24,6 +24,8 @@ COMMANDS = {
     "data": "Dataset versions: list, show, check out.",
     "diff": "How a model, environment, commit or dataset differs from another.",
     "lineage": "Where a version of data or of a model came from, and what was made of it.",
+    "card": "A model card, a data sheet, or another document, filled in from records.",
+    "readiness": "Is it ready for production? The ML Test Score's 28 tests, from what is on record.",
     "runs": "Trainings.",
     "reproduce": "Train again as it was trained: is it the same?",
     "versions": "Registered versions: find them, note, tag and name them.",

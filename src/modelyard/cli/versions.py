@@ -73,6 +73,7 @@ def list_(ctx: click.Context, model: str | None, where: str, as_json: bool) -> N
 @click.argument("ref", metavar="MODEL[@VERSION]")
 @click.option("--sbom", "kind", flag_value="sbom", help="Print its bill of materials (CycloneDX 1.6).")
 @click.option("--provenance", "kind", flag_value="provenance", help="Print its signed provenance (SLSA v1).")
+@click.option("--card", "kind", flag_value="card", help="Print the model card that stands beside it.")
 @click.option("--report", "kind", flag_value="report", help="Print the report on it.")
 @json_option
 @click.pass_context
@@ -86,7 +87,9 @@ def show_(ctx: click.Context, ref: str, kind: Document | None, as_json: bool) ->
     here = project(ctx)
     if kind:
         content = document(here, ref, kind)
-        if sys.stdout.isatty():
+        if kind == "card":
+            say(content.decode().rstrip("\n"))
+        elif sys.stdout.isatty():
             say(msgspec.json.format(content, indent=2).decode())
         else:
             click.echo(content, nl=False)  # the bytes that the provenance names
@@ -103,7 +106,7 @@ def show_(ctx: click.Context, ref: str, kind: Document | None, as_json: bool) ->
     say(f"  trained by  run {package.run}")
     for signed in found.signed:
         say(f"  signed by   {signed.key[:16]}, trusted in {', '.join(signed.trusted) or 'no environment'}")
-    for name in ("report", "sbom", "provenance"):
+    for name in ("report", "sbom", "card", "provenance"):
         say(f"  {name:<11} {getattr(package, name) or 'none yet: modelyard evaluate makes it'}")
 
 

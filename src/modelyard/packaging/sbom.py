@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +17,13 @@ from modelyard.records.run import Run
 
 _TOLD = 8
 """Groups and slices that are told each."""
+_ANSWERED = {
+    "users": ("users",),
+    "useCases": ("direct_use", "downstream_use"),
+    "technicalLimitations": ("limitations",),
+    "ethicalConsiderations": ("ethics", "risks", "bias"),
+}
+"""The card's questions that say it."""
 
 
 def sbom(
@@ -27,12 +34,13 @@ def sbom(
     data: DatasetVersion | None,
     report: Report,
     modelyard: str,
+    answers: Mapping[str, str],
 ) -> bytes:
     """The JSON of a bill of materials of the package ``digest``; the same records give the same bytes.
 
     The model's metrics, slices and groups are those of ``report``. ``data`` is what it was trained on, where the
-    yard knows it. Nobody was asked for what records do not hold: properties of the card named ``modelyard:open`` say
-    what a person has still to answer.
+    yard knows it. ``answers`` are what people said by the id of a question of the model card; properties of the card
+    named ``modelyard:open`` say what nobody answered.
     """
     model, dataset = f"model:{digest}", f"data:{run.dataset}"
     needed = {_purl(requirement): requirement for requirement in manifest.requirements}
@@ -58,7 +66,7 @@ def sbom(
                     commit=run.code.commit,
                     code=run.code.digest,
                 ),
-                "modelCard": _card(manifest, run, report, dataset),
+                "modelCard": _card(manifest, run, report, dataset, answers),
             },
         },
         "components": [
@@ -73,13 +81,19 @@ def sbom(
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _card(manifest: Manifest, run: Run, report: Report, dataset: str) -> dict[str, Any]:
+def _card(
+    manifest: Manifest, run: Run, report: Report, dataset: str, answers: Mapping[str, str]
+) -> dict[str, Any]:
     told = "regression" if manifest.task == "regression" else f"{manifest.task} classification"
     outputs = (
         ["number"] if manifest.task == "regression" else [f"one of {', '.join(map(str, manifest.classes))}"]
     )
+    said = {name: [answers[one] for one in ids if one in answers] for name, ids in _ANSWERED.items()}
     considerations = {
-        "technicalLimitations": list(_limits(report)),
+        "users": said["users"],
+        "useCases": said["useCases"],
+        "ethicalConsiderations": [{"name": text} for text in said["ethicalConsiderations"]],
+        "technicalLimitations": [*_limits(report), *said["technicalLimitations"]],
         "fairnessAssessments": list(_fairness(report)),
     }
     return {
@@ -94,10 +108,7 @@ def _card(manifest: Manifest, run: Run, report: Report, dataset: str) -> dict[st
         "considerations": {name: value for name, value in considerations.items() if value},
         "properties": [
             *_properties(**{f"parameter:{name}": value for name, value in sorted(run.params.items())}),
-            *(
-                {"name": "modelyard:open", "value": question}
-                for question in ("users", "useCases", "ethicalConsiderations")
-            ),
+            *({"name": "modelyard:open", "value": name} for name, texts in said.items() if not texts),
         ],
     }
 

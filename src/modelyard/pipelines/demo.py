@@ -171,6 +171,7 @@ class _Walk:
         self.command("audit")
         self.command("audit", "verify")
         self.command("doctor")
+        self.command("readiness", MODEL, "--summary")
 
     def _features(self) -> list[Row]:
         aside = {"patient_id", "diagnosis"}

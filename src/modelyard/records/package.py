@@ -100,6 +100,8 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the report's record; an attestation, no part of the content."""
     sbom: str | None = None
     """Digest of the bill of materials."""
+    card: str | None = None
+    """Digest of the model card, in Markdown."""
     provenance: str | None = None
     """Digest of the signed statement how it came to be, which names report and bill of materials."""
     trained: str | None = None

@@ -22,6 +22,8 @@ Appended = tuple[str, str, Mapping[str, str | int]]
 _HOUR = dt.timedelta(hours=1)
 _NEEDS: dict[str, Role] = {"release": "deployer", "review": "reviewer", "token": "admin", "yard": "admin"}
 """By the first part of an event's action; a developer does the rest."""
+_LOOKS = ("package.checked", "package.reproduced", "window.examined")
+"""Events of a look: whoever may look may put on record what was seen."""
 
 
 class Guard:
@@ -49,9 +51,9 @@ class Guard:
         registered = {object_ for action, object_, _ in events if action == "version.registered"}
         for action, object_, payload in events:
             noun = action.partition(".")[0]
-            if action == "version.admitted" and object_ not in registered:
+            if action == "version.tried" or (action == "version.admitted" and object_ not in registered):
                 noun = "release"
-            role = _NEEDS.get(noun, "developer")
+            role = "viewer" if action in _LOOKS else _NEEDS.get(noun, "developer")
             if noun == "token":
                 require_scope(person, str(payload.get("environments", "")))
             elif noun == "yard":
