@@ -26,6 +26,7 @@
         ├── DatabaseDown       the yard's database is locked, unreachable or damaged
         ├── StoreDown          the artifact store or the disk under it failed
         ├── SourceDown         a database, web server or object store that rows come from failed
+        ├── ClusterDown        the machines that trainings run on do not answer
         ├── StepDied           a process that did a step of a build was ended by force
         ├── PortTaken          another program listens on the port
         └── ServiceDown        a service did not start, answer or converge in time
@@ -150,6 +151,10 @@ class StoreDown(Outage):
 
 class SourceDown(Outage):
     code = "source_down"
+
+
+class ClusterDown(Outage):
+    code = "cluster"
 
 
 class StepDied(Outage):

@@ -19,10 +19,11 @@ from modelyard.records.learning import Learning, LearningPoint
 from modelyard.records.package import Package
 from modelyard.records.run import Run
 from modelyard.storage.scratch import scratch
+from modelyard.training import enduring
 
 if TYPE_CHECKING:
     from modelyard.records.dataset import DatasetVersion
-    from modelyard.training import Worker
+    from modelyard.training import Trains
     from modelyard.training.dealing import Dealt
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
@@ -65,24 +66,36 @@ def _drawn(project: Project, run: Run, version: DatasetVersion, place: Path, cod
     used = laid(project, run.uses, place / "uses")
     bench = workbench(project, run.model, place, locked, code=code, uses=used)
     (place / "seat").mkdir()
-    points, note = list[LearningPoint](), ""
-    with bench.tried(place / "seat") as worker:
-        worker.space()
-        worker.begin(msgspec.structs.replace(begin, folds=str(place / "dealt.npy")))
-        for at, share in enumerate(SHARES):
-            project.tell(f"learning curve of {run.model}: part {at + 1} of {len(SHARES)}")
-            try:
-                points.append(_point(worker, run, dealt, metric, share))
-            except AuthorError as error:  # ten rows may not be enough to fit at all
-                note = note or f"Without {100 * share:g} % of the rows: {error}"
-                if not worker.alive:
-                    break
+    begin = msgspec.structs.replace(begin, folds=str(place / "dealt.npy"))
+
+    def curve() -> tuple[tuple[LearningPoint, ...], str]:
+        with bench.tried(place / "seat") as worker:
+            worker.space()
+            worker.begin(begin)
+            return _curve(project, worker, run, dealt, metric)
+
+    points, note = enduring(curve, "The learning curve")
     return Learning(
-        metric=metric, higher_is_better=metrics.higher_is_better(metric), points=tuple(points), note=note
+        metric=metric, higher_is_better=metrics.higher_is_better(metric), points=points, note=note
     )
 
 
-def _point(worker: Worker, run: Run, dealt: Dealt, metric: str, share: float) -> LearningPoint:
+def _curve(
+    project: Project, worker: Trains, run: Run, dealt: Dealt, metric: str
+) -> tuple[tuple[LearningPoint, ...], str]:
+    points, note = list[LearningPoint](), ""
+    for at, share in enumerate(SHARES):
+        project.tell(f"learning curve of {run.model}: part {at + 1} of {len(SHARES)}")
+        try:
+            points.append(_point(worker, run, dealt, metric, share))
+        except AuthorError as error:  # ten rows may not be enough to fit at all
+            note = note or f"Without {100 * share:g} % of the rows: {error}"
+            if not worker.alive:
+                break
+    return tuple(points), note
+
+
+def _point(worker: Trains, run: Run, dealt: Dealt, metric: str, share: float) -> LearningPoint:
     values, rows = list[float](), list[int]()
     for fold in dealt.scored[:_FOLDS]:
         worker.renew()

@@ -26,8 +26,9 @@ from modelyard.records.dataset import DatasetVersion
 from modelyard.records.package import Manifest, Proof
 from modelyard.records.reproduction import Again, Reproduction, Verdict
 from modelyard.records.run import Number, Run
-from modelyard.settings import ModelSettings
+from modelyard.settings import EngineSettings, ModelSettings
 from modelyard.storage.scratch import scratch
+from modelyard.training import Worker
 
 if TYPE_CHECKING:
     from modelyard.training.messages import Seal
@@ -197,7 +198,9 @@ def _as_it_was(settings: ModelSettings, run: Run, manifest: Manifest) -> ModelSe
 
 def _with(project: Project, model: str, settings: ModelSettings) -> Project:
     models = {**project.settings.models, model: settings}
-    return dataclasses.replace(project, settings=msgspec.structs.replace(project.settings, models=models))
+    return dataclasses.replace(
+        project, settings=msgspec.structs.replace(project.settings, models=models, engine=EngineSettings())
+    )
 
 
 def _sha(manifest: Manifest, path: str) -> str:
@@ -242,6 +245,7 @@ def _asked(project: Project, done: _Done) -> Held:
     if done.then.layout != done.now.layout or done.then.classes != done.now.classes:
         return Held(None, (), "They answer to other columns or with other classes.")
     with done.bench.tried(apart) as worker:
+        assert isinstance(worker, Worker), "it is reproduced on this machine"
         return answers(worker, (original, done.place / "package"), done.test, apart, done.then)
 
 

@@ -21,7 +21,7 @@ from modelyard.settings import TuneSettings
 
 if TYPE_CHECKING:
     from modelyard.records.package import Task
-    from modelyard.training import Worker
+    from modelyard.training import Trains
     from modelyard.training.dealing import Dealt
     from modelyard.training.proposals import Proposals
     from modelyard.training.search import Plan
@@ -54,6 +54,7 @@ def tune(
 
     Each trial is on disk as it ends. Raises ``AuthorError`` with the first cause when every trial failed.
     """
+    from modelyard.training import enduring
     from modelyard.training.book import Book
     from modelyard.training.search import Search
 
@@ -64,10 +65,9 @@ def tune(
     with project.lock(f"study-{key[:32]}"):
         project.tell(f"tuning {run.model} on {version.ref}")
         hire = _hiring(bench, dealt, place)
-        worker = hire(0)
+        plan = _plan(project, run.model, material.begin.task, dealt, most=bench.most)
+        worker, proposals = enduring(lambda: _begun_by(hire(0), project, run, plan), "The study")
         try:
-            plan = _plan(project, run.model, material.begin.task, dealt)
-            proposals = _proposals(project, run, worker, plan)
             study = _study(project, run.model, key, plan, proposals.trials)
             _begun(project, msgspec.structs.replace(run, study=study))
             book = Book(file)
@@ -76,7 +76,7 @@ def tune(
             raise
         waiting = [worker]
 
-        def seated(seat: int) -> Worker:
+        def seated(seat: int) -> Trains:
             taken = waiting.pop() if seat == 0 and waiting else hire(seat)
             taken.begin(msgspec.structs.replace(material.begin, folds=str(place / "dealt.npy")))
             return taken
@@ -163,12 +163,12 @@ def _key(project: Project, run: Run, version: DatasetVersion) -> str:
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 
-def _hiring(bench: Workbench, dealt: Dealt, place: Path) -> Callable[[int], Worker]:
+def _hiring(bench: Workbench, dealt: Dealt, place: Path) -> Callable[[int], Trains]:
     import numpy as np
 
     np.save(place / "dealt.npy", dealt.fold)
 
-    def hire(seat: int) -> Worker:
+    def hire(seat: int) -> Trains:
         folder = place / f"seat{seat}"
         try:
             folder.mkdir(exist_ok=True)
@@ -179,7 +179,7 @@ def _hiring(bench: Workbench, dealt: Dealt, place: Path) -> Callable[[int], Work
     return hire
 
 
-def _plan(project: Project, model: str, task: Task, dealt: Dealt) -> Plan:
+def _plan(project: Project, model: str, task: Task, dealt: Dealt, *, most: int | None) -> Plan:
     from modelyard import metrics
     from modelyard.training import Limits
     from modelyard.training.search import Plan
@@ -191,14 +191,22 @@ def _plan(project: Project, model: str, task: Task, dealt: Dealt) -> Plan:
         metric=metric,
         higher=metrics.higher_is_better(metric),
         dealt=dealt,
-        jobs=asked.jobs,
+        jobs=min(asked.jobs, most or asked.jobs),
         pruned=asked.pruner == "median",
         patience=asked.patience,
         seconds=Limits.of(asked.timeout, None).seconds,
     )
 
 
-def _proposals(project: Project, run: Run, worker: Worker, plan: Plan) -> Proposals:
+def _begun_by(worker: Trains, project: Project, run: Run, plan: Plan) -> tuple[Trains, Proposals]:
+    try:
+        return worker, _proposals(project, run, worker, plan)
+    except BaseException:
+        worker.close()
+        raise
+
+
+def _proposals(project: Project, run: Run, worker: Trains, plan: Plan) -> Proposals:
     """While the worker imports the code, this process imports Optuna."""
     from modelyard.training.proposals import Proposals, load
 

@@ -13,11 +13,14 @@ from modelyard.actions.material import Material
 from modelyard.errors import StoreDown
 from modelyard.project import Project
 from modelyard.records.run import Scalar
-from modelyard.training import Limits, Worker, closure
+from modelyard.training import Limits, Trains, Worker, closure, enduring
 
 if TYPE_CHECKING:
     from modelyard.training.environment import Python
     from modelyard.training.messages import Fitted, Seal
+
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Locked(NamedTuple):
@@ -29,12 +32,14 @@ class Locked(NamedTuple):
 
 
 class Workbench(NamedTuple):
-    trainer: Callable[[], Worker]
+    trainer: Callable[[], Trains]
     """Starts the process that trains."""
     sealer: Callable[[], Worker] | None
     """Starts the one that seals, where the first lacks what that needs."""
-    tried: Callable[[Path], Worker]
+    tried: Callable[[Path], Trains]
     """Starts one for a study's trials, which it measures too, in a folder of its own."""
+    most: int | None = None
+    """How many there can be at once."""
 
     def fit_and_seal(
         self,
@@ -45,6 +50,16 @@ class Workbench(NamedTuple):
         seal: Callable[[Path], Seal],
     ) -> Fitted:
         """Train in ``place`` on the ``material`` and seal what came out as ``seal`` says, given the test rows."""
+        read = functools.cache(material)
+        return enduring(lambda: self._once(params, place, read, seal), "The training")
+
+    def _once(
+        self,
+        params: Mapping[str, Scalar],
+        place: Path,
+        material: Callable[[], Material],
+        seal: Callable[[Path], Seal],
+    ) -> Fitted:
         with self.trainer() as worker:
             begin, test, _ = material()  # read here while the code is imported there
             worker.begin(begin)
@@ -52,6 +67,7 @@ class Workbench(NamedTuple):
             if self.sealer is None:
                 worker.seal(seal(test))
                 return fitted
+            assert isinstance(worker, Worker), "only this machine's workers leave models to others"
             left = worker.leave(place / "left")
         with self.sealer() as worker:
             worker.begin(begin)
@@ -96,6 +112,8 @@ def workbench(
     start = functools.partial(Worker, code, cwd=cwd or project.root, limits=limits, uses=uses)
     given = dict(os.environ) | ({"PYTHONHASHSEED": hash_seed} if hash_seed else {})
     threads = _threads(settings.tune.jobs if settings.tune else 1)
+    if project.settings.engine.kind == "ray":
+        return _on_a_cluster(project, model, place, code=code, uses=uses)
     if locked is None:
         return Workbench(
             lambda: _prepared(start(place, environ=given)),
@@ -131,12 +149,33 @@ def workbench(
     )
 
 
+def _on_a_cluster(project: Project, model: str, place: Path, *, code: Path, uses: Path | None) -> Workbench:
+    from modelyard.training.remote import Cluster, Remote
+    from modelyard.training.seat import versions
+
+    settings, engine = project.model(model), project.settings.engine
+    project.tell("connecting to the Ray cluster")
+    cluster = Cluster(engine.address, processors=engine.processors)
+    share = dict.fromkeys(_THREADS, str(engine.processors))
+    start = functools.partial(
+        Remote,
+        cluster,
+        code,
+        inside=settings.code,
+        uses=uses,
+        limits=Limits.of(settings.timeout, settings.memory_gb),
+        environ={"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0"), **share},
+        needed=versions(closure(project.root / settings.code)),
+    )
+    return Workbench(lambda: start(place), None, start, cluster.most)
+
+
 def _threads(jobs: int) -> dict[str, str]:
     """What keeps the libraries of processes side by side to their share of the machine."""
     if jobs == 1:
         return {}
     share = str(max(1, len(os.sched_getaffinity(0)) // jobs))
-    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), share)
+    return dict.fromkeys(_THREADS, share)
 
 
 def _prepared(worker: Worker) -> Worker:

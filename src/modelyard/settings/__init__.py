@@ -13,6 +13,7 @@ from modelyard.settings.data import (
 )
 from modelyard.settings.read import find, read
 from modelyard.settings.tree import (
+    EngineSettings,
     EnvironmentSettings,
     GateSettings,
     ModelSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "AsOfSettings",
     "DataSettings",
     "DeduplicateSettings",
+    "EngineSettings",
     "EnvironmentSettings",
     "GateSettings",
     "IncrementalSettings",

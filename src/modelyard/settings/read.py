@@ -200,6 +200,12 @@ def _cross_check(settings: Settings, path: Path) -> None:
                     "'no_worse_than'."
                 )
     _check_uses(settings, path)
+    apart = [name for name, model in settings.models.items() if model.isolation == "venv"]
+    if apart and settings.engine.kind == "ray":
+        raise SettingsError(
+            f"{path}: 'models.{apart[0]}.isolation': a Ray cluster's nodes have their own libraries; take isolation = "
+            '"venv" out, or train it on this machine.'
+        )
     for name in settings.monitor:
         if name not in settings.models:
             raise SettingsError(f"{path}: 'monitor.{name}': there is no [models.{name}].")

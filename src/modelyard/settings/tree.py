@@ -48,6 +48,21 @@ class SigningSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Ids, or their first 12 characters or more, of keys that are trusted nowhere, whatever else says so."""
 
 
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[engine]``: the machines that models are trained and tuned on."""
+
+    kind: Literal["local", "ray"] = "local"
+    """``ray`` trains on the nodes of a Ray cluster, which need the model's libraries in the same versions."""
+    address: str | None = None
+    """Of the cluster, such as ``10.0.0.1:6379``; by default ``RAY_ADDRESS``, or the cluster that this machine is in."""
+    processors: Annotated[int, Meta(ge=1)] = 1
+    """Of the cluster's, how many a training or a trial takes."""
+
+    def __post_init__(self) -> None:
+        if self.kind == "local" and (self.address is not None or self.processors != 1):
+            raise ValueError("'address' and 'processors' go with kind = 'ray'")
+
+
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[models.NAME.gates]``: ``metric = { ... }``, what a version must meet."""
 
@@ -262,6 +277,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     project: ProjectSettings
     yard: YardSettings = YardSettings()
     signing: SigningSettings = SigningSettings()
+    engine: EngineSettings = EngineSettings()
     data: dict[Name, DataSettings] = {}
     models: dict[Name, ModelSettings] = {}
     environments: dict[Name, EnvironmentSettings] = {}

@@ -6,6 +6,7 @@ Importing it is cheap: NumPy, Polars and the author's libraries arrive when a mo
 from __future__ import annotations
 
 from modelyard.training.author_tests import TestsResult, payloads, run_tests
+from modelyard.training.engine import Trains, enduring
 from modelyard.training.identity import contents, identify
 from modelyard.training.imports import shared_code
 from modelyard.training.limits import Limits
@@ -19,9 +20,11 @@ __all__ = [
     "RESOURCES",
     "Limits",
     "TestsResult",
+    "Trains",
     "Worker",
     "closure",
     "contents",
+    "enduring",
     "gone",
     "halt",
     "identify",

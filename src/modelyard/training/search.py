@@ -13,8 +13,8 @@ from modelyard.errors import AuthorError
 from modelyard.records.run import Scalar, Trial, best
 from modelyard.training.book import Book
 from modelyard.training.dealing import Dealt
+from modelyard.training.engine import Trains, enduring
 from modelyard.training.proposals import Proposals
-from modelyard.training.worker import Worker
 
 Heard = Callable[[Trial, Trial | None, int, int], None]
 """A trial that ended, the best so far, how many ended and how many there are to be."""
@@ -37,7 +37,7 @@ class Search:
     """Trials that ``book`` holds are not done again. ``hire`` gives a worker that has begun, for a seat from 0."""
 
     def __init__(
-        self, plan: Plan, proposals: Proposals, book: Book, *, hire: Callable[[int], Worker], heard: Heard
+        self, plan: Plan, proposals: Proposals, book: Book, *, hire: Callable[[int], Trains], heard: Heard
     ) -> None:
         self._plan, self._proposals, self._book = plan, proposals, book
         self._hire, self._heard = hire, heard
@@ -48,7 +48,7 @@ class Search:
         self._best = best(book.trials, higher=plan.higher)
         self._since = _since(book.trials, higher=plan.higher)
         self._turn = threading.Lock()
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, Trains] = {}
         self._error: BaseException | None = None
         self._stopped = False
 
@@ -101,9 +101,14 @@ class Search:
 
     def _sit(self, seat: int) -> None:
         while (asked := self._next()) is not None:
-            self._try(self._worker(seat), *asked)
+            number, params = asked
+            enduring(lambda n=number, p=params: self._try(self._worker(seat), n, p), f"Trial {number}")  # type: ignore[misc]
+        with self._turn:
+            worker = self._workers.get(seat)
+        if worker is not None:
+            worker.close()  # another seat may wait for its place
 
-    def _worker(self, seat: int) -> Worker:
+    def _worker(self, seat: int) -> Trains:
         """The seat's own, or after one that died another."""
         worker = self._workers.get(seat)
         if worker is None or not worker.alive:
@@ -126,7 +131,7 @@ class Search:
             number = self._open.popleft()
             return number, self._proposals.ask(number)
 
-    def _try(self, worker: Worker, number: int, params: dict[str, Scalar]) -> None:
+    def _try(self, worker: Trains, number: int, params: dict[str, Scalar]) -> None:
         began, values = time.perf_counter(), list[float]()
         plan, error, pruned = self._plan, None, False
         worker.renew()
