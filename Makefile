@@ -12,10 +12,13 @@ help:
 	@echo "make docs     write the generated parts of docs/ anew"
 	@echo "make lock     resolve the locked environments anew"
 
+# Both start some hundred processes; where bytecode is not written, each would compile what it imports anew.
 demo: $(VENV)/.yard
+	@$(BIN)/python -m compileall -q src
 	$(BIN)/modelyard demo $(DEMO)
 
 test: lint types
+	@$(BIN)/python -m compileall -q src
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/.dev

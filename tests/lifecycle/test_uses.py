@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,15 @@ def test_it_asks_the_first_model():
         my.used("screening").predict(pd.DataFrame({"age": [1.0]}))
 
 PAYLOADS = []
+"""
+
+
+ASK = """
+import importlib.util, json, sys
+import mlflow, pandas as pd
+assert importlib.util.find_spec("modelyard") is None
+rows = pd.read_csv("rows.csv")
+json.dump(mlflow.pyfunc.load_model(sys.argv[1]).predict(rows).tolist(), open("answers.json", "w"))
 """
 
 
@@ -129,6 +139,28 @@ def test_what_was_tested_is_what_a_service_answers(pair: Path) -> None:
         told = json.loads(reply.read())
     assert told["prediction"] == expected["prediction"]
     assert np.array_equal(told["probability"], expected["probability"])
+
+
+@pytest.mark.peer
+def test_mlflow_answers_the_same_without_modelyard(
+    peer: Callable[[str], Path], once: Path, tmp_path: Path
+) -> None:
+    rows = pl.read_csv(once / "data/patients.csv").tail(25)
+    rows.write_csv(tmp_path / "rows.csv")
+    expected = read(once, "predict", "second@1", str(tmp_path / "rows.csv"))
+    folder = once / ".modelyard/packages" / read(once, "versions", "second")[0]["package"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(peer("mlflow")), "-B", "-c", ASK, str(folder)],
+        cwd=tmp_path,
+        env={**environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert np.allclose(
+        json.loads((tmp_path / "answers.json").read_text()), expected["probability"], atol=1e-9
+    )
 
 
 def test_a_byte_of_what_is_carried_that_changed_is_refused(pair: Path) -> None:

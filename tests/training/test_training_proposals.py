@@ -52,7 +52,7 @@ def went(study: Proposals, numbers: range) -> list[Trial]:
     return found
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "cmaes"])
 def test_a_study_that_was_interrupted_goes_on_as_if_it_had_not_been(sampler: Sampler) -> None:
     whole = went(proposals(sampler), range(25))
     assert whole[0].params == {name: entry.default for name, entry in SPACE.items()}
@@ -65,11 +65,10 @@ def test_a_study_that_was_interrupted_goes_on_as_if_it_had_not_been(sampler: Sam
     assert went(proposals(sampler, seed=4), range(3)) != whole[:3]
 
 
-def test_cma_es_is_the_same_from_the_same_seed_and_goes_on_with_what_it_has() -> None:
+def test_cma_es_goes_on_with_trials_that_ended_in_another_order_than_they_began() -> None:
     whole = went(proposals("cmaes"), range(25))
-    assert went(proposals("cmaes"), range(25)) == whole
     again = proposals("cmaes")
-    for trial in whole[:17]:
+    for trial in (*whole[:10], *reversed(whole[10:17])):
         again.replay(trial)
     assert len({repr(trial.params) for trial in whole[:17] + went(again, range(17, 25))}) == 25
 

@@ -141,7 +141,7 @@ def parse(
         table = _read(block.content, names, block.first, types, nulls, _CACHED)
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
-            return pa.table({name: pa.array([], kind) for name, kind in types.items()})
+            return pa.Table.from_batches([], pa.schema(types.items()))
         if "conversion error to" in str(error) and "UTF8" not in str(error):
             raise
         raise _reason(path, names, error) from None

@@ -338,7 +338,7 @@ def _first_kinds(head: _File, hints: Mapping[str, Column]) -> Kinds:
             break
     else:
         try:
-            empty = pl.from_arrow(pq.read_schema(head.path).empty_table())
+            empty = pl.from_arrow(pa.Table.from_batches([], pq.read_schema(head.path)))
         except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(head.staged, error) from None
         assert isinstance(empty, pl.DataFrame)

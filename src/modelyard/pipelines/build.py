@@ -18,7 +18,7 @@ import msgspec
 from modelyard.actions.ingest import settled
 from modelyard.pipelines.crew import Crew, Told
 from modelyard.pipelines.graph import Node, graph
-from modelyard.pipelines.inputs import identity, inputs
+from modelyard.pipelines.inputs import identity, inputs, ready
 from modelyard.pipelines.steps import Done, Job, perform, told
 from modelyard.project import Project
 
@@ -90,6 +90,7 @@ def _side_by_side(walk: _Walk, crew: Crew, tick: Callable[[], None]) -> None:
             crew.begin(job)
         if not crew.busy:
             return
+        ready()  # the steps that begin next are looked up as soon as these end
         for heard in crew.wait(_TICK):
             if isinstance(heard, Told):
                 walk.note(heard.name, heard.sentence)

@@ -35,6 +35,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+def ready() -> None:
+    """Load what ``inputs`` reads with, when there is time for it."""
+    import packaging.requirements  # noqa: F401
+
+    import modelyard.actions.staged
+    import modelyard.actions.uses
+    import modelyard.actions.workbench
+    import modelyard.registry  # noqa: F401
+
+
 def identity(step: str, inputs: Sequence[Input]) -> str:
     """The digest of all that the step depends on."""
     told = [step, *sorted((given.kind, given.name, given.value) for given in inputs)]

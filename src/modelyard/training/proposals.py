@@ -90,7 +90,7 @@ class Proposals:
 
     def replay(self, trial: Trial) -> None:
         """A trial that ended before, as if it had been asked and told now."""
-        self._ask(trial.number, trial.params)
+        self._ask_again(trial)
         if trial.state != "failed":
             for step, _ in enumerate(trial.folds):
                 self._asked[trial.number].report(math.fsum(trial.folds[: step + 1]) / (step + 1), step)
@@ -107,6 +107,17 @@ class Proposals:
         except (ValueError, RuntimeError):
             return {}
         return {name: float(share) for name, share in found.items() if math.isfinite(share)}
+
+    def _ask_again(self, trial: Trial) -> None:
+        """CMA-ES keeps what it learnt beside the trials that it drew itself, so that they are drawn again. Those of
+        several jobs, which were asked in another order, come out as others and are only told."""
+        if self._sampler == "cmaes" and trial.number >= len(self._given):
+            if self._ask(trial.number, None) == trial.params:
+                return
+            from optuna.trial import TrialState
+
+            self._study.tell(self._asked.pop(trial.number), state=TrialState.FAIL)
+        self._ask(trial.number, trial.params)
 
     def _ask(self, number: int, given: Mapping[str, Scalar] | None) -> dict[str, Scalar]:
         self._study.sampler = _sampler(self._sampler, _mixed(self._seed, number))

@@ -40,10 +40,10 @@ def _tables(content: Any) -> Any:
     except pa.ArrowInvalid:
         content.seek(0)
         stream = pa.ipc.open_stream(content)
-        yield stream.schema.empty_table()
+        yield pa.Table.from_batches([], stream.schema)
         for batch in stream:
             yield pa.Table.from_batches([batch])
         return
-    yield reader.schema.empty_table()
+    yield pa.Table.from_batches([], reader.schema)
     for at in range(reader.num_record_batches):
         yield pa.Table.from_batches([reader.get_batch(at)])

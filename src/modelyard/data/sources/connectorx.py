@@ -46,7 +46,7 @@ def stage(url: Filled, query: str, origin: str, source: SourceSettings, place: P
         import pyarrow as pa
 
         with ParquetFile(place.new("query.parquet"), origin) as out:
-            out.add(reader.schema.empty_table())
+            out.add(pa.Table.from_batches([], reader.schema))
             for batch in reader:
                 out.add(pa.Table.from_batches([batch]))
             return (out.finish(),)

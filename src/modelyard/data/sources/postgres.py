@@ -110,15 +110,15 @@ def _parts(cursor: Any, query: str, column: str, count: int, origin: str) -> lis
 
 def _copy(cursor: Any, query: str, target: Path, origin: str) -> Staged:
     # Imported here: what the class needs loads Polars.
+    import pyarrow as pa
+
     from modelyard.data.sources.writing import ParquetFile
 
     cursor.execute(query)
     reader = cursor.fetch_record_batch()
     with ParquetFile(target, origin) as out:
-        out.add(_plain(reader.schema.empty_table(), origin))
+        out.add(_plain(pa.Table.from_batches([], reader.schema), origin))
         for batch in reader:
-            import pyarrow as pa
-
             out.add(_plain(pa.Table.from_batches([batch]), origin))
         return out.finish()
 
