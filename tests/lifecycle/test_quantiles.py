@@ -7,6 +7,7 @@ import datetime as dt
 import http.client
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import polars as pl
 import pytest
 from sklearn.datasets import load_diabetes
 
+import modelyard as my
 from modelyard.monitoring import collect, window
 
 Command = Callable[..., tuple[int, str, str]]
@@ -192,6 +194,35 @@ def test_predict_and_mlflow_tell_every_quantile(modelyard: Command, clinic: Path
     code, output, _ = modelyard("-C", clinic, "predict", "spread", tmp_path / "rows.csv")
     assert code == 0
     assert output.splitlines()[0].split() == ["row", "prediction", "0.05", "0.5", "0.95"]
+
+
+def test_reproduce_diff_and_a_notebook_know_them(modelyard: Command, clinic: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(clinic, tmp_path / "clinic"))
+    code, output, complaint = modelyard("-C", folder, "reproduce", "own@1")
+    assert code == 0, complaint
+    assert "identical to the bit" in output
+
+    file = folder / "models/spread/model.py"
+    file.write_text(file.read_text().replace("max_depth=2", "max_depth=1"))
+    settings = folder / "modelyard.toml"
+    parts = ("search", "importance", "stability", "baselines", "footprint")
+    head, off = "[models.spread.evaluation]\n", "".join(f"{part} = false\n" for part in parts)
+    settings.write_text(settings.read_text().replace(head, head + off, 1))
+    for words in (("train", "spread"), ("evaluate", "spread@run")):
+        code, _, complaint = modelyard("-C", folder, *words)
+        assert code == 0, complaint
+    code, output, complaint = modelyard("-C", folder, "diff", "spread@1", "spread@run")
+    assert code == 0, complaint
+    same_rows = output.partition("on the same rows")[2].partition("\n\n")[0]
+    for name in ("Pinball loss ", "MAE "):
+        assert name in same_rows
+
+    asked = pl.DataFrame(rows(folder, 3))
+    told = my.load("spread@1", project=folder).predict(asked)
+    assert told.columns == ["prediction", "quantile_0.05", "quantile_0.5", "quantile_0.95"]
+    asked.write_parquet(tmp_path / "rows.parquet")
+    _, output, _ = modelyard("-C", folder, "predict", "spread@1", tmp_path / "rows.parquet", "--json")
+    assert told.drop("prediction").rows() == [tuple(row) for row in json.loads(output)["quantiles"]]
 
 
 @pytest.mark.parametrize(
