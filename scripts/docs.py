@@ -59,7 +59,10 @@ def help_text(name: str) -> str:
 
 def settings_page() -> str:
     lines = ["# Settings", "", "Everything that `modelyard.toml` may hold. An unknown key is an error.", ""]
-    lines += ["A variable `MODELYARD_A__B=value` in the environment sets `a.b` over the file.", ""]
+    lines += [
+        "A variable `MODELYARD_A__B=value` in the environment sets `a.b` over the file; an empty one sets nothing.",
+        "",
+    ]
     for module in (tree, data):
         for node in ast.parse(inspect.getsource(module)).body:
             if isinstance(node, ast.ClassDef):

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -113,6 +113,12 @@ def _peer(name: str) -> Path:
     return python
 
 
+@pytest.fixture(scope="session")
+def making() -> Callable[[Path], AbstractContextManager[None]]:
+    """``with making(home):`` one process at a time makes what is cached there."""
+    return alone
+
+
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
     """One process at a time makes what is cached there; the others wait, and find it."""
@@ -126,6 +132,12 @@ def alone(home: Path) -> Iterator[None]:
 def free_port() -> int:
     """A port that nothing listens on."""
     return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def ports() -> Callable[[int], list[int]]:
+    """So many ports that nothing listens on."""
+    return free_ports
 
 
 def free_ports(count: int) -> list[int]:

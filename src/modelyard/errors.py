@@ -27,6 +27,8 @@
         ├── StoreDown          the artifact store or the disk under it failed
         ├── SourceDown         a database, web server or object store that rows come from failed
         ├── ClusterDown        the machines that trainings run on do not answer
+        ├── ForgeDown          the API of GitHub, GitLab, Bitbucket or Azure DevOps failed
+        │   └── ForgeDenied    its token may not do that
         ├── StepDied           a process that did a step of a build was ended by force
         ├── PortTaken          another program listens on the port
         └── ServiceDown        a service did not start, answer or converge in time
@@ -155,6 +157,14 @@ class SourceDown(Outage):
 
 class ClusterDown(Outage):
     code = "cluster"
+
+
+class ForgeDown(Outage):
+    code = "forge_down"
+
+
+class ForgeDenied(ForgeDown):
+    code = "forge_denied"
 
 
 class StepDied(Outage):

@@ -361,3 +361,34 @@ class PredictionSink(Protocol):
     def close(self) -> None:
         """``flush``, and let go of what was written. A closed sink takes nothing more."""
         ...
+
+
+class Forge(Protocol):
+    """Where a pipeline of a pull request runs. What fails raises ``ForgeDown``; what the token may not do,
+    ``ForgeDenied``."""
+
+    name: str
+    token: str
+    """The variable that holds the token."""
+    longest: int
+    """Characters that a comment may have."""
+    summary: str
+    """A file that the pipeline's page shows; empty where there is none."""
+    request: str
+    """The pull request's number; empty when the pipeline is of none."""
+    commit: str
+    """What was pushed, which the state is of."""
+    page: str
+    """The pipeline's address."""
+
+    def comment(self, text: str, mark: str) -> None:
+        """One comment: that which holds the mark is replaced, else a new one is made."""
+        ...
+
+    def state(self, passed: bool, sentence: str) -> None:
+        """The commit's state, called ``modelyard``."""
+        ...
+
+    def picture(self, name: str, content: bytes) -> str | None:
+        """Keep a PNG where a comment can show it and return its address; None where there is no such place."""
+        ...

@@ -86,8 +86,13 @@ def test_hostile_texts_stay_texts_in_the_page() -> None:
 
 
 def test_markdown_keeps_its_tables_and_fences_whatever_the_texts_hold() -> None:
-    text, pictures = contrast_pages.text(record(regression(), alone()), "x-images")
+    pictures: dict[str, bytes] = {}
+    text = contrast_pages.text(
+        record(regression(), alone()), lambda n, c: pictures.setdefault(n, c) and f"x/{n}"
+    )
     assert set(pictures) == {"prices-residuals.svg", "prices-logged1.svg"}
+    assert "](x/prices-residuals.svg)" in text
+    assert "![" not in contrast_pages.text(record(regression(), alone()), lambda *_: None)
     assert "<script" not in text
     assert "@everyone" not in text.replace("@\u2060everyone", "")
     assert "````diff\n--- a\n+++ b\n@@ @@\n+```\n+</pre><b>\n````" in text
@@ -108,7 +113,7 @@ def test_long_code_is_cut_where_a_forge_would() -> None:
         Rewritten(path=f"{n}.py", change="changed", added=1000, removed=0, diff=many) for n in range(3)
     )
     one = Contrast(model="m", before=side("m@1"), after=side("m@2"), code=files)
-    text, _ = contrast_pages.text(record(one), "x")
+    text = contrast_pages.text(record(one), lambda name, _: name)
     assert text.count("\n+line") == 298
     assert "... and 702 more lines" in text
     assert "2.py" in text

@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from modelyard import scaffold
-from modelyard.errors import Misuse, ModelyardError
+from modelyard.errors import Misuse
+from modelyard.scaffold import Choices
+from modelyard.scaffold.rows import as_csv, tumours
 from modelyard.settings import read
 from modelyard.training import closure, identify, payloads, run_tests
 
@@ -19,7 +21,7 @@ from modelyard.training import closure, identify, payloads, run_tests
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("new") / "screening"
-    scaffold.create(folder, name="screening")
+    scaffold.create(folder, Choices(name="screening"))
     return folder
 
 
@@ -31,6 +33,8 @@ def _digests(folder: Path) -> dict[str, str]:
 def test_a_project_is_what_the_design_says(project: Path) -> None:
     assert sorted(_digests(project)) == [
         ".gitignore",
+        ".modelyard.json",
+        ".pre-commit-config.yaml",
         "CONTRIBUTING.md",
         "LICENSE",
         "Makefile",
@@ -140,7 +144,7 @@ def test_its_makefile_has_the_targets(project: Path) -> None:
 
 def test_a_second_project_lives_beside_it_on_other_ports(project: Path, tmp_path: Path) -> None:
     name = "a-very-long-name-for-a-project_2"
-    files = scaffold.create(tmp_path / "x" / "y", name=name, ports=(9101, 9102, 9103))
+    files = scaffold.create(tmp_path / "x" / "y", Choices(name=name, ports=(9101, 9102, 9103))).files
     settings = read(tmp_path / "x" / "y", {})
     assert [e.port for e in settings.environments.values()] == [9101, 9102, 9103]
     assert settings.project.name == name
@@ -154,7 +158,7 @@ def test_a_second_project_lives_beside_it_on_other_ports(project: Path, tmp_path
 
 def test_an_empty_folder_is_used(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
-    scaffold.create(tmp_path / "here", name="here")
+    scaffold.create(tmp_path / "here", Choices(name="here"))
     assert read(tmp_path / "here", {}).project.name == "here"
 
 
@@ -166,7 +170,7 @@ def _occupied(place: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "options", "says"),
     [
-        (_occupied, {"name": "p"}, "is not empty; choose another folder"),
+        (_occupied, {"name": "p"}, "is not empty and no git repository; choose another folder"),
         (lambda place: place.write_text("file"), {"name": "p"}, "exists and is no folder"),
         (lambda place: place.symlink_to("nowhere"), {"name": "p"}, "exists and is no folder"),
         (lambda _: None, {"name": "Bad Name"}, "'Bad Name' is no name"),
@@ -189,18 +193,18 @@ def test_what_cannot_be_made_is_refused_and_nothing_is_written(
     prepare(place)
     before = _digests(tmp_path), sorted(tmp_path.iterdir())
     with pytest.raises(Misuse, match=says):
-        scaffold.create(place, **options)
+        scaffold.create(place, Choices(**options))
     assert (_digests(tmp_path), sorted(tmp_path.iterdir())) == before
 
 
 def test_a_disk_that_refuses_leaves_nothing(tmp_path: Path) -> None:
     code = (
-        "import resource, sys; from pathlib import Path; from modelyard.scaffold import create\n"
+        "import resource, sys; from pathlib import Path; from modelyard.scaffold import Choices, create\n"
         "from modelyard.errors import StoreDown\n"
         "import sklearn.datasets, jinja2, signal\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
-        "try: create(Path(sys.argv[1]), name='p')\n"
+        "try: create(Path(sys.argv[1]), Choices(name='p'))\n"
         "except StoreDown as error: print(error)\n"
     )
     environ = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
@@ -213,7 +217,7 @@ def test_a_disk_that_refuses_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_table_is_the_same_bytes_every_time(tmp_path: Path) -> None:
     for name in ("one.csv", "two.csv"):
-        scaffold.write_table(tmp_path / name)
+        (tmp_path / name).write_text(as_csv(tumours()))
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
     with (tmp_path / "one.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -222,7 +226,8 @@ def test_the_table_is_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 
 def test_every_template_file_ships(project: Path) -> None:
-    folder = Path(scaffold.__file__).parent / "templates" / "classification"
+    folder = Path(scaffold.__file__).parent / "templates"
     assert all(path.suffix == ".jinja" for path in folder.rglob("*") if path.is_file())
-    with pytest.raises(ModelyardError):
-        scaffold.create(project, name="screening")
+    before = _digests(project)
+    scaffold.create(project, Choices(name="screening"))
+    assert _digests(project) == before

@@ -58,9 +58,12 @@ def write(
         files[page] = contrast_pages.page(found).encode()
     if text is not None:
         folder = text.with_name(f"{text.stem}-images")
-        written, pictures = contrast_pages.text(found, quote(folder.name), images)
-        files |= {folder / name: content for name, content in pictures.items()}
-        files[text] = written.encode()
+
+        def beside(name: str, content: bytes) -> str:
+            files[folder / name] = content
+            return f"{quote(folder.name)}/{name}"
+
+        files[text] = contrast_pages.text(found, beside, images).encode()
     for path, content in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

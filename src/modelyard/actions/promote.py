@@ -5,7 +5,7 @@ from __future__ import annotations
 from modelyard import gates, registry
 from modelyard.actions.evaluate import judge
 from modelyard.actions.locate import chosen, located, materialised, version_of
-from modelyard.errors import Misuse
+from modelyard.errors import Misuse, NotAdmitted
 from modelyard.predictor import vouched
 from modelyard.project import Project, fresh, now
 from modelyard.records.registry import Admission
@@ -66,3 +66,17 @@ def _before(project: Project, environment: str) -> str:
     if at == 0:
         raise Misuse(f"'{environment}' is the first environment: registering admits to it.")
     return names[at - 1]
+
+
+def waiting(project: Project, to: str) -> list[str]:
+    """The models that are live in the environment before. Raises ``NotAdmitted`` when there is none."""
+    project.environment(to)
+    before = _before(project, to)
+    with project.yard.read() as facts:
+        models = sorted({version.model for version in facts.versions.list()})
+        found = [model for model in models if facts.releases.live(before, model)]
+    if not found:
+        raise NotAdmitted(
+            f"Nothing is live in {before} to promote to {to}; run 'modelyard deploy {before}' first."
+        )
+    return found

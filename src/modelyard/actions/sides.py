@@ -26,6 +26,8 @@ class Side(NamedTuple):
     run: Run
     version: Version | None
     note: str = ""
+    stale: bool = False
+    """Its code is not that of the revision that led to it."""
 
     @property
     def ref(self) -> str:
@@ -99,6 +101,7 @@ def _given(project: Project, revision: str) -> dict[str, Side]:
         if run.code.commit in line and (best is None or _rank(run, line) < _rank(best, line)):
             nearest[run.model] = run
     notes: dict[str, str] = {}
+    stale: set[str] = set()
     away = {
         run.model for run in known if run.model not in nearest or line[nearest[run.model].code.commit or ""]
     }
@@ -116,9 +119,15 @@ def _given(project: Project, revision: str) -> dict[str, Side]:
             notes[model] = f"the code of {revision}, trained at {(alike.code.commit or 'no commit')[:12]}"
         elif best is not None:
             notes[model] += "; its code was changed since"
+            stale.add(model)
     with project.yard.read() as facts:
         return {
-            model: Side(run, facts.versions.by_package(model, run.candidate or ""), notes.get(model, ""))
+            model: Side(
+                run,
+                facts.versions.by_package(model, run.candidate or ""),
+                notes.get(model, ""),
+                model in stale,
+            )
             for model, run in sorted(nearest.items())
         }
 

@@ -10,6 +10,7 @@ import click
 from modelyard.cli.output import json_option, say, show_json, show_table
 from modelyard.cli.progress import Lines, Progress, Silence, Table
 from modelyard.pipelines.build import Built, build
+from modelyard.pipelines.graph import VERBS, Verb
 from modelyard.pipelines.plan import explain, plan
 from modelyard.project import Project, open_project
 from modelyard.render.text import harmless
@@ -18,6 +19,13 @@ from modelyard.render.text import harmless
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--jobs", type=click.IntRange(min=1), help="Steps side by side; by default as many as cores.")
+@click.option(
+    "--until",
+    type=click.Choice(VERBS),
+    default="register",
+    show_default=True,
+    help="The last step; evaluate registers nothing, as for a pull request.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would run and why, and do nothing.")
 @click.option("--explain", "step", metavar="STEP", help="The inputs of a step, now and when it ran last.")
 @json_option
@@ -26,6 +34,7 @@ def command(
     ctx: click.Context,
     models: tuple[str, ...],
     jobs: int | None,
+    until: Verb,
     dry_run: bool,
     step: str | None,
     as_json: bool,
@@ -34,6 +43,7 @@ def command(
 
     \b
     Example: modelyard build screening
+             modelyard build --until evaluate
     """
     progress = _progress(as_json)
     here = open_project(ctx.find_object(Path), tell=progress.tell)
@@ -41,10 +51,10 @@ def command(
     if step is not None:
         _explain(here, wanted, step, as_json)
     elif dry_run:
-        _plan(here, wanted, as_json)
+        _plan(here, wanted, until, as_json)
     else:
         with progress:
-            built = build(here, wanted, jobs=jobs, report=progress.report, tick=progress.tick)
+            built = build(here, wanted, until=until, jobs=jobs, report=progress.report, tick=progress.tick)
         if as_json:
             show_json(built.steps)
         _refuse(built)
@@ -63,8 +73,8 @@ def _refuse(built: Built) -> None:
     built.refuse()
 
 
-def _plan(project: Project, models: tuple[str, ...], as_json: bool) -> None:
-    planned = plan(project, models)
+def _plan(project: Project, models: tuple[str, ...], until: Verb, as_json: bool) -> None:
+    planned = plan(project, models, until=until)
     if as_json:
         show_json(planned)
         return

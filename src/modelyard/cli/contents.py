@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "init": "A new project that builds and passes its tests at once.",
+    "upgrade": "The files that init wrote, in their current form.",
     "ingest": "Sources to a new dataset version.",
     "train": "One run: a model trained and sealed as a candidate.",
     "check": "The model's own tests and its service tests; nothing is registered.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "reproduce": "Train again as it was trained: is it the same?",
     "versions": "Registered versions: find them, note, tag and name them.",
     "releases": "What went live, where and when.",
+    "ci": "What pipelines run: the report on a pull request.",
     "keys": "Whose signatures count: the key that signs here, and those that are trusted.",
     "token": "Who may do what: tokens that prove a person, with roles.",
     "audit": "Who did what, when; and that nobody changed it.",

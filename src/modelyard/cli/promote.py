@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from modelyard.actions.promote import promote
+from modelyard.actions.promote import promote, waiting
 from modelyard.cli.output import json_option, project, say, show_json
 
 
 @click.command()
-@click.argument("ref", metavar="MODEL[@VERSION]")
+@click.argument("refs", nargs=-1, metavar="[MODEL[@VERSION]]...")
 @click.option("--to", required=True, metavar="ENVIRONMENT", help="The environment to admit it to.")
 @click.option(
     "--where",
@@ -19,17 +19,20 @@ from modelyard.cli.output import json_option, project, say, show_json
 )
 @json_option
 @click.pass_context
-def command(ctx: click.Context, ref: str, to: str, where: str, as_json: bool) -> None:
-    """Admit a version to the next environment: gates and reviews decide. Nothing goes live by it.
+def command(ctx: click.Context, refs: tuple[str, ...], to: str, where: str, as_json: bool) -> None:
+    """Admit versions to the next environment: gates and reviews decide. Nothing goes live by it.
+
+    Without a model, all that is live in the environment before.
 
     \b
     Example: modelyard promote screening@1 --to prod
              modelyard promote screening --where "tags.season = 'winter'" --to prod
+             modelyard promote --to staging
     """
-    admission = promote(project(ctx), ref, to=to, where=where)
+    here = project(ctx)
+    admitted = [promote(here, ref, to=to, where=where) for ref in refs or waiting(here, to)]
     if as_json:
-        show_json(admission)
+        show_json(admitted[0] if len(refs) == 1 else admitted)
         return
-    say(
-        f"{admission.model}@{admission.version} is admitted to {to}. Next: modelyard deploy {to} {admission.model}"
-    )
+    for one in admitted:
+        say(f"{one.model}@{one.version} is admitted to {to}. Next: modelyard deploy {to} {one.model}")

@@ -17,7 +17,7 @@ import msgspec
 
 from modelyard.actions.ingest import settled
 from modelyard.pipelines.crew import Crew, Told
-from modelyard.pipelines.graph import Node, graph
+from modelyard.pipelines.graph import Node, Verb, graph
 from modelyard.pipelines.inputs import identity, inputs, ready
 from modelyard.pipelines.steps import Done, Job, perform, told
 from modelyard.project import Project
@@ -60,15 +60,16 @@ def build(
     project: Project,
     models: Sequence[str],
     *,
+    until: Verb = "register",
     jobs: int | None = None,
     report: Callable[[Step], None] = lambda _: None,
     tick: Callable[[], None] = lambda: None,
 ) -> Built:
-    """Build the models, independent steps side by side: at most ``jobs``, by default as many as cores.
+    """Build the models up to a verb, independent steps side by side: at most ``jobs``, by default as many as cores.
 
     ``tick`` is called now and then while steps run. With one job, or one model, steps run in this process.
     """
-    walk = _Walk(project, graph(project, models), report)
+    walk = _Walk(project, graph(project, models, until=until), report)
     most = jobs or len(os.sched_getaffinity(0))
     if most == 1 or len(set(models)) == 1:
         for job in iter(walk.next, None):

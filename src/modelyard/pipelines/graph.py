@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -11,7 +11,8 @@ from modelyard.errors import UnknownName
 from modelyard.project import Project
 
 Verb = Literal["ingest", "train", "evaluate", "package", "register"]
-CHAIN: tuple[Verb, ...] = ("train", "evaluate", "package", "register")
+VERBS: tuple[Verb, ...] = get_args(Verb)
+CHAIN = VERBS[1:]
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -27,21 +28,27 @@ class Node(msgspec.Struct, frozen=True):
         return f"{self.subject}/{self.verb}"
 
 
-def graph(project: Project, models: Sequence[str]) -> dict[str, Node]:
-    """The steps of these models by name, each after all that it needs.
+def graph(project: Project, models: Sequence[str], *, until: Verb = "register") -> dict[str, Node]:
+    """The steps of these models by name up to that verb, each after all that it needs.
 
-    A dataset that several models learn from is ingested once.
+    A dataset that several models learn from is ingested once. A model that another of these waits for is registered
+    in any case.
     """
     nodes: dict[str, Node] = {}
     for model in _ordered(project, models):
         ingest = Node(project.model(model).data, "ingest")
         nodes.setdefault(ingest.name, ingest)
         needs = (ingest.name, *(f"{used}/register" for used in _awaited(project, model, models)))
-        for verb in CHAIN:
+        awaited = any(model in _awaited(project, other, models) for other in models)
+        for verb in CHAIN if awaited else _up_to(until):
             node = Node(model, verb, needs)
             nodes[node.name] = node
             needs = (node.name,)
     return nodes
+
+
+def _up_to(verb: Verb) -> tuple[Verb, ...]:
+    return () if verb == "ingest" else CHAIN[: CHAIN.index(verb) + 1]
 
 
 def _awaited(project: Project, model: str, models: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from modelyard.errors import ModelyardError
 from modelyard.pipelines.build import given, look
-from modelyard.pipelines.graph import Node, graph, node
+from modelyard.pipelines.graph import Node, Verb, graph, node
 from modelyard.pipelines.inputs import Change, changes, inputs, of_ingest, of_sources, read
 from modelyard.pipelines.steps import Done
 from modelyard.ports import Facts
@@ -49,9 +49,9 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     changed: bool
 
 
-def plan(project: Project, models: Sequence[str]) -> tuple[Planned, ...]:
-    """Every step of a build of these models, in order."""
-    return _Plan(project, graph(project, models)).all()
+def plan(project: Project, models: Sequence[str], *, until: Verb = "register") -> tuple[Planned, ...]:
+    """Every step of a build of these models up to that verb, in order."""
+    return _Plan(project, graph(project, models, until=until)).all()
 
 
 def explain(project: Project, models: Sequence[str], step: str) -> Explained:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from markupsafe import Markup
@@ -30,21 +30,29 @@ def page(record: Contrasts) -> str:
     )
 
 
-def text(record: Contrasts, folder: str, kind: Literal["svg", "png"] = "svg") -> tuple[str, dict[str, bytes]]:
-    """GitHub-flavoured Markdown, and the pictures by the name that it links below ``folder``."""
+def text(
+    record: Contrasts,
+    place: Callable[[str, bytes], str | None],
+    kind: Literal["svg", "png"] = "svg",
+    *,
+    below: str = "",
+) -> str:
+    """GitHub-flavoured Markdown. ``place`` is given each picture by name and tells its address, or None to leave it out.
+
+    ``below`` stands before the hashes of headings, so that they are below those of what holds the text.
+    """
     from modelyard.render.images import picture, raster
 
-    pictures: dict[str, bytes] = {}
     images: list[list[tuple[str, markdown.Verbatim]]] = []
     for model in record.models:
         images.append([])
         for one in drawings(model):
-            name = f"{_plain(model.model)}-{one.name}.{kind}"
-            pictures[name] = picture(one.svg) if kind == "svg" else raster(one.svg)
-            images[-1].append((one.title, markdown.Verbatim(f"{folder}/{name}")))
+            content = picture(one.svg) if kind == "svg" else raster(one.svg)
+            if address := place(f"{_plain(model.model)}-{one.name}.{kind}", content):
+                images[-1].append((one.title, markdown.Verbatim(address)))
     shown = views(record)
     written = markdown.page("diff.md", record=record, views=shown, images=images, blocks=_blocks(shown))
-    return written, pictures
+    return re.sub(r"^(#{1,5} )", rf"{below}\1", written, flags=re.MULTILINE) if below else written
 
 
 def _own(one: Drawing, at: int) -> str:

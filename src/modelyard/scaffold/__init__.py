@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.scaffold.create import TEMPLATES, create
-from modelyard.scaffold.rows import write_table
+from modelyard.scaffold.choices import Choices
+from modelyard.scaffold.create import Created, create
+from modelyard.scaffold.upgrade import Kept, upgrade
 
-__all__ = ["TEMPLATES", "create", "write_table"]
+__all__ = ["Choices", "Created", "Kept", "create", "upgrade"]

@@ -37,7 +37,7 @@ def read(folder: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of the project in ``folder``.
 
     A variable ``MODELYARD_A__B=value`` sets ``a.b``: two underscores part the keys, the value is
-    read as TOML when it is TOML and as a string otherwise. Raises ``SettingsError`` naming file,
+    read as TOML when it is TOML and as a string otherwise; an empty one sets nothing. Raises ``SettingsError`` naming file,
     key and what was expected.
     """
     path = folder / FILE
@@ -59,8 +59,8 @@ def read(folder: Path, environ: Mapping[str, str] = os.environ) -> Settings:
 def _overlay(tree: dict[str, typing.Any], environ: Mapping[str, str]) -> dict[str, str]:
     origin: dict[str, str] = {}
     for name, value in sorted(environ.items()):
-        if not name.startswith(PREFIX) or "__" not in name:
-            continue
+        if not name.startswith(PREFIX) or "__" not in name or value in ("", f"$({name})"):
+            continue  # a pipeline hands on a secret that nobody set as one of these
         keys = _existing(tree, name.removeprefix(PREFIX).lower().split("__"))
         place = tree
         for key in keys[:-1]:
