@@ -99,7 +99,11 @@ class Project:
         from modelyard.storage.database import open_yard
 
         _ = self.home
-        return open_yard(self.settings.yard.database, self.root, guard=self._guard)
+        opened = open_yard(self.settings.yard.database, self.root, guard=self._guard)
+        if self.secret:  # looking is a use of it too
+            self.__dict__["yard"] = opened
+            _ = self.person
+        return opened
 
     @cached_property
     def _guard(self) -> Guard:

@@ -57,6 +57,9 @@ def test_a_yard_that_has_an_admin_asks_for_tokens(
     assert "is for staging, not for test" in run("stop", "test", code=1)
     assert "needs the role 'developer'" in run("versions", "note", "screening@1", "x", code=1)
     assert "needs the role 'admin'" in run("token", "revoke", ci["id"], code=1)
+    assert "needs the role 'admin'" in run("gc", code=1)
+    for verb in (("train", "screening"), ("ingest", "patients"), ("evaluate", "screening@1")):
+        assert "needs the role 'developer'" in run(*verb, code=1)
 
     monkeypatch.setenv("MODELYARD_TOKEN", bob["secret"])
     answer = ("review", "screening@1", "--for", "ethics", "--yes", "--reason", "seen")
@@ -87,6 +90,13 @@ def test_a_yard_that_has_an_admin_asks_for_tokens(
     ]
     assert "mallory" not in json.dumps(told)
     assert "ci, verified" in run("audit", "--actor", "ci")
+    seen = created(run, "eva", "--role", "viewer")
+    monkeypatch.setenv("MODELYARD_TOKEN", seen["secret"])
+    assert [t["used"] is not None for t in json.loads(run("token", "--json")) if t["id"] == seen["id"]] == [
+        True
+    ]
+    assert "needs the role 'developer'" in run("versions", "tag", "screening@1", "a=b", code=1)
+    monkeypatch.setenv("MODELYARD_TOKEN", admin)
     assert "only admin's that lasts" in run("token", "revoke", listed["anna"]["id"], code=2)
     run("token", "revoke", listed["anna"]["id"], "--last")
     monkeypatch.delenv("MODELYARD_TOKEN")

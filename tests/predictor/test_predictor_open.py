@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -36,8 +37,8 @@ def test_a_file_that_is_changed_after_verification_is_not_loaded(
     (tmp_path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
     checked = opening.checked
 
-    def then_changed(folder: Path, digest: str | None) -> tuple[Manifest, str]:
-        found = checked(folder, digest)
+    def then_changed(folder: Path, digest: str | None, **more: Any) -> tuple[Manifest, str]:
+        found = checked(folder, digest, **more)
         graph.write_bytes(b"forged")
         return found
 

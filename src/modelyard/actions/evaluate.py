@@ -36,6 +36,7 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
     """
     from modelyard.evaluation import publish
 
+    project.require("developer")
     package = located(project, ref)
     report = _with_study(project, judge(project, package, whole=True), package)
     if project.model(package.model).evaluation.learning_curve:

@@ -67,6 +67,7 @@ def gc(
     gone is recorded as failed first. No other command works on the yard meanwhile.
     """
     if not dry_run:
+        project.require("admin")
         settle(project)
     with project.alone():
         with project.yard.read() as facts:

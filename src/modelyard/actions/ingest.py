@@ -47,6 +47,7 @@ def ingest(project: Project, dataset: str, *, operation: str | None = None, full
     files of it that were damaged. On any error the latest version stays as it was, and rows that a declared rule refuses are kept in
     ``.modelyard/quarantine``. What was seen is written into the dataset's schema file.
     """
+    project.require("developer")
     operation = operation or fresh("ingest")
     for _ in range(_ATTEMPTS):
         try:

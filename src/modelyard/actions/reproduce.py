@@ -44,6 +44,7 @@ def reproduce(
     equal; ``here`` takes the libraries that are installed. Raises ``UnknownName`` for what is not kept any more,
     and as ``train`` does.
     """
+    project.require("developer")
     began = time.perf_counter()
     run, _ = run_of(project, ref)
     manifest = _manifest(project, run)

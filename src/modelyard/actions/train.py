@@ -44,6 +44,7 @@ def train(
     """
     from modelyard.training import identify, myself
 
+    project.require("developer")
     settings = project.model(model)
     folder = project.root / settings.code
     version = data or latest_data(project, settings.data)

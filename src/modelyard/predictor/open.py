@@ -52,7 +52,7 @@ def open_package(folder: Path, *, digest: str | None = None, trust: Trust | None
     not match, ``Untrusted``, and for a native form ``ExtraMissing`` when the libraries it was sealed with are not
     installed here, ``Unconvertible`` for a type that is not on the allow-list.
     """
-    manifest, found = checked(folder, digest)
+    manifest, found = checked(folder, digest, later=_loaded)
     whose = trust or Trust()
     if whose.always:
         vouch(folder, manifest, found, trust=whose)
@@ -65,7 +65,12 @@ def open_package(folder: Path, *, digest: str | None = None, trust: Trust | None
 
 def open_own(folder: Path) -> Predictor:
     """The same for a package that this very process sealed, or runs as its author's: its code may run."""
-    return _predictor(folder, checked(folder)[0], lambda _: None)
+    return _predictor(folder, checked(folder, later=_loaded)[0], lambda _: None)
+
+
+def _loaded(manifest: Manifest) -> tuple[str, ...]:
+    """The file that is verified as it is loaded; of what serves native, all are verified before."""
+    return (GRAPH,) if manifest.form == "onnx" else ()
 
 
 def _predictor(folder: Path, manifest: Manifest, allow: Allow) -> Predictor:
@@ -111,7 +116,7 @@ def opener(
     refs = sorted(path.name for path in folder.iterdir()) if digests is None else list(digests)
     found: dict[str, UsedModel] = {}
     for ref in refs:
-        manifest, _ = checked(folder / ref, (digests or {}).get(ref))
+        manifest, _ = checked(folder / ref, (digests or {}).get(ref), later=_loaded)
         inner = _predictor(folder / ref, manifest, _below(allow, f"{folder.name}/{ref}"))
         found[ref.partition("@")[0]] = UsedModel(ref, inner.manifest, inner.predict)
 

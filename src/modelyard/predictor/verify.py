@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from modelyard.errors import Tampered, UnknownName
-from modelyard.records.package import Manifest
+from modelyard.records.package import Manifest, PackagedFile
 
 MANIFEST = "manifest.json"
 
@@ -31,8 +32,14 @@ def verify(folder: Path, digest: str | None = None) -> Manifest:
     return checked(folder, digest)[0]
 
 
-def checked(folder: Path, digest: str | None = None) -> tuple[Manifest, str]:
-    """As ``verify``, with the digest that the manifest has."""
+def checked(
+    folder: Path, digest: str | None = None, *, later: Callable[[Manifest], Collection[str]] = lambda _: ()
+) -> tuple[Manifest, str]:
+    """As ``verify``, with the digest that the manifest has.
+
+    Files named by ``later`` are held to their size alone: whoever asks for that loads them through ``verified``, which
+    hashes what is loaded. Hashing what is large twice takes twice as long.
+    """
     content = _manifest_bytes(folder)
     found_digest = hashlib.sha256(content).hexdigest()
     if digest is not None and found_digest != digest:
@@ -42,12 +49,14 @@ def checked(folder: Path, digest: str | None = None) -> tuple[Manifest, str]:
     listed = {file.path for file in manifest.files}
     for extra in sorted(found - listed - {MANIFEST}):
         raise Tampered(f"{folder / extra} is no part of the package; its manifest does not list it.")
+    loaded = later(manifest)
     for file in manifest.files:
+        path = folder / file.path
         if file.path not in found:
-            raise Tampered(f"{folder / file.path} is missing from the package.")
-        size, sha256 = fingerprint(folder / file.path)
-        if (size, sha256) != (file.size, file.sha256):
-            raise Tampered(f"{folder / file.path} was changed; it does not match the package's manifest.")
+            raise Tampered(f"{path} is missing from the package.")
+        same = path.stat().st_size == file.size  # or it is not read at all
+        if not same or (file.path not in loaded and fingerprint(path)[1] != file.sha256):
+            raise _changed(path)
     return manifest, found_digest
 
 
@@ -56,16 +65,25 @@ def verified(folder: Path, manifest: Manifest, path: str) -> bytes:
 
     What is loaded is loaded from these: the file may have been written since ``verify`` looked.
     """
-    listed = next((file for file in manifest.files if file.path == path), None)
+    listed = _listed(folder, manifest, path)
     try:
         content = (folder / path).read_bytes()
     except OSError:
-        content = None
-    if listed is None or content is None:
-        raise Tampered(f"{folder / path} is missing from the package.")
+        raise Tampered(f"{folder / path} is missing from the package.") from None
     if hashlib.sha256(content).hexdigest() != listed.sha256:
-        raise Tampered(f"{folder / path} was changed; it does not match the package's manifest.")
+        raise _changed(folder / path)
     return content
+
+
+def _listed(folder: Path, manifest: Manifest, path: str) -> PackagedFile:
+    for file in manifest.files:
+        if file.path == path:
+            return file
+    raise Tampered(f"{folder / path} is missing from the package.")
+
+
+def _changed(path: Path) -> Tampered:
+    return Tampered(f"{path} was changed; it does not match the package's manifest.")
 
 
 def decode(content: bytes, where: Path | str) -> Manifest:

@@ -25,15 +25,17 @@ class SqlAdmissions:
         )
 
     def get(self, model: str, version: int, environment: str) -> Admission | None:
-        query = sa.select(admissions.c.record).where(
-            admissions.c.model == model,
-            admissions.c.version == version,
-            admissions.c.environment == environment,
-        )
-        return self._transaction.first(query, Admission)
+        return self._transaction.find(_ONE, Admission, model=model, version=version, environment=environment)
 
     def list(self, environment: str, model: str) -> builtins.list[Admission]:
         query = sa.select(admissions.c.record).where(
             admissions.c.environment == environment, admissions.c.model == model
         )
         return self._transaction.all(query.order_by(admissions.c.version), Admission)
+
+
+_ONE = sa.select(admissions.c.record).where(
+    admissions.c.model == sa.bindparam("model"),
+    admissions.c.version == sa.bindparam("version"),
+    admissions.c.environment == sa.bindparam("environment"),
+)

@@ -155,34 +155,58 @@ class SqlYard:
             self._inside.once = False
 
     def _once(self, operation: str, actor: str, work: Callable[[Facts], T], result: type[T]) -> T:
-        with self.database.begin(write=True) as connection:
-            self._same_revision(connection)
-            query = sa.select(operations.c.result).where(operations.c.id == operation)
-            if (stored := connection.execute(query).scalar()) is not None:
-                return _repeated(stored, operation, result)
-            transaction = Transaction(connection, actor=actor, clock=self._clock)
-            facts = SqlFacts(transaction)
-            try:
-                person = self._guard.write(facts, actor) if self._guard else None
-                if person:
-                    transaction.actor = person.name
-                    facts.events.stamp = {"token": person.token} if person.token else {}
-                encoded = msgspec.json.encode(work(facts))
-                if person and self._guard:
-                    self._guard.settle(person, facts.events.appended)
-                # What is stored is what is returned, so that a repeat cannot differ.
-                value = msgspec.json.decode(encoded, type=result)
-                vouched = facts.events.seal()
-                done = self._clock().isoformat()
-                transaction.insert(
-                    operations, id=operation, actor=transaction.actor, done=done, result=encoded.decode()
-                )
-            finally:
-                transaction.end()
+        outcome: tuple[T, checkpoint.Checkpoint | None] | None = None
+        try:
+            with self.database.begin(write=True) as connection:
+                self._same_revision(connection)
+                stored = connection.execute(_RESULT, {"operation": operation}).scalar()
+                if stored is not None:
+                    return _repeated(stored, operation, result)
+                outcome = self._worked(connection, operation, actor, work, result)
+        except DatabaseDown:
+            if outcome is None or not self._recorded(operation):
+                raise
+        assert outcome is not None
+        value, vouched = outcome
         # Committed, and still under the lock: checkpoints stand in the chain's order.
         if vouched:
             checkpoint.append(self.checkpoint, vouched)
         return value
+
+    def _worked(
+        self,
+        connection: sa.Connection,
+        operation: str,
+        actor: str,
+        work: Callable[[Facts], T],
+        result: type[T],
+    ) -> tuple[T, checkpoint.Checkpoint | None]:
+        transaction = Transaction(connection, actor=actor, clock=self._clock)
+        facts = SqlFacts(transaction)
+        try:
+            person = self._guard.write(facts, actor) if self._guard else None
+            if person:
+                transaction.actor = person.name
+                facts.events.stamp = {"token": person.token} if person.token else {}
+            encoded = msgspec.json.encode(work(facts))
+            if person and self._guard:
+                self._guard.settle(person, facts.events.appended)
+            # What is stored is what is returned, so that a repeat cannot differ.
+            value = msgspec.json.decode(encoded, type=result)
+            vouched = facts.events.seal()
+            done = self._clock().isoformat()
+            transaction.insert(
+                operations, id=operation, actor=transaction.actor, done=done, result=encoded.decode()
+            )
+        finally:
+            transaction.end()
+        return value, vouched
+
+    def _recorded(self, operation: str) -> bool:
+        """Whether a commit came through whose answer was lost: a verb that is not told so would be run again."""
+        with contextlib.suppress(DatabaseDown), self.database.begin(write=False) as connection:
+            return connection.execute(_RESULT, {"operation": operation}).first() is not None
+        return False
 
     def _join(self, connection: sa.Connection) -> None:
         """A machine new to a yard that others share vouches for the chain from what it finds on."""
@@ -207,6 +231,9 @@ class SqlYard:
                 f"The yard's tables in {self.database.name} are gone or of an older Modelyard; "
                 "run the command again."
             )
+
+
+_RESULT = sa.select(operations.c.result).where(operations.c.id == sa.bindparam("operation"))
 
 
 def _repeated(stored: str, operation: str, result: type[T]) -> T:

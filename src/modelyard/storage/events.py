@@ -66,7 +66,7 @@ class SqlEvents:
         )
 
     def _stored(self) -> Event | None:
-        newest = self._transaction.query(sa.select(events).order_by(events.c.seq.desc()).limit(1)).first()
+        newest = self._transaction.query(_NEWEST).first()
         return _event(newest) if newest else None
 
     def seal(self) -> checkpoints.Checkpoint | None:
@@ -76,6 +76,7 @@ class SqlEvents:
         actor = self._transaction.writable()
         head = self.head()
         seq, root = head.size, head.root
+        rows: builtins.list[dict[str, str | int]] = []
         for moment, action, object_, payload in self._pending:
             seq += 1
             record: dict[str, str | int] = {
@@ -88,9 +89,13 @@ class SqlEvents:
                 "prev": root,
             }
             root = sha256(record)
-            self._transaction.insert(events, **record, payload=payload.decode())
+            rows.append({**record, "payload": payload.decode()})
+        self._transaction.insert_all(events, rows)
         self._pending.clear()
         return checkpoints.Checkpoint(size=seq, root=root)
+
+
+_NEWEST = sa.select(events).order_by(events.c.seq.desc()).limit(1)
 
 
 def line(event: Event) -> bytes:

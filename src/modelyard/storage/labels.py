@@ -23,15 +23,21 @@ class SqlLabels:
         self._transaction.write(
             tags.delete().where(tags.c.model == marks.model, tags.c.version == marks.version)
         )
-        for name, value in marks.tags.items():
-            self._transaction.insert(tags, **at, name=name, value=value)
+        self._transaction.insert_all(
+            tags, [{**at, "name": name, "value": value} for name, value in marks.tags.items()]
+        )
 
     def get(self, model: str, version: int) -> Marks:
-        query = sa.select(labels.c.record).where(labels.c.model == model, labels.c.version == version)
-        return self._transaction.first(query, Marks) or Marks(model=model, version=version)
+        found = self._transaction.find(_ONE, Marks, model=model, version=version)
+        return found or Marks(model=model, version=version)
 
     def list(self, model: str | None = None) -> builtins.list[Marks]:
         query = sa.select(labels.c.record).order_by(labels.c.model, labels.c.version)
         if model is not None:
             query = query.where(labels.c.model == model)
         return self._transaction.all(query, Marks)
+
+
+_ONE = sa.select(labels.c.record).where(
+    labels.c.model == sa.bindparam("model"), labels.c.version == sa.bindparam("version")
+)

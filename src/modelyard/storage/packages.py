@@ -25,9 +25,7 @@ class SqlPackages:
         )
 
     def get(self, digest: str) -> Package | None:
-        return self._transaction.first(
-            sa.select(packages.c.record).where(packages.c.digest == digest), Package
-        )
+        return self._transaction.find(_BY_DIGEST, Package, digest=digest)
 
     def list(self, model: str | None = None) -> builtins.list[Package]:
         """Oldest first."""
@@ -35,3 +33,6 @@ class SqlPackages:
         if model is not None:
             query = query.where(packages.c.model == model)
         return self._transaction.all(query, Package)
+
+
+_BY_DIGEST = sa.select(packages.c.record).where(packages.c.digest == sa.bindparam("digest"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ class Transaction:
     ) -> None:
         self._connection = connection
         self._over = False
+        self._claimed: set[tuple[str, str]] = set()
         self.actor = actor
         self.clock = clock
 
@@ -50,12 +52,19 @@ class Transaction:
         return self.actor
 
     def insert(self, table: sa.Table, /, **values: object) -> None:
-        self.write(table.insert().values(values))
+        self.writable()
+        self._connection.execute(_insert(table), values)
+
+    def insert_all(self, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            self.writable()
+            self._connection.execute(_insert(table), rows)
 
     def put(self, table: sa.Table, key: Mapping[str, object], /, **values: object) -> None:
         """Replace the row of that key, or insert it."""
-        where = [table.c[name] == value for name, value in key.items()]
-        if not self.write(table.update().where(*where).values(values)):
+        self.writable()
+        given = {f"key_{name}": value for name, value in key.items()}
+        if not self._connection.execute(_update(table, tuple(key), tuple(values)), given | values).rowcount:
             self.insert(table, **key, **values)
 
     def first(self, statement: sa.Select[Any], kind: type[T]) -> T | None:
@@ -67,10 +76,13 @@ class Transaction:
         return None if text is None else _decoded(text, kind)
 
     def find(self, statement: sa.Select[Any], kind: type[T], /, **given: object) -> T | None:
-        """As ``first``, by a statement that was made once: making it anew takes as long as asking."""
+        """The record in the first row's first column, by a statement that was made once."""
         if self._over:
             raise Misuse(_OVER)
-        text = self._connection.execute(statement, given).scalar()
+        try:
+            text = self._connection.execute(statement, given).scalar()
+        except OverflowError:
+            return None  # asked for a number that no column can hold
         return None if text is None else _decoded(text, kind)
 
     def all(self, statement: sa.Select[Any], kind: type[T]) -> list[T]:
@@ -79,20 +91,45 @@ class Transaction:
 
     def next(self, counter: str) -> int:
         """One more than ever before."""
-        table = schema.counters
-        if not self.write(table.update().where(table.c.name == counter).values(value=table.c.value + 1)):
-            self.insert(table, name=counter, value=1)
-        value: int = self.query(sa.select(table.c.value).where(table.c.name == counter)).scalar_one()
-        return value
+        self.writable()
+        value: int | None = self._connection.execute(_NEXT, {"counter": counter}).scalar()
+        if value is None:
+            self.insert(schema.counters, name=counter, value=1)
+        return value or 1
 
     def claim(self, name: str, noun: str) -> None:
         """Models and datasets share one namespace: ``Misuse`` when the name is another noun's."""
-        table = schema.names
-        found = self.query(sa.select(table.c.noun).where(table.c.name == name)).scalar()
+        if (name, noun) in self._claimed:
+            return
+        found = self._connection.execute(_NOUN, {"name": name}).scalar()
         if found is None:
-            self.insert(table, name=name, noun=noun)
+            self.insert(schema.names, name=name, noun=noun)
         elif found != noun:
             raise Misuse(f"'{name}' is a {found} in this yard and cannot name a {noun}; choose another name.")
+        self._claimed.add((name, noun))
+
+
+# Statements are made once: making one anew takes three times as long as asking.
+
+
+@functools.cache
+def _insert(table: sa.Table) -> sa.Insert:
+    return table.insert()
+
+
+@functools.cache
+def _update(table: sa.Table, key: tuple[str, ...], names: tuple[str, ...]) -> sa.Update:
+    where = [table.c[name] == sa.bindparam(f"key_{name}") for name in key]
+    return table.update().where(*where).values({name: sa.bindparam(name) for name in names})
+
+
+_NEXT = (
+    schema.counters.update()
+    .where(schema.counters.c.name == sa.bindparam("counter"))
+    .values(value=schema.counters.c.value + 1)
+    .returning(schema.counters.c.value)
+)
+_NOUN = sa.select(schema.names.c.noun).where(schema.names.c.name == sa.bindparam("name"))
 
 
 def encoded(record: msgspec.Struct) -> str:

@@ -37,24 +37,19 @@ class SqlVersions:
             dataset=version.dataset,
             run=version.run,
         )
-        measured = [
-            {"model": version.model, "version": version.number, "name": name, "value": value}
-            for name, value in version.metrics.items()
-        ]
-        if measured:
-            self._transaction.write(figures.insert().values(measured))
+        at = {"model": version.model, "version": version.number}
+        self._transaction.insert_all(
+            figures, [{**at, "name": name, "value": value} for name, value in version.metrics.items()]
+        )
 
     def get(self, model: str, number: int) -> Version | None:
-        where = (versions.c.model == model, versions.c.number == number)
-        return self._transaction.first(_record().where(*where), Version)
+        return self._transaction.find(_NUMBERED, Version, model=model, number=number)
 
     def latest(self, model: str) -> Version | None:
-        newest = _record().where(versions.c.model == model).order_by(versions.c.number.desc())
-        return self._transaction.first(newest, Version)
+        return self._transaction.find(_LATEST, Version, model=model)
 
     def by_package(self, model: str, digest: str) -> Version | None:
-        where = (versions.c.model == model, versions.c.package == digest)
-        return self._transaction.first(_record().where(*where), Version)
+        return self._transaction.find(_PACKAGED, Version, model=model, digest=digest)
 
     def live(self, model: str, environment: str) -> Version | None:
         return self._transaction.find(_LIVE, Version, model=model, environment=environment)
@@ -96,6 +91,10 @@ def _pointed(table: sa.Table, *conditions: sa.ColumnElement[bool]) -> sa.Select[
     return _record().join(table, same).where(table.c.model == sa.bindparam("model"), *conditions)
 
 
+_OF_MODEL = _record().where(versions.c.model == sa.bindparam("model"))
+_NUMBERED = _OF_MODEL.where(versions.c.number == sa.bindparam("number"))
+_LATEST = _OF_MODEL.order_by(versions.c.number.desc()).limit(1)
+_PACKAGED = _OF_MODEL.where(versions.c.package == sa.bindparam("digest"))
 _LIVE = _pointed(
     releases,
     releases.c.environment == sa.bindparam("environment"),
