@@ -20,6 +20,7 @@ COMMANDS = {
     "stop": "End an environment's service on this machine, on record.",
     "predict": "Some rows now, without a service.",
     "score": "A whole table in batch, from and to any source.",
+    "loadtest": "A service under load: latencies, promises, replicas.",
     "monitor": "Drift and data quality of a window; exit 1 on alert with --fail.",
     "status": "What is live where.",
     "data": "Dataset versions: list, show, check out.",
