@@ -138,6 +138,59 @@ def test_no_request_fails_while_versions_switch(modelyard: Command, built: Path)
     assert {"screening/test/1", "screening/test/2"} == load.seen
 
 
+def test_a_canary_and_a_shadow_are_tried_and_ended_without_a_failed_request(
+    modelyard: Command, built: Path
+) -> None:
+    second_version(modelyard, built)
+    code, _, complaint = modelyard("-C", built, "deploy", "test", "screening@2", "--canary", "10%")
+    assert code == 2, complaint
+    assert "Nothing of screening is live" in complaint
+    assert modelyard("-C", built, "deploy", "test", "screening@1")[0] == 0
+    load = Load(built, golden(built)["rows"])
+    load.start()
+    code, output, complaint = modelyard("-C", built, "deploy", "test", "screening@2", "--canary", "50%")
+    assert code == 0, complaint
+    assert "screening@2 is a canary for 50 % of requests" in output
+    assert "already" in modelyard("-C", built, "deploy", "test", "screening@2", "--canary", "50%")[1]
+    seen = {ask(built, "test", golden(built)["rows"][:1])[1]["model_id"] for _ in range(40)}
+    assert seen == {"screening/test/1", "screening/test/2/canary"}
+    code, output, _ = modelyard("-C", built, "rollback", "test", "screening")
+    assert code == 0
+    assert "ends the canary of screening@2" in output
+    seen = {ask(built, "test", golden(built)["rows"][:1])[1]["model_id"] for _ in range(20)}
+    assert seen == {"screening/test/1"}
+    assert modelyard("-C", built, "deploy", "test", "screening@2", "--shadow")[0] == 0
+    assert ask(built, "test", golden(built)["rows"][:1])[1]["model_id"] == "screening/test/1"
+    assert modelyard("-C", built, "deploy", "test", "screening@2")[0] == 0
+    assert ask(built, "test", golden(built)["rows"][:1])[1]["model_id"] == "screening/test/2"
+    load.end()
+    assert load.failures == []
+    statuses = [r["status"] for r in releases(modelyard, built)]
+    assert statuses == ["live", "ended", "replaced", "ended", "replaced"]
+    assert modelyard("-C", built, "rollback", "test", "screening")[0] == 0
+    assert ask(built, "test", golden(built)["rows"][:1])[1]["model_id"] == "screening/test/1"
+    assert modelyard("-C", built, "doctor")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--canary", "0"),
+        ("--canary", "100%"),
+        ("--canary", "many"),
+        ("--canary", "nan"),
+        ("--canary", "10%", "--shadow"),
+        ("--sticky", "X-User"),
+        ("--canary", "10%", "--sticky", "X User"),
+    ],
+)
+def test_a_trial_that_is_none_is_refused(
+    modelyard: Command, built_once: Path, words: tuple[str, ...]
+) -> None:
+    code, _, complaint = modelyard("-C", built_once, "deploy", "test", "screening@1", *words)
+    assert code == 2, complaint
+
+
 def test_a_failed_candidate_leaves_the_live_one(modelyard: Command, built: Path) -> None:
     assert modelyard("-C", built, "deploy", "test")[0] == 0
     tests = built / "models" / "screening" / "test_model.py"

@@ -19,6 +19,7 @@ from modelyard.records.fairness import Fairness, Group, Rate
 from modelyard.records.gate import GateOutcome
 from modelyard.records.metric import Metric
 from modelyard.records.package import Layout, Manifest
+from modelyard.records.registry import Trial
 from modelyard.records.report import Report
 from modelyard.records.run import Study
 from modelyard.records.schema import Column, Schema
@@ -298,6 +299,7 @@ CASES: list[tuple[str, str, Change]] = [
     ("I4", "automated", gates(gate())),
     ("I4", "failed", gates(gate(passed=False))),
     ("I5", "automated", live()),
+    ("I6", "automated", live(trial=Trial(arm="canary", share=0.1))),
     ("I6", "missing", told(event(1, "version.tried", environment="prod", package=PACKAGE, tests=9))),
     ("I7", "automated", live(restores=1)),
     ("I7", "missing", live()),

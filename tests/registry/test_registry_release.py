@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from modelyard import registry
 from modelyard.errors import Misuse, NotAdmitted, UnknownName
 from modelyard.ports import Facts, Yard
-from modelyard.records.registry import Release
+from modelyard.records.registry import Release, Trial
 from modelyard.storage.database import open_yard
 from modelyard.storage.events import verify
 from modelyard.testing import samples
@@ -236,3 +236,68 @@ def test_the_walk_is_that_of_a_stack(moves: list[str], tmp_path_factory: pytest.
         assert (now.version if now else None) == (stack[-1] if stack else None)
     assert statuses(yard).count("live") == bool(stack)
     verify(yard)
+
+
+def on_trial(yard: Yard) -> Release | None:
+    with yard.read() as facts:
+        return registry.on_trial(facts, "test", "screening")
+
+
+def begin_trial(yard: Yard, version: int, arm: str = "canary") -> Release:
+    trial = Trial(arm=arm, share=0.1)  # type: ignore[arg-type]
+    return do(
+        yard,
+        lambda f: registry.begin(
+            f, environment="test", model="screening", version=version, by="ann", now=NOW, trial=trial
+        ),
+        Release,
+    )
+
+
+def test_a_trial_leaves_what_is_live_and_ends_with_the_next_release(yard: Yard) -> None:
+    deploy(yard, 1)
+    tried = succeed(yard, begin_trial(yard, 2))
+    assert (tried.status, on_trial(yard)) == ("canary", tried)
+    assert succeed(yard, tried) == tried
+    found = live(yard)
+    assert found is not None
+    assert found.version == 1
+    shadow = succeed(yard, begin_trial(yard, 3, "shadow"))
+    assert on_trial(yard) == shadow
+    assert statuses(yard) == ["live", "ended", "shadow"]
+    deploy(yard, 3)
+    assert on_trial(yard) is None
+    assert statuses(yard) == ["replaced", "ended", "ended", "live"]
+    assert rollback(yard) == 1
+
+
+def test_a_trial_that_fails_or_is_ended_changes_nothing_else(yard: Yard) -> None:
+    first = deploy(yard, 1)
+    deploy(yard, 2)
+    fail(yard, begin_trial(yard, 3))
+    assert on_trial(yard) is None
+    succeed(yard, begin_trial(yard, 3))
+    current = live(yard)
+    assert current is not None
+    succeed(yard, begin(yard, 2, restores=current.id))  # as a rollback ends a trial
+    assert on_trial(yard) is None
+    assert statuses(yard) == ["replaced", "replaced", "failed", "ended", "live"]
+    found = target(yard)
+    assert found is not None
+    assert found.id == first.id
+
+
+def test_a_trial_is_beside_another_version_that_is_live(yard: Yard) -> None:
+    with pytest.raises(Misuse):
+        begin_trial(yard, 2)
+    deploy(yard, 2)
+    with pytest.raises(Misuse):
+        begin_trial(yard, 2)
+    succeed(yard, begin_trial(yard, 3))
+    do(
+        yard,
+        lambda f: registry.stop(f, environment="test", model="screening", by="ann", now=LATER),
+        Release,
+    )
+    assert on_trial(yard) is None
+    assert statuses(yard) == ["stopped", "ended"]

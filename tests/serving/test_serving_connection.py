@@ -6,29 +6,17 @@ import asyncio
 import gzip
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from serving_parts import serve_numeric
+from loop_parts import SHORT, Predict, altered, exchange, serving
 
 from modelyard.errors import AuthorError, StoreDown
 from modelyard.predictions.memory import MemorySink
-from modelyard.predictor import Answers, Predictor
-from modelyard.records.trust import Trust
-from modelyard.serving import live as live_module
-from modelyard.serving.connection import Connection
-from modelyard.serving.counters import Board
+from modelyard.predictor import Answers
 from modelyard.serving.limits import Limits
-from modelyard.serving.live import Models
-from modelyard.serving.service import Service
 from modelyard.tables.batch import Batch
-
-SHORT = Limits(send_seconds=0.2, idle_seconds=0.3, linger_seconds=0.2, sweep_seconds=0.05, pending=4, turn=3)
-Predict = Callable[[Batch], Answers]
 
 
 def _request(age: int = 50) -> bytes:
@@ -39,65 +27,11 @@ def _request(age: int = 50) -> bytes:
     )
 
 
-@asynccontextmanager
-async def serving(
-    folder: Path, *, limits: Limits = SHORT, log: Any = None, native: bool = False
-) -> AsyncIterator[tuple[Service, int]]:
-    loop = asyncio.get_running_loop()
-    board = Board(1)
-    service = Service(loop, limits=limits, exposition=lambda: b"")
-    models = Models.open(1, [serve_numeric(folder / "p")], None, lambda _: board.tally(0, 0))
-    models.by_name["screening"].inline = not native
-    service.point(models, tokens=(), log=log)
-    server = await loop.create_server(lambda: Connection(service), "127.0.0.1", 0)
-
-    async def sweep() -> None:
-        while True:
-            service.sweep()
-            await asyncio.sleep(limits.sweep_seconds)
-
-    task = loop.create_task(sweep())
-    try:
-        yield service, server.sockets[0].getsockname()[1]
-    finally:
-        task.cancel()
-        server.close()
-        for connection in list(service.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)
-        service.close()
-
-
-async def _exchange(port: int, content: bytes, *, until: bytes = b"") -> bytes:
-    """All that is answered until the service closes, or until ``until`` is seen."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(content)
-    data = b""
-    async with asyncio.timeout(5):
-        while more := await reader.read(1 << 16):
-            data += more
-            if until and data.count(until) == content.count(b"POST"):
-                break
-    writer.close()
-    return data
-
-
-def _model(monkeypatch: pytest.MonkeyPatch, predict: Callable[[Predict, Batch], Answers]) -> None:
-    """Have every opened package answer through ``predict(own, batch)``."""
-    opened = live_module.open_package
-
-    def open_package(folder: Path, *, digest: str | None = None, trust: Trust | None = None) -> Predictor:
-        own = opened(folder, digest=digest, trust=trust)
-        return Predictor(own.manifest, lambda batch: predict(own.predict, batch))
-
-    monkeypatch.setattr(live_module, "open_package", open_package)
-
-
 @pytest.mark.parametrize("content", [b"POST / HT", _request()[:-5], _request() + b"GET"])
 def test_a_slow_sender_gets_408(tmp_path: Path, content: bytes) -> None:
     async def run() -> bytes:
         async with serving(tmp_path) as (_, port):
-            return await _exchange(port, content)
+            return await exchange(port, content)
 
     assert b"HTTP/1.1 408" in asyncio.run(run())
 
@@ -109,7 +43,7 @@ def test_a_slow_chunked_sender_gets_408(tmp_path: Path) -> None:
 
     async def run() -> bytes:
         async with serving(tmp_path) as (_, port):
-            return await _exchange(port, content)
+            return await exchange(port, content)
 
     assert b"HTTP/1.1 408" in asyncio.run(run())
 
@@ -118,7 +52,7 @@ def test_idle_connections_are_closed(tmp_path: Path) -> None:
     async def run() -> tuple[bytes, float]:
         async with serving(tmp_path) as (service, port):
             start = time.monotonic()
-            data = await _exchange(port, b"")
+            data = await exchange(port, b"")
             assert not service.connections
             return data, time.monotonic() - start
 
@@ -137,12 +71,12 @@ def test_too_many_waiting_requests_get_429_and_the_others_their_answers(
             gate.wait(5)
         return own(batch)
 
-    _model(monkeypatch, slow)
+    altered(monkeypatch, slow)
 
     async def run() -> bytes:
         async with serving(tmp_path, native=True) as (_, port):
             asyncio.get_running_loop().call_later(0.1, gate.set)
-            return await _exchange(port, _request() * 12, until=b"HTTP/1.1 ")
+            return await exchange(port, _request() * 12, until=b"HTTP/1.1 ")
 
     data = asyncio.run(run())
     assert data.count(b"HTTP/1.1 429") == 8
@@ -160,7 +94,7 @@ def test_small_bodies_that_expand_are_expanded_as_room_allows(
             gate.wait(5)
         return own(batch)
 
-    _model(monkeypatch, held)
+    altered(monkeypatch, held)
     limits = Limits(body=100_000, pending=100)
     packed = gzip.compress(b'{"rows":[{"age":50,"size":3.5}]}'.ljust(90_000))
     head = b"POST /models/screening/predict HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
@@ -168,7 +102,7 @@ def test_small_bodies_that_expand_are_expanded_as_room_allows(
 
     async def run() -> tuple[int, bytes]:
         async with serving(tmp_path, native=True, limits=limits) as (service, port):
-            asking = asyncio.create_task(_exchange(port, request * 40, until=b"HTTP/1.1 "))
+            asking = asyncio.create_task(exchange(port, request * 40, until=b"HTTP/1.1 "))
             await asyncio.sleep(0.2)
             bodies = sum(len(slot.body) for c in service.connections for slot in c.slots)  # type: ignore[arg-type]
             gate.set()
@@ -189,13 +123,13 @@ def test_a_native_model_that_never_answers_is_given_up_and_its_worker_with_it(
             gate.wait(5)
         return own(batch)
 
-    _model(monkeypatch, hangs)
+    altered(monkeypatch, hangs)
     limits = Limits(turn=2, answer_seconds=0.2, sweep_seconds=0.05)
 
     async def run() -> tuple[bytes, bytes, bool]:
         async with serving(tmp_path, native=True, limits=limits) as (service, port):
-            first = await _exchange(port, _request() * 5, until=b"HTTP/1.1 ")
-            later = await _exchange(port, _request(), until=b"HTTP/1.1 ")
+            first = await exchange(port, _request() * 5, until=b"HTTP/1.1 ")
+            later = await exchange(port, _request(), until=b"HTTP/1.1 ")
             gate.set()
             return first, later, service.stuck
 
@@ -212,15 +146,15 @@ def test_a_native_model_does_not_stop_the_loop(tmp_path: Path, monkeypatch: pyte
             time.sleep(0.15)
         return own(batch)
 
-    _model(monkeypatch, slow)
+    altered(monkeypatch, slow)
 
     async def run() -> tuple[float, bytes]:
         async with serving(tmp_path, native=True) as (_, port):
-            asking = asyncio.create_task(_exchange(port, _request(), until=b"}"))
+            asking = asyncio.create_task(exchange(port, _request(), until=b"}"))
             await asyncio.sleep(0.05)
             assert not asking.done()
             start = time.monotonic()
-            await _exchange(port, b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            await exchange(port, b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             return time.monotonic() - start, await asking
 
     seconds, data = asyncio.run(run())
@@ -236,13 +170,13 @@ def test_one_row_that_fails_the_model_fails_no_other_request(
             raise AuthorError("The model does not like 13.")
         return own(batch)
 
-    _model(monkeypatch, picky)
+    altered(monkeypatch, picky)
     log = MemorySink()
 
     async def run() -> bytes:
         async with serving(tmp_path, log=log, limits=Limits()) as (_, port):
             content = b"".join(_request(age) for age in (1, 13, 2, 13, 3))
-            return await _exchange(port, content, until=b"HTTP/1.1 ")
+            return await exchange(port, content, until=b"HTTP/1.1 ")
 
     data = asyncio.run(run())
     assert [part[:3] for part in data.split(b"HTTP/1.1 ")[1:]] == [b"200", b"500", b"200", b"500", b"200"]
@@ -257,7 +191,7 @@ def test_what_cannot_be_logged_is_not_answered(tmp_path: Path) -> None:
 
     async def run() -> bytes:
         async with serving(tmp_path, log=Full()) as (_, port):
-            return await _exchange(port, _request(), until=b"HTTP/1.1 ")
+            return await exchange(port, _request(), until=b"HTTP/1.1 ")
 
     data = asyncio.run(run())
     assert b"HTTP/1.1 503" in data
@@ -269,7 +203,7 @@ def test_all_requests_of_a_loop_turn_are_one_call_and_one_write(tmp_path: Path) 
 
     async def run() -> bytes:
         async with serving(tmp_path, log=log, limits=Limits()) as (_, port):
-            return await _exchange(port, _request() * 20, until=b"HTTP/1.1 ")
+            return await exchange(port, _request() * 20, until=b"HTTP/1.1 ")
 
     assert asyncio.run(run()).count(b"HTTP/1.1 200") == 20
     assert [len(f.ids) for f in log.frames] == [20]
@@ -282,7 +216,7 @@ def test_a_turn_is_bounded(tmp_path: Path) -> None:
 
     async def run() -> bytes:
         async with serving(tmp_path, log=log, limits=small) as (_, port):
-            return await _exchange(port, _request() * 20, until=b"HTTP/1.1 ")
+            return await exchange(port, _request() * 20, until=b"HTTP/1.1 ")
 
     assert asyncio.run(run()).count(b"HTTP/1.1 200") == 20
     assert [len(f.ids) for f in log.frames] == [8, 8, 4]
@@ -299,7 +233,7 @@ def test_what_clients_call_their_requests_is_logged_beside_our_ids(tmp_path: Pat
 
     async def run() -> bytes:
         async with serving(tmp_path, log=log, limits=Limits()) as (_, port):
-            return await _exchange(port, content + infer, until=b"HTTP/1.1 200")
+            return await exchange(port, content + infer, until=b"HTTP/1.1 200")
 
     data = asyncio.run(run())
     (frame,) = log.frames

@@ -6,12 +6,12 @@ import msgspec
 
 from modelyard import registry
 from modelyard.actions.locate import chosen, located
-from modelyard.actions.switch import TIMEOUT, address, planned, switch, wanted
+from modelyard.actions.switch import TIMEOUT, address, model_id, planned, switch, wanted
 from modelyard.actions.try_out import refuse, try_out
 from modelyard.errors import ModelyardError, NotAdmitted
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
-from modelyard.records.registry import Release, Version
+from modelyard.records.registry import Release, Trial, Version
 from modelyard.records.service import ServicePlan
 
 
@@ -23,9 +23,15 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def deploy(
-    project: Project, environment: str, ref: str, *, where: str = "", operation: str | None = None
+    project: Project,
+    environment: str,
+    ref: str,
+    *,
+    where: str = "",
+    trial: Trial | None = None,
+    operation: str | None = None,
 ) -> Deployed:
-    """Test the version as a service of its own, then make it live in the environment.
+    """Test the version as a service of its own, then make it live in the environment, or try it beside what is live.
 
     A bare ``NAME`` is the newest version admitted there, with ``where`` the newest of which that filter is true. One deployment an environment at a time;
     a deployment that was killed is taken up again. Any failure leaves the live service as it was:
@@ -37,10 +43,10 @@ def deploy(
         version = (
             chosen(project, ref, where, admitted=environment) if where else _named(project, environment, ref)
         )
-        if release := _live(project, environment, version):
+        if release := _live(project, environment, version, trial):
             _revive(project, release)
             return Deployed(release=release, url=address(project, environment), tests=0)
-        release = _begun(project, environment, version, operation or fresh("deploy"), where)
+        release = _begun(project, environment, version, operation or fresh("deploy"), where, trial)
         try:
             passed = _test(project, release)
         except ModelyardError as error:
@@ -67,10 +73,13 @@ def _named(project: Project, environment: str, ref: str) -> Version:
         return resolve(facts, f"{name}@{admitted[-1].version}", tuple(project.settings.environments))
 
 
-def _live(project: Project, environment: str, version: Version) -> Release | None:
-    """The live release, when it is of this version and no other was begun since."""
+def _live(project: Project, environment: str, version: Version, trial: Trial | None) -> Release | None:
+    """The live release, or that on this trial, when it is of this version and no other was begun since."""
     with project.yard.read() as facts:
         release = facts.releases.live(environment, version.model)
+        if trial is not None:
+            release = registry.on_trial(facts, environment, version.model)
+            release = release if release and release.trial == trial else None
         pending = wanted(facts, environment, version.model)
     return release if release and release.version == version.number and not pending else None
 
@@ -82,7 +91,7 @@ def _revive(project: Project, release: Release) -> None:
     """
     state, before = project.target.state(release.environment), project.target.plan(release.environment)
     plan = planned(project, release)
-    answers = state and f"{release.model}/{release.environment}/{release.version}" in state.models
+    answers = state and model_id(release) in state.models
     if not answers or before is None or _door(before) != _door(plan):
         project.tell(f"starting {release.model}@{release.version} in {release.environment}")
         project.target.apply(plan, timeout=TIMEOUT)
@@ -92,10 +101,17 @@ def _door(plan: ServicePlan) -> tuple[object, ...]:
     return plan.host, plan.port, plan.workers, plan.token_sha256
 
 
-def _begun(project: Project, environment: str, version: Version, operation: str, where: str) -> Release:
+def _begun(
+    project: Project,
+    environment: str,
+    version: Version,
+    operation: str,
+    where: str,
+    trial: Trial | None,
+) -> Release:
     def begin(facts: Facts) -> Release:
         pending = wanted(facts, environment, version.model)
-        if pending and pending.version == version.number:
+        if pending and pending.version == version.number and pending.trial == trial:
             return pending
         if pending:
             registry.fail(facts, pending.id, "another version was deployed instead", now())
@@ -107,6 +123,7 @@ def _begun(project: Project, environment: str, version: Version, operation: str,
             by=project.actor,
             now=now(),
             reason=f"the newest where {where}" if where else "",
+            trial=trial,
         )
 
     return project.yard.once(operation, project.actor, begin, Release)
@@ -114,7 +131,8 @@ def _begun(project: Project, environment: str, version: Version, operation: str,
 
 def _test(project: Project, release: Release) -> int:
     plan = planned(project, release)
-    alone = msgspec.structs.replace(plan, models=tuple(m for m in plan.models if m.model == release.model))
+    [candidate] = [m for m in plan.models if m.model_id == model_id(release)]
+    alone = msgspec.structs.replace(plan, models=(msgspec.structs.replace(candidate, arm="champion"),))
     package = located(project, f"{release.model}@{release.version}")
     project.tell(f"testing {release.model}@{release.version} as a service")
     token = next(iter(project.tokens(release.environment)), None)

@@ -11,7 +11,7 @@ from modelyard.records.registry import Release
 
 
 def rollback(project: Project, environment: str, model: str, *, operation: str | None = None) -> Release:
-    """Make live again what was live before; a second rollback walks further back.
+    """End the trial that is on, or make live again what was live before; a second rollback walks further back.
 
     The package was live here once, so nothing is tested again. Raises ``UnknownName`` when there
     is nothing before.
@@ -24,6 +24,19 @@ def rollback(project: Project, environment: str, model: str, *, operation: str |
         def begin(facts: Facts) -> Release:
             if pending := wanted(facts, environment, model):
                 registry.fail(facts, pending.id, "rolled back before it went live", now())
+            if tried := registry.on_trial(facts, environment, model):
+                live = facts.releases.live(environment, model)
+                assert live is not None, "a trial is beside what is live"
+                return registry.begin(
+                    facts,
+                    environment=environment,
+                    model=model,
+                    version=live.version,
+                    by=project.actor,
+                    now=now(),
+                    reason=f"ends the {tried.status} of {model}@{tried.version}",
+                    restores=live.id,
+                )
             target = registry.rollback_target(facts, environment, model)
             if target is None:
                 raise UnknownName(

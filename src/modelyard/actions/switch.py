@@ -23,7 +23,8 @@ def switch(project: Project, release: Release) -> Release:
     On failure the release is recorded as failed with the reason, and what was live keeps answering.
     """
     plan = planned(project, release)
-    project.tell(f"switching {release.environment} to {release.model}@{release.version}")
+    beside = f"{release.trial.arm} " if release.trial else ""
+    project.tell(f"switching {release.environment} to {beside}{release.model}@{release.version}")
     try:
         project.target.apply(plan, timeout=TIMEOUT)
     except ModelyardError as error:
@@ -45,7 +46,13 @@ def planned(project: Project, release: Release) -> ServicePlan:
     settings = project.environment(release.environment)
     with project.yard.read() as facts:
         live = _live(facts, release.environment, tuple(project.settings.models))
-    releases = {**{r.model: r for r in live}, release.model: release}
+        found = (registry.on_trial(facts, release.environment, r.model) for r in live)
+        tried = {r.model: r for r in found if r is not None and r.model != release.model}
+    releases = {r.model: r for r in live}
+    if release.trial is None:
+        releases[release.model] = release
+    else:
+        tried[release.model] = release
     log = project.log_folder(release.environment)
     log.mkdir(parents=True, exist_ok=True)
     return ServicePlan(
@@ -54,7 +61,7 @@ def planned(project: Project, release: Release) -> ServicePlan:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        models=tuple(served(project, releases[name]) for name in sorted(releases)),
+        models=tuple(served(project, each[name]) for each in (releases, tried) for name in sorted(each)),
         token_sha256=tuple(
             hashlib.sha256(token.encode()).hexdigest() for token in project.tokens(release.environment)
         ),
@@ -68,14 +75,24 @@ def served(project: Project, release: Release) -> ServedModel:
     trust = project.trust(release.environment)
     if trust.always:
         vouched(folder, digest=release.package, trust=trust)
+    trial = release.trial
     return ServedModel(
         model=release.model,
         version=release.version,
-        model_id=f"{release.model}/{release.environment}/{release.version}",
+        model_id=model_id(release),
         package=release.package,
         folder=str(folder.resolve()),
         trust=trust,
+        arm=trial.arm if trial else "champion",
+        share=trial.share if trial else 1.0,
+        sticky=trial.sticky if trial else None,
     )
+
+
+def model_id(release: Release) -> str:
+    """``screening/prod/7``, on trial ``screening/prod/8/canary``: recorded with each prediction."""
+    plain = f"{release.model}/{release.environment}/{release.version}"
+    return f"{plain}/{release.trial.arm}" if release.trial else plain
 
 
 def address(project: Project, environment: str) -> str:

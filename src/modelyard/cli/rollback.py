@@ -14,7 +14,7 @@ from modelyard.cli.output import json_option, project, say, show_json
 @json_option
 @click.pass_context
 def command(ctx: click.Context, environment: str, model: str, as_json: bool) -> None:
-    """Make live again what was live before.
+    """Make live again what was live before, or end a canary or shadow.
 
     \b
     Example: modelyard rollback prod screening
@@ -23,4 +23,5 @@ def command(ctx: click.Context, environment: str, model: str, as_json: bool) -> 
     if as_json:
         show_json(release)
         return
-    say(f"{release.model}@{release.version} is live in {environment} again")
+    ended = f" ({release.reason})" if release.reason.startswith("ends the ") else ""
+    say(f"{release.model}@{release.version} is live in {environment} again{ended}")

@@ -92,7 +92,20 @@ def debuggable(known: Known) -> Found:
 
 
 def canary(known: Known) -> Found:
-    """I6. Of Modelyard's own records none tells of a share of the traffic: services are switched at once."""
+    """I6. A release that was on trial as a canary or a shadow is on record as such."""
+    trials = [r for r in known.releases if r.version == known.version.number and r.trial and r.finished]
+    for release in trials:
+        assert release.trial is not None
+        asked = (
+            "asked beside what was live, and answered nobody"
+            if release.trial.arm == "shadow"
+            else f"answering {100 * release.trial.share:.4g} % of the requests"
+        )
+        until = f"until {release.ended:%Y-%m-%d %H:%M}" if release.ended else "and is so still"
+        return made(
+            f"It was a {release.trial.arm} in {release.environment} from {release.finished:%Y-%m-%d %H:%M} {until}, {asked}.",
+            shown("its releases", f"releases {release.environment} {release.model}"),
+        )
     tried = next(known.told("version.tried", package=known.version.package, environment=known.last), None)
     if tried is None:
         return missing(

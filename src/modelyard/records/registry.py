@@ -7,7 +7,10 @@ from typing import Literal
 
 import msgspec
 
-ReleaseStatus = Literal["wanted", "live", "failed", "replaced", "rolled_back", "stopped"]
+ReleaseStatus = Literal[
+    "wanted", "live", "failed", "replaced", "rolled_back", "stopped", "canary", "shadow", "ended"
+]
+"""``canary`` and ``shadow`` are on trial beside what is live, until they are ``ended``."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,16 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     given: dt.datetime
 
 
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """How a version is tried beside the live one."""
+
+    arm: Literal["canary", "shadow"]
+    share: float = 1.0
+    """Of the requests that a canary answers."""
+    sticky: str | None = None
+    """The header by whose value clients are divided; None: each request at random."""
+
+
 class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A version going live in an environment; their history is what rollback walks."""
 
@@ -104,3 +117,4 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """When it was live no more; None while it is, and in what was recorded before this was."""
     restores: int | None = None
     """The release that a rollback brings back; None for a deploy."""
+    trial: Trial | None = None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from modelyard.records.trust import Trust
+
+Arm = Literal["champion", "canary", "shadow"]
+"""What answers; takes a share of the requests; is asked as well and answered to nobody."""
 
 JOURNAL = "service.log"
 """The file in a service's folder that takes what its processes print."""
@@ -24,6 +29,12 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute path of the materialised package; its signatures stand beside it."""
     trust: Trust = Trust()
     """Whose signatures let code of it run."""
+    arm: Arm = "champion"
+    """A model has one champion, and at most one of the others beside it."""
+    share: float = 1.0
+    """Of the requests, or of the clients, that a canary answers."""
+    sticky: str | None = None
+    """The header that says whose request it is."""
 
 
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):

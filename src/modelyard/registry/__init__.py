@@ -11,7 +11,7 @@ from modelyard.registry.history import live_at
 from modelyard.registry.label import deprecate, note, reinstate, tag
 from modelyard.registry.promote import admissible, promote
 from modelyard.registry.register import register
-from modelyard.registry.release import begin, fail, rollback_target, stop, succeed
+from modelyard.registry.release import begin, fail, on_trial, rollback_target, stop, succeed
 from modelyard.registry.resolve import parse, resolve
 from modelyard.registry.review import review
 from modelyard.registry.search import choose, search
@@ -27,6 +27,7 @@ __all__ = [
     "fail",
     "live_at",
     "note",
+    "on_trial",
     "parse",
     "promote",
     "register",

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from modelyard.errors import Misuse, NotAdmitted, UnknownName
 from modelyard.ports import Facts
-from modelyard.records.registry import Release, ReleaseStatus
+from modelyard.records.registry import Release, ReleaseStatus, Trial, Version
 from modelyard.registry.label import refuse_deprecated
 from modelyard.registry.resolve import registered
 
@@ -27,8 +27,9 @@ def begin(
     now: dt.datetime,
     reason: str = "",
     restores: int | None = None,
+    trial: Trial | None = None,
 ) -> Release:
-    """Want the version live: what ``succeed`` or ``fail`` then decides.
+    """Want the version live, or on trial beside what is: what ``succeed`` or ``fail`` then decides.
 
     At most one release is wanted for an environment and model: an older one that was left so
     fails. ``restores`` is the release that a rollback brings back, whatever was said of it since. Raises
@@ -42,6 +43,8 @@ def begin(
         )
     if restores is None:
         refuse_deprecated(facts, found)
+    if trial is not None:
+        _refuse_trial(facts, found, environment)
     for pending in facts.releases.list(environment, model):
         if pending.status == "wanted":
             fail(facts, pending.id, f"given up for {found.ref}", now)
@@ -56,6 +59,7 @@ def begin(
         by=by,
         started=now,
         restores=restores,
+        trial=trial,
     )
     facts.releases.put(release)
     _tell(facts, release, reason=reason)
@@ -63,21 +67,31 @@ def begin(
 
 
 def succeed(facts: Facts, release_id: int, now: dt.datetime) -> Release:
-    """The release is live; the one before is ``replaced``, or ``rolled_back`` by a rollback.
+    """The release is live; the one before is ``replaced``, or ``rolled_back`` by a rollback. A trial's is on trial, and
+    what is live stays; either ends the trial before.
 
     A repeat is harmless. Raises ``Misuse`` for a release that failed or was replaced meanwhile.
     """
     release = _known(facts, release_id)
-    if release.status == "live":
+    if release.status in ("live", "canary", "shadow"):
         return release
     if release.status != "wanted":
         raise Misuse(
             f"Release {release_id} of {release.model}@{release.version} in {release.environment} is "
             f"{release.status} and cannot go live; deploy again."
         )
+    tried = on_trial(facts, release.environment, release.model)
+    if tried:
+        facts.releases.put(replace(tried, status="ended", ended=now))
+    if release.trial is not None:
+        begun = replace(release, status=release.trial.arm, finished=now)
+        facts.releases.put(begun)
+        _tell(facts, begun)
+        return begun
     before = facts.releases.live(release.environment, release.model)
     if before:
-        left: ReleaseStatus = "replaced" if release.restores is None else "rolled_back"
+        brought_back = release.restores is not None and before.version != release.version
+        left: ReleaseStatus = "rolled_back" if brought_back else "replaced"
         facts.releases.put(replace(before, status=left, ended=now))
     live = replace(release, status="live", finished=now)
     facts.releases.put(live)
@@ -98,6 +112,23 @@ def fail(facts: Facts, release_id: int, reason: str, now: dt.datetime) -> Releas
     facts.releases.put(failed)
     _tell(facts, failed, reason=reason)
     return failed
+
+
+def on_trial(facts: Facts, environment: str, model: str) -> Release | None:
+    """The model's canary or shadow in the environment."""
+    releases = facts.releases.list(environment, model)
+    return next((r for r in releases if r.status in ("canary", "shadow")), None)
+
+
+def _refuse_trial(facts: Facts, version: Version, environment: str) -> None:
+    live = facts.releases.live(environment, version.model)
+    if live is None:
+        raise Misuse(
+            f"Nothing of {version.model} is live in {environment}, so there is nothing to try {version.ref} beside; "
+            "deploy it without --canary or --shadow."
+        )
+    if live.version == version.number:
+        raise Misuse(f"{version.ref} is live in {environment} already: a trial is of another version.")
 
 
 def rollback_target(facts: Facts, environment: str, model: str) -> Release | None:
@@ -127,6 +158,8 @@ def stop(facts: Facts, *, environment: str, model: str, by: str, now: dt.datetim
     release = facts.releases.live(environment, model)
     if release is None:
         return None
+    if tried := on_trial(facts, environment, model):
+        facts.releases.put(replace(tried, status="ended", ended=now))
     stopped = replace(release, status="stopped", ended=now)
     facts.releases.put(stopped)
     _tell(facts, stopped, by=by, at=now.isoformat())

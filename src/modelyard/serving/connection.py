@@ -31,6 +31,7 @@ class Host(Protocol):
     def entry(self, head: bytes) -> Entry | None: ...
     def resolve(self, head: Head) -> Entry: ...
     def framed(self, entry: Entry, framed: Framed) -> bytes: ...
+    def streaming(self, entry: Entry, kind: bytes) -> bytes: ...
     def refusal(self, entry: Entry, problem: Problem) -> bytes: ...
 
 
@@ -38,6 +39,8 @@ class Slot:
     """One request's place in its connection's order of replies."""
 
     __slots__ = ("body", "client_id", "connection", "entry", "reply", "size")
+    streams = False
+    blocked = False
 
     def __init__(self, connection: Connection, entry: Entry, body: bytes) -> None:
         self.connection = connection
@@ -46,6 +49,17 @@ class Slot:
         self.size = len(body)
         self.client_id = entry.client_id
         self.reply: bytes | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits any more: answered already, or the client went."""
+        return self.reply is not None or self.connection.transport.is_closing()
+
+    def part(self, body: bytes) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None:
+        raise NotImplementedError
 
     def answered(self, body: bytes) -> None:
         """Answer in JSON."""
@@ -278,6 +292,11 @@ class Connection(asyncio.Protocol):
             self.transport.write_eof()
         else:
             self.transport.close()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the client does not read what was written."""
+        return self._blocked
 
     def pause_writing(self) -> None:
         self._blocked = True

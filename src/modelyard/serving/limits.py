@@ -19,6 +19,11 @@ class Limits:
     """Requests answered by one model call."""
     turn_bytes: int = 2 * 1024 * 1024
     """Bodies decoded by one turn; one larger body still makes a turn of its own."""
+    large: int = 128 * 1024
+    """Bytes of a body from which it is answered part by part beside the turns, so that no small one waits for it."""
+    large_pending: int = 32
+    part: int = 512
+    """Rows of a part."""
     pipelined: int = 256
     """Requests of one connection that may wait; then its reading pauses."""
     send_seconds: float = 30.0

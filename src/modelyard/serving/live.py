@@ -185,10 +185,11 @@ class Live:
             at += len(part)
         if not kept:
             return batch.take(slice(0, 0)), after, None
-        return concat(kept), after, _joined(given)
+        return concat(kept), after, joined(given)
 
 
-def _joined(given: list[Answers]) -> Answers:
+def joined(given: list[Answers]) -> Answers:
+    """Answers to parts as the answers to the whole."""
     probabilities = [a.probability for a in given if a.probability is not None]
     quantiles = [a.quantiles for a in given if a.quantiles is not None]
     return Answers(
@@ -215,11 +216,12 @@ def _failed(error: Exception) -> Problem:
 
 
 class Models:
-    """All models of a plan, by name; replaced as a whole."""
+    """All models of a plan, by name; replaced as a whole. ``rivals`` stand beside a champion of their name."""
 
-    def __init__(self, generation: int, models: dict[str, Live]) -> None:
+    def __init__(self, generation: int, models: dict[str, Live], rivals: dict[str, Live]) -> None:
         self.generation = generation
         self.by_name = models
+        self.rivals = rivals
 
     @classmethod
     def open(
@@ -231,17 +233,24 @@ class Models:
     ) -> Models:
         """Open what is new; a model whose package did not change stays as it is. Runs in a thread."""
         models: dict[str, Live] = {}
+        rivals: dict[str, Live] = {}
+        known = [*before.by_name.values(), *before.rivals.values()] if before else []
         for served in wanted:
-            old = before.by_name.get(served.model) if before else None
-            if old is not None and old.served == served:
-                models[served.model] = old
+            side = models if served.arm == "champion" else rivals
+            if served.model in side:
+                raise Tampered(f"The plan has two versions of {served.model} as {served.arm}.")
+            old = next((live for live in known if live.served == served), None)
+            if old is not None:
+                side[served.model] = old
                 continue
             try:
-                models[served.model] = Live(served, tally(served))
+                side[served.model] = Live(served, tally(served))
             except ModelyardError:
                 raise
             except Exception as error:
                 raise Tampered(
                     f"{served.model_id} cannot be loaded: {type(error).__name__}: {error}"
                 ) from error
-        return cls(generation, models)
+        for name in rivals.keys() - models.keys():
+            raise Tampered(f"The plan has a {rivals[name].served.arm} of {name}, but no version beside it.")
+        return cls(generation, models, rivals)

@@ -37,6 +37,16 @@ class Frames:
         """A JSON answer on a connection that stays open."""
         return self._steady % (len(body), body)
 
+    def chunked(self, kind: bytes, *, headers: bytes, close: bool) -> bytes:
+        """The head of a reply whose body follows in chunks. ``headers`` are lines ended by CRLF."""
+        if close:
+            headers += b"connection: close\r\n"
+        return b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ndate: %b\r\n%btransfer-encoding: chunked\r\n\r\n" % (
+            kind,
+            self._date,
+            headers,
+        )
+
     def whole(
         self,
         status: int,

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import hmac
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -14,10 +13,10 @@ import msgspec
 from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
-from modelyard.serving import described, pages, surfaces
+from modelyard.serving import arms, described, pages, surfaces
 from modelyard.serving.connection import Connection, Slot
 from modelyard.serving.limits import Limits
-from modelyard.serving.live import Models
+from modelyard.serving.live import Live, Models
 from modelyard.serving.reply import CODINGS, Frames, compressed
 from modelyard.serving.route import Entry
 from modelyard.serving.sockets import is_loopback
@@ -53,8 +52,8 @@ class Service:
         self._loop = loop
         self._log: PredictionSink | None = None
         self._ids = Ids()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._queues: dict[str, Queue] = {}
+        self._rivals: dict[str, Queue] = {}
         self._tokens: tuple[str, ...] = ()
         self._exposition = exposition
         self._pages: dict[str, bytes] = {}
@@ -67,21 +66,24 @@ class Service:
         if log is not self._log:
             self._close_log()
             self._log = log
-            self._queues.clear()
-        for name, live in models.by_name.items():
-            queue = self._queues.get(name)
-            if queue is None:
-                self._queues[name] = Queue(
-                    live, limits=self.limits, ids=self._ids, log=self._log, pool=self._pool, loop=self._loop
-                )
-            elif queue.live is not live:
-                queue.point(live)
-        for name in self._queues.keys() - models.by_name.keys():
-            del self._queues[name]
+            self._queues, self._rivals = {}, {}
+        self._queues = self._pointed(self._queues, models.by_name)
+        self._rivals = self._pointed(self._rivals, models.rivals)
         self.models = models
         self._tokens = tokens
         self._pages.clear()
         self.heads.clear()
+
+    def _pointed(self, queues: dict[str, Queue], lives: dict[str, Live]) -> dict[str, Queue]:
+        found: dict[str, Queue] = {}
+        for name, live in lives.items():
+            queue = queues.get(name)
+            if queue is None:
+                queue = Queue(live, limits=self.limits, ids=self._ids, log=self._log, loop=self._loop)
+            elif queue.live is not live:
+                queue.point(live)
+            found[name] = queue
+        return found
 
     def entry(self, head: bytes) -> Entry | None:
         """A head's entry, remembered for equal heads; None when the strict parser must take over."""
@@ -104,7 +106,7 @@ class Service:
         except Problem as problem:
             act = _refuse(problem)
         return Entry(
-            act,
+            surfaces.within(act, head, self._loop),
             length=head.length,
             keep_alive=head.keep_alive,
             version=head.version,
@@ -133,20 +135,22 @@ class Service:
         parts = path.split("/")[1:]
         match parts:
             case ["models", name, "predict"]:
-                return self._verb(head, "POST", surfaces.predict(self._queue(name), head, self.limits))
+                return self._verb(head, "POST", self._divided(name, head, self._native(head)))
             case ["invocations"] | ["models", _, "invocations"]:
-                queue = self._queue(parts[1]) if len(parts) == 3 else self._only()
-                return self._verb(head, "POST", surfaces.invocations(queue, head))
+                name = parts[1] if len(parts) == 3 else self._only()
+                return self._verb(
+                    head, "POST", self._divided(name, head, lambda q: surfaces.invocations(q, head))
+                )
             case ["v1", "models"]:
                 return self._verb(head, "GET", self._told({"models": self._served()}))
             case ["v1", "models", name] if name.endswith(":predict"):
-                queue = self._queue(name.removesuffix(":predict"))
-                return self._verb(head, "POST", surfaces.predict_v1(queue))
+                name = name.removesuffix(":predict")
+                return self._verb(head, "POST", self._divided(name, head, surfaces.predict_v1))
             case ["v1", "models", name]:
                 self._queue(name)
                 return self._verb(head, "GET", self._told({"name": name, "ready": True}))
             case ["v2", "models", name, "infer"]:
-                return self._verb(head, "POST", surfaces.infer(self._queue(name), head))
+                return self._verb(head, "POST", self._divided(name, head, lambda q: surfaces.infer(q, head)))
             case ["v2", "models", name, "versions", version, "infer"]:
                 return self._verb(head, "POST", surfaces.infer(self._queue(name, version), head))
             case ["v2", "repository", "index"]:
@@ -228,9 +232,9 @@ class Service:
 
         return act
 
-    def _only(self) -> Queue:
+    def _only(self) -> str:
         if len(self._queues) == 1:
-            return next(iter(self._queues.values()))
+            return next(iter(self._queues))
         if not self._queues:
             raise Problem(503, "No model is served here yet.")
         raise Problem(
@@ -238,16 +242,28 @@ class Service:
             f"Several models are served here: post to /models/NAME/invocations ({', '.join(self._served())}).",
         )
 
+    def _native(self, head: Head) -> Callable[[Queue], Act]:
+        return lambda queue: surfaces.predict(queue, head, self.limits)
+
+    def _divided(self, name: str, head: Head, make: Callable[[Queue], Act]) -> Act:
+        return arms.divided(make, self._queue(name), self._rivals.get(name), head)
+
     def _queue(self, name: str, version: str | None = None) -> Queue:
         queue = self._queues.get(name)
         if queue is None:
             served = ", ".join(self._served()) or "none yet"
             raise Problem(404, f"There is no model '{name[:80]}' here; served: {served}.")
         if version is not None and version != queue.live.version:
+            rival = self._rivals.get(name)
+            if rival is not None and rival.live.version == version and rival.live.served.arm == "canary":
+                return rival
             raise Problem(
                 404, f"Version {version[:20]} of {name} is not served here; {queue.live.version} is."
             )
         return queue
+
+    def _every(self) -> list[Queue]:
+        return [*self._queues.values(), *self._rivals.values()]
 
     def _served(self) -> list[str]:
         return sorted(self._queues)
@@ -294,6 +310,15 @@ class Service:
             headers += b"content-encoding: " + entry.coding.encode() + b"\r\n"
         return self._whole(entry, 200, body, kind=kind, headers=headers)
 
+    def streaming(self, entry: Entry, kind: bytes) -> bytes:
+        """The head of an answer that is sent in parts."""
+        headers = (
+            b""
+            if entry.client_id is None
+            else b"x-request-id: " + entry.client_id.encode("latin-1") + b"\r\n"
+        )
+        return self.frames.chunked(kind, headers=headers, close=not entry.keep_alive or self.draining)
+
     def refusal(self, entry: Entry, problem: Problem) -> bytes:
         """A refusal in the form of the surface that was asked."""
         return self._whole(entry, problem.status, entry.refusal(problem), headers=problem.headers)
@@ -318,7 +343,7 @@ class Service:
         now = self.now()
         for connection in list(self.connections):
             connection.sweep(now)
-        for queue in self._queues.values():
+        for queue in self._every():
             queue.sweep()
         if self._log is not None:
             with contextlib.suppress(StoreDown):  # the next answer says so
@@ -327,7 +352,7 @@ class Service:
     @property
     def stuck(self) -> bool:
         """A native model does not come back: only the end of this process frees what it holds."""
-        return any(queue.stuck for queue in self._queues.values())
+        return any(queue.stuck for queue in self._every())
 
     def drain(self) -> None:
         """Answer what is under way with ``Connection: close``; close what owes nothing."""
@@ -336,7 +361,8 @@ class Service:
             connection.drain()
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for queue in self._every():
+            queue.close()
         self._close_log()
 
     def _close_log(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+from modelyard.serving import streamed
 from modelyard.serving.connection import Slot
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live
@@ -22,9 +24,10 @@ _TABLES = columnar.KINDS | {"text/csv"}
 def predict(queue: Queue, head: Head, limits: Limits) -> Act:
     """The native surface: JSON whatever its declared type, but for CSV, Arrow and Parquet."""
     kind = media_type(head, "content-type")
-    if kind not in _TABLES:
-        return queue.put
     accept = media_type(head, "accept")
+    streams = accept in streamed.KINDS and head.version == "1.1"
+    if kind not in _TABLES:
+        return (lambda slot: queue.lane.put(streamed.Streamed(slot, accept))) if streams else queue.put
 
     def read(live: Live, body: bytes) -> Reading:
         def natively(given: Given) -> Framed:
@@ -37,7 +40,8 @@ def predict(queue: Queue, head: Head, limits: Limits) -> Act:
             body, kind, live.schema, accept=accept, natively=natively, max_rows=limits.rows
         )
 
-    return _reads(queue, read)
+    put = (lambda slot: queue.lane.put(streamed.Streamed(slot, accept))) if streams else queue.put
+    return _reads(queue, read, put)
 
 
 def infer(queue: Queue, head: Head) -> Act:
@@ -74,7 +78,40 @@ def media_type(head: Head, name: str) -> str:
     return head.headers.get(name, "").partition(",")[0].partition(";")[0].strip().lower()
 
 
-def _reads(queue: Queue, read: Callable[[Live, bytes], Reading]) -> Act:
+def within(act: Act, head: Head, loop: Any) -> Act:
+    """The same, refused when it is not answered in the seconds of ``X-Request-Timeout``."""
+    wanted = head.headers.get("x-request-timeout")
+    if wanted is None:
+        return act
+    try:
+        seconds = float(wanted)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < 3600:
+        return _refuse(Problem(400, f"X-Request-Timeout is {wanted[:20]!r}; give seconds, such as 0.5."))
+
+    def hurried(slot: Slot) -> None:
+        act(slot)
+        if slot.reply is None:
+            loop.call_later(seconds, expire, slot)
+
+    def expire(slot: Slot) -> None:
+        if not slot.gone:
+            problem = Problem(504, f"No answer within {seconds:g} s, as X-Request-Timeout asks.")
+            slot.reply = slot.connection.service.refusal(slot.entry, problem)
+            slot.send()
+
+    return hurried
+
+
+def _refuse(problem: Problem) -> Act:
+    def act(slot: Slot) -> None:
+        slot.refused(problem)
+
+    return act
+
+
+def _reads(queue: Queue, read: Callable[[Live, bytes], Reading], put: Act | None = None) -> Act:
     """Reads the body at once, as the model that answers now has it, and waits with the others."""
 
     def act(slot: Slot) -> None:
@@ -86,6 +123,6 @@ def _reads(queue: Queue, read: Callable[[Live, bytes], Reading]) -> Act:
             live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
             raise
         slot.client_id = slot.body.id or slot.client_id
-        queue.put(slot)
+        (put or queue.put)(slot)
 
     return act

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter_ns, time
 from typing import Any, Protocol
@@ -11,24 +11,16 @@ from typing import Any, Protocol
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
 from modelyard.predictor import Answers
+from modelyard.serving.lane import Lane, LargeAsk
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Span
 from modelyard.tables.batch import Batch
 from modelyard.wire.problem import Problem
-from modelyard.wire.reading import Framed, Given, Reading
+from modelyard.wire.reading import Given
 
 
-class Ask(Protocol):
+class Ask(LargeAsk, Protocol):
     """A request that waits; ``answered`` is called once, in the loop."""
-
-    body: bytes | Reading
-    client_id: str | None
-    size: int
-
-    def answered(self, body: bytes) -> None: ...
-    def replied(self, framed: Framed) -> None: ...
-    def refused(self, problem: Problem) -> None: ...
-    def send(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -48,18 +40,27 @@ _Outcome = tuple[Batch, list[Span], Answers | None]
 class Queue:
     """Collects the asks of a turn and answers them; ``point`` changes the model between two turns.
 
-    A compiled model answers in the loop. A native one answers in ``pool``, one turn at a time, while
-    the loop goes on and the next turn's asks collect.
+    A compiled model answers in the loop. A native one answers in a thread of its own, one turn at a time, while
+    the loop goes on and the next turn's asks collect. Large requests go to a lane beside the turns.
     """
 
     def __init__(
-        self, live: Live, *, limits: Limits, ids: Ids, log: PredictionSink | None, pool: Executor, loop: Any
+        self, live: Live, *, limits: Limits, ids: Ids, log: PredictionSink | None, loop: Any
     ) -> None:
         self._limits = limits
         self._next_id = ids.next
         self._log = log
-        self._pool = pool
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._loop = loop
+        self._large = limits.large
+        self.lane = Lane(
+            limits=limits,
+            next_id=ids.next,
+            log=log,
+            pool=self._pool,
+            loop=loop,
+            live=lambda: (self.live, self._key),
+        )
         self._pending: list[Ask] = []
         self._pending_bytes = 0
         self._since = 0
@@ -78,6 +79,9 @@ class Queue:
         limits = self._limits
         if self.stuck:
             raise self._too_slow()
+        if ask.size > self._large:
+            self.lane.put(ask)
+            return
         if len(self._pending) >= limits.pending or self._pending_bytes > limits.pending_bytes:
             self.live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
             raise Problem(
@@ -134,16 +138,22 @@ class Queue:
 
     def sweep(self) -> None:
         """Refuse all who wait for a native model that takes too long: its call cannot be ended."""
-        turn = self._running
-        if turn is None or perf_counter_ns() - turn.begun < self._limits.answer_seconds * 1e9:
+        turn, now = self._running, perf_counter_ns()
+        late = turn is not None and now - turn.begun > self._limits.answer_seconds * 1e9
+        if not late and not self.lane.stuck(now):
             return
         self.stuck, self._running = True, None
-        asks = [*turn.asks, *self._pending]
+        asks = [*(turn.asks if turn else ()), *self._pending]
         self._pending, self._pending_bytes = [], 0
         self.live.tally.add(answered=0, failed=len(asks), rows=0, nanoseconds=0)
         for ask in asks:
             ask.refused(self._too_slow())
             ask.send()
+        self.lane.refuse_all(self._too_slow())
+
+    def close(self) -> None:
+        """No turn begins any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _too_slow(self) -> Problem:
         seconds = f"{self._limits.answer_seconds:g}"

@@ -22,6 +22,7 @@ REASONS = {
     500: "Internal Server Error",
     501: "Not Implemented",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
     505: "HTTP Version Not Supported",
 }
 
@@ -95,5 +96,6 @@ _CODES = {
     500: "model_failed",
     501: "unsupported",
     503: "not_ready",
+    504: "too_slow",
     505: "http_version",
 }
