@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 pytest.importorskip("ray", reason="pip install 'modelyard[ray]'")
@@ -33,30 +34,29 @@ SLOW = """    import os, time
 """Each fit says so, and none ends before both nodes are at work."""
 
 
-def train(project: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "modelyard", "-C", str(project), "train", "screening"]
+def run(project: Path, *words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "modelyard", "-C", str(project), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environ})
 
 
-def begin(project: Path, **environ: str) -> subprocess.Popen[str]:
+def train(project: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return run(project, "train", "screening", **environ)
+
+
+def begin(project: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "modelyard", "-C", str(project), "train", "screening"]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def values(project: Path) -> dict[int, tuple[str, float | None, str | None]]:
-    words = ["-C", str(project), "runs", "show", "screening@run", "--json"]
-    command = [sys.executable, "-m", "modelyard", *words]
-    shown: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    shown: dict[str, Any] = json.loads(run(project, "runs", "show", "screening@run", "--json").stdout)
     return {
         trial["number"]: (trial["state"], trial.get("value"), trial.get("error")) for trial in shown["trials"]
     }
 
 
 def newest(project: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "modelyard", "-C", str(project), "runs", "--json"]
-    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]
+    found: dict[str, Any] = json.loads(run(project, "runs", "--json").stdout)[0]
     return found
 
 
@@ -140,6 +140,27 @@ def test_numbers_failures_and_the_package_are_those_of_this_machine(
     run = newest(there)
     assert run["candidate"] == newest(here)["candidate"]
     assert run["resources"]["peak_bytes"] > 0
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_table_is_answered_as_on_this_machine(built_once: Path, tmp_path: Path) -> None:
+    project = Path(shutil.copytree(built_once, tmp_path / "screening"))
+    number = pl.int_range(pl.len())
+    pl.concat([pl.read_csv(project / "data/patients.csv")] * 8).with_columns(
+        patient_id=pl.format("P{}", number),
+        mean_radius=pl.when(number % 1000 == 9).then(None).otherwise("mean_radius"),
+    ).write_parquet(tmp_path / "table.parquet", row_group_size=700)
+    for engine in ("local", "ray"):
+        out = tmp_path / f"{engine}.parquet"
+        done = run(
+            project, "score", "screening@1", tmp_path / "table.parquet", out, MODELYARD_ENGINE__KIND=engine
+        )
+        assert done.returncode == 0, done.stderr
+        assert "5 rows refused" in done.stdout
+    for name in ("{}.parquet", "{}.parquet.refused.parquet"):
+        here, there = (pl.read_parquet(tmp_path / name.format(engine)) for engine in ("local", "ray"))
+        assert len(here) > 0
+        assert here.equals(there)
 
 
 def test_a_study_goes_on_after_ctrl_c_and_without_a_lost_node(

@@ -134,6 +134,10 @@ def test_a_module_is_built_and_answers_as_in_training(name: str, form: str, tmp_
     if name == "cancer":
         ours = ours[:, 1]
     assert np.allclose(ours, theirs.reshape(ours.shape), rtol=1e-4, atol=1e-5)
+    if name == "wine":
+        done = modelyard(folder, "reproduce", "net@run")
+        assert done.returncode == 0, done.stderr
+        assert "identical to the bit" in done.stdout
 
 
 def test_without_save_and_load_a_module_that_must_serve_native_is_refused(tmp_path: Path) -> None:

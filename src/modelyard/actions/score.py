@@ -21,7 +21,7 @@ from modelyard.errors import DataRefused, Misuse
 from modelyard.project import Project
 
 if TYPE_CHECKING:
-    from modelyard.actions.scoring import Done, Work
+    from modelyard.actions.scoring import Done, Pool, Work
     from modelyard.data import Outlet, Staged
     from modelyard.records.schema import Schema
 
@@ -101,13 +101,26 @@ def score(
             keep=wanted,
             parts=place / "parts",
         )
-        done = scoring.run(work, staged, tell=project.tell, processes=processes)
+        done = scoring.run(work, staged, _pool(project, work, processes), tell=project.tell)
         if _files(staged) != job.files:
             shutil.rmtree(place, ignore_errors=True)
             raise DataRefused(f"{source} changed while it was scored; run it again when it is complete.")
         scored = _finish(project, work, done, to, job=job.id)
         shutil.rmtree(place, ignore_errors=True)
     return msgspec.structs.replace(scored, seconds=round(time.monotonic() - begun, 3))
+
+
+def _pool(project: Project, work: Work, processes: int | None) -> Pool:
+    from modelyard.actions.scoring import Here
+
+    engine = project.settings.engine
+    if engine.kind == "local":
+        return Here(work, processes)
+    from modelyard.actions.desks import Desks
+    from modelyard.training.remote import Cluster
+
+    project.tell("connecting to the Ray cluster")
+    return Desks(Cluster(engine.address, processors=engine.processors), work, processes)
 
 
 def _finish(project: Project, work: Work, done: list[Done], to: Outlet, *, job: str) -> Scored:

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import polars as pl
@@ -63,17 +63,25 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     resumed: bool = False
 
 
-def run(
-    work: Work, staged: tuple[Staged, ...], *, tell: Callable[[str], None], processes: int | None = None
-) -> list[Done]:
+class Pool(Protocol):
+    """What answers parts side by side, ``many`` at a time, and keeps what came of each in the work's folder."""
+
+    many: int
+
+    def __enter__(self) -> object: ...
+    def __exit__(self, *_: object) -> None: ...
+    def ask(self, work: Work, part: Part) -> Future[Done]: ...
+
+
+def run(work: Work, staged: tuple[Staged, ...], pool: Pool, *, tell: Callable[[str], None]) -> list[Done]:
     """Answer all parts that are not done yet; in their order, with where each begins."""
     before = {int(path.stem): path for path in work.parts.glob("*.json")}
     done: list[Done] = []
     rows = 0
     begun, at = time.monotonic(), 0
     whole = max(1, sum(file.path.stat().st_size for file in staged))
-    with _pool(work, processes) as (pool, many):
-        for found, size in _in_order(pool, many, work, parts(staged, work.wanted), before):
+    with pool:
+        for found, size in _in_order(pool, work, parts(staged, work.wanted), before):
             done.append(found)
             rows += found.rows
             at += size
@@ -83,7 +91,7 @@ def run(
 
 
 def _in_order(
-    pool: Executor, many: int, work: Work, given: Iterator[Part], before: dict[int, Path]
+    pool: Pool, work: Work, given: Iterator[Part], before: dict[int, Path]
 ) -> Iterator[tuple[Done, int]]:
     """Only a few parts are held at a time."""
     waiting: deque[tuple[Future[Done] | Path, int]] = deque()
@@ -102,8 +110,8 @@ def _in_order(
     try:
         for part in given:
             found = before.get(part.number)
-            waiting.append((found or pool.submit(_answer, work, part), part.size))
-            if len(waiting) > many + 1:
+            waiting.append((found or pool.ask(work, part), part.size))
+            if len(waiting) > pool.many + 1:
                 one, size = waiting.popleft()
                 yield result(one), size
         while waiting:
@@ -115,23 +123,26 @@ def _in_order(
                 one.cancel()
 
 
-class _pool:  # noqa: N801
+class Here:
     """Threads for a compiled model, which lets go of the interpreter; processes for a native one."""
 
     def __init__(self, work: Work, processes: int | None) -> None:
         manifest: Manifest = verify(work.folder, work.digest)
-        self._many = processes or len(os.sched_getaffinity(0))
+        self.many = processes or len(os.sched_getaffinity(0))
         self._pool: Executor
-        if manifest.form == "onnx" or self._many == 1:
-            self._pool = ThreadPoolExecutor(self._many)
+        if manifest.form == "onnx" or self.many == 1:
+            self._pool = ThreadPoolExecutor(self.many)
         else:
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._many, mp_context=spawn, initializer=_end_with_parent)
+            self._pool = ProcessPoolExecutor(self.many, mp_context=spawn, initializer=_end_with_parent)
         if isinstance(self._pool, ThreadPoolExecutor):
             _predictor(work.folder, work.digest, msgspec.json.encode(work.trust))
 
-    def __enter__(self) -> tuple[Executor, int]:
-        return self._pool, self._many
+    def __enter__(self) -> Here:
+        return self
+
+    def ask(self, work: Work, part: Part) -> Future[Done]:
+        return self._pool.submit(answer, work, part)
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -154,8 +165,8 @@ def _predictor(folder: Path, digest: str, trust: bytes) -> Predictor:
     return open_package(folder, digest=digest, trust=msgspec.json.decode(trust, type=Trust))
 
 
-def _answer(work: Work, part: Part) -> Done:
-    """One part, in a thread or a process of its own."""
+def answer(work: Work, part: Part) -> Done:
+    """One part; what came of it is kept in the work's folder."""
     predictor = _predictor(work.folder, work.digest, msgspec.json.encode(work.trust))
     rows = read(part, work.schema, work.wanted)
     frame = rows.frame.with_row_index(ROW)
@@ -181,13 +192,13 @@ def _answer(work: Work, part: Part) -> Done:
         reasons |= {places[at]: [said] for at, said in failed.items()}
         good = good.filter(~pl.col(ROW).is_in(list(reasons)))
     kept = _kept(good, work, answers, predictor.manifest)
-    _put(kept, work.parts / f"{part.number:08}.parquet")
+    put(kept, work.parts / f"{part.number:08}.parquet")
     if reasons:
-        _put(_refused(frame, work, reasons), work.parts / f"{part.number:08}.refused.parquet")
+        put(_refused(frame, work, reasons), work.parts / f"{part.number:08}.refused.parquet")
     done = Done(
         number=part.number, rows=frame.height, refused=len(reasons), origin=part.file.origin, marks=marks
     )
-    _put(msgspec.json.encode(done), work.parts / f"{part.number:08}.json")
+    put(msgspec.json.encode(done), work.parts / f"{part.number:08}.json")
     return done
 
 
@@ -251,7 +262,7 @@ def _refused(frame: pl.DataFrame, work: Work, reasons: dict[int, list[str]]) -> 
     return found.with_columns(pl.Series(REASONS, said, dtype=pl.List(pl.String)))
 
 
-def _put(content: pl.DataFrame | bytes, path: Path) -> None:
+def put(content: pl.DataFrame | bytes, path: Path) -> None:
     """Whole, on the disk, and nobody else's to read."""
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:

@@ -49,7 +49,7 @@ class SigningSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[engine]``: the machines that models are trained and tuned on."""
+    """``[engine]``: the machines that models are trained and tuned on, and tables are scored on."""
 
     kind: Literal["local", "ray"] = "local"
     """``ray`` trains on the nodes of a Ray cluster, which need the model's libraries in the same versions."""

@@ -54,11 +54,11 @@ class Cluster:
                 f"The Ray cluster at {where} does not answer: {line}; start one with 'ray start', or name it as 'address' "
                 "under [engine] in modelyard.toml."
             ) from None
-        kind = ray.remote(num_cpus=processors, max_restarts=0, concurrency_groups={"end": 1})
-        self._ray, self._seats = ray, kind(Seat)
+        self._ray = ray
+        self._remote = ray.remote(num_cpus=processors, max_restarts=0, concurrency_groups={"end": 1})
         nodes = (int(n["Resources"].get("CPU", 0)) // processors for n in ray.nodes() if n["Alive"])
         self.most = sum(nodes)
-        """How many seats have room at once."""
+        """How many actors have room at once."""
         if not self.most:
             raise SettingsError(
                 f"No node of the Ray cluster at {where} has {processors} processors; set fewer under [engine]."
@@ -67,9 +67,9 @@ class Cluster:
         self.halted = False
         """The command ends: an actor that still waits for a node's room is not waited for."""
 
-    def seat(self) -> Any:
-        """An actor, as soon as a node has room for it."""
-        return self._seats.remote()
+    def actor(self, kind: type) -> Any:
+        """Of that class, as soon as a node has room for it."""
+        return self._remote(kind).remote()
 
     def sent(self, path: Path) -> Any:
         """The cluster's reference to a file or folder of this machine, which does not change."""
@@ -124,7 +124,7 @@ class Remote:
         self._cluster, self.folder, self.limits = cluster, folder, limits
         self._halted = self._ended = self._lost = False
         self._takes_more, self._sits = True, False
-        self._seat = cluster.seat()
+        self._seat = cluster.actor(Seat)
         self._send(inside, code)
         if uses is not None:
             self._send("uses", uses)

@@ -1,6 +1,6 @@
 """What a Ray cluster's node holds of a training: files that were sent, and the ``Worker`` that runs on them.
 
-Only ``training.remote`` makes one, as an actor. Nothing of it needs the yard.
+``training.remote`` makes it, as an actor. Nothing of it needs the yard.
 """
 
 from __future__ import annotations
@@ -28,23 +28,30 @@ RUN = "run"
 """The folder that the worker writes into."""
 
 
-class Seat:
-    """Everything lies in one folder of the node, which goes with ``close``; one that was killed leaves it to the next."""
+class Lodger:
+    """An actor with one folder of the node, which goes with it; one that was killed leaves it to the next."""
 
     def __init__(self) -> None:
         for folder in left_over(Path(tempfile.gettempdir()), f"{_PREFIX}*"):
             sweep(folder)
         self._folder = Scratch(_PREFIX)
         self._place = self._folder.path
-        (self._place / RUN).mkdir()
-        self._worker: Worker | None = None
-        self._at_work = threading.Lock()
 
     def take(self, name: str, content: bytes) -> str:
         """Unpack an archive as ``name`` and return where that is."""
         place = self._place / name
         unpack(content, place)
         return str(place)
+
+
+class Seat(Lodger):
+    """Where a worker runs on what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        (self._place / RUN).mkdir()
+        self._worker: Worker | None = None
+        self._at_work = threading.Lock()
 
     def start(
         self,
@@ -58,7 +65,7 @@ class Seat:
 
         ``needed`` are versions by name that this node must have. Raises ``SettingsError`` naming the first that differs.
         """
-        _agree(needed)
+        agree(needed)
         self._worker = Worker(
             self._place / code,
             self._place / RUN,
@@ -121,7 +128,8 @@ def unpack(content: bytes, path: Path) -> None:
         archive.extractall(path, filter="data")
 
 
-def _agree(needed: Mapping[str, str]) -> None:
+def agree(needed: Mapping[str, str]) -> None:
+    """Raises ``SettingsError`` naming the first of the versions by name that this node does not have."""
     for name, wanted in needed.items():
         found = _found(name)
         if found != wanted:
