@@ -62,6 +62,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(VENV)/bin/uv
 	$(COMPILE) pyproject.toml --extra dev -o locks/dev.txt
 	$(COMPILE) pyproject.toml locks/build.in --extra yard -c locks/dev.txt -o locks/yard.txt
+	$(COMPILE) pyproject.toml -c locks/dev.txt -o src/modelyard/infra/serving.txt
 	$(COMPILE) locks/mlflow.in -o locks/mlflow.txt
 	$(COMPILE) locks/moto.in -o locks/moto.txt
 	$(COMPILE) locks/attestations.in -o locks/attestations.txt

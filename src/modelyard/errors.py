@@ -29,6 +29,7 @@
         ├── ClusterDown        the machines that trainings run on do not answer
         ├── ForgeDown          the API of GitHub, GitLab, Bitbucket or Azure DevOps failed
         │   └── ForgeDenied    its token may not do that
+        ├── ImageFailed        docker, podman or buildah could not build an image
         ├── StepDied           a process that did a step of a build was ended by force
         ├── PortTaken          another program listens on the port
         └── ServiceDown        a service did not start, answer or converge in time
@@ -165,6 +166,10 @@ class ForgeDown(Outage):
 
 class ForgeDenied(ForgeDown):
     code = "forge_denied"
+
+
+class ImageFailed(Outage):
+    code = "image"
 
 
 class StepDied(Outage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 from modelyard import registry
 from modelyard.actions.locate import materialised
@@ -10,7 +11,7 @@ from modelyard.errors import ModelyardError, SettingsError
 from modelyard.ports import Facts
 from modelyard.predictor import vouched
 from modelyard.project import Project, fresh, now
-from modelyard.records.registry import Release
+from modelyard.records.registry import Release, Trial
 from modelyard.records.service import ServedModel, ServicePlan
 
 TIMEOUT = 30.0
@@ -69,7 +70,17 @@ def planned(project: Project, release: Release) -> ServicePlan:
     )
 
 
-def served(project: Project, release: Release) -> ServedModel:
+class Answering(NamedTuple):
+    """A version as a service answers for it, whether or not it was released."""
+
+    environment: str
+    model: str
+    version: int
+    package: str
+    trial: Trial | None = None
+
+
+def served(project: Project, release: Release | Answering) -> ServedModel:
     """The release as a service knows it; ``Untrusted`` when its environment does not trust who signed it."""
     folder = materialised(project, release.package)
     trust = project.trust(release.environment)
@@ -89,7 +100,7 @@ def served(project: Project, release: Release) -> ServedModel:
     )
 
 
-def model_id(release: Release) -> str:
+def model_id(release: Release | Answering) -> str:
     """``screening/prod/7``, on trial ``screening/prod/8/canary``: recorded with each prediction."""
     plain = f"{release.model}/{release.environment}/{release.version}"
     return f"{plain}/{release.trial.arm}" if release.trial else plain

@@ -32,6 +32,8 @@ COMMANDS = {
     "reproduce": "Train again as it was trained: is it the same?",
     "versions": "Registered versions: find them, note, tag and name them.",
     "releases": "What went live, where and when.",
+    "render": "Files of other programs: Docker, Kubernetes, nginx, Prometheus, ...",
+    "image": "A container image of an environment's service.",
     "ci": "What pipelines run: the report on a pull request.",
     "keys": "Whose signatures count: the key that signs here, and those that are trusted.",
     "token": "Who may do what: tokens that prove a person, with roles.",

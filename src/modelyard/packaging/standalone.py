@@ -14,6 +14,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,7 @@ def _number(values: pd.Series[Any], kind: str) -> Any:
 
 
 def _onnx(root: Path, manifest: dict[str, Any]) -> Any:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # unless told, it reports to its maker
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError, Tampered
 from modelyard.predictor.answers import Answers, decide, label_array, of_quantiles
+from modelyard.predictor.runtime import onnxruntime
 from modelyard.records.package import Label, Task
 from modelyard.tables.batch import Batch
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.errors import ExtraMissing
+from modelyard.render.generated import templates
 from modelyard.scaffold.choices import Choices
 from modelyard.scaffold.rows import KEY, PROGRESSION, TABLES, TARGET, Row, as_csv
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 _FOLDER = Path(__file__).parent / "templates"
 _SUFFIX = ".jinja"
@@ -68,7 +66,7 @@ def all_files(choices: Choices) -> dict[str, bytes]:
     """Every file of a new project by path."""
     found = dict(_common(choices))
     template = _FOLDER / str(choices.template)
-    environment = _environment(template)
+    environment = templates(template)
     facts = _facts(choices)
     for file in sorted(template.rglob(f"*{_SUFFIX}")):
         inside = file.relative_to(template).as_posix()
@@ -81,7 +79,7 @@ def all_files(choices: Choices) -> dict[str, bytes]:
 
 
 def _common(choices: Choices) -> Iterator[tuple[str, bytes]]:
-    environment = _environment(_FOLDER)
+    environment = templates(_FOLDER)
     facts = _facts(choices)
 
     def render(inside: str) -> bytes:
@@ -95,23 +93,6 @@ def _common(choices: Choices) -> Iterator[tuple[str, bytes]]:
         yield "docs/LICENSE", render(f"licenses/docs-{choices.docs_licence}{_SUFFIX}")
     if choices.ci:
         yield CI_FILES[choices.ci], render(f"ci/{choices.ci}{_SUFFIX}")
-
-
-def _environment(folder: Path) -> Environment:
-    """Its marks are ``{= =}``, since forges' own expressions are ``{{ }}``."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,
-        variable_start_string="{=",
-        variable_end_string="=}",
-        comment_start_string="{##",
-        comment_end_string="##}",
-        trim_blocks=True,
-    )
 
 
 def _facts(choices: Choices) -> dict[str, Any]:

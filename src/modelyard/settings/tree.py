@@ -271,6 +271,39 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Fewer rows than this are not judged."""
 
 
+Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi)?$")]
+Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+
+
+class InfraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[infra]``: what ``render`` and ``image`` write for other machines."""
+
+    base: str | None = None
+    """The image that a service's is built on, best with its digest (``python:3.12-slim@sha256:...``); by default
+    Python's own slim one, of the version that runs here."""
+    registry: str = ""
+    """Where images are kept, such as ``registry.example.org/team``."""
+    domain: Host = "example.org"
+    """Services are called ``PROJECT-ENVIRONMENT.DOMAIN``; the last environment's is ``PROJECT.DOMAIN``."""
+    namespace: Name | None = None
+    """Of Kubernetes, followed by the environment's name; by default the project's."""
+    replicas: tuple[Annotated[int, Meta(ge=1)], Annotated[int, Meta(ge=1)]] = (2, 10)
+    """The fewest and the most pods."""
+    cpu: Quantity = "500m"
+    """What a pod is given for sure; it may take more."""
+    memory: Quantity = "512Mi"
+    """What a pod is given, and the most that it may take."""
+    upstreams: dict[Name, tuple[str, ...]] = {}
+    """By environment, where its services answer for a gateway and Prometheus, as ``HOST:PORT``; by default on this
+    machine."""
+    retrain: str = "17 3 * * 1"
+    """When a cluster builds again, as cron has it."""
+
+    def __post_init__(self) -> None:
+        if self.replicas[0] > self.replicas[1]:
+            raise ValueError("'replicas' must not fall")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole tree."""
 
@@ -283,3 +316,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environments: dict[Name, EnvironmentSettings] = {}
     people: dict[str, PersonSettings] = {}
     monitor: dict[Name, MonitorSettings] = {}
+    infra: InfraSettings = InfraSettings()

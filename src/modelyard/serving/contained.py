@@ -1,0 +1,73 @@
+"""``python -m modelyard.serving.contained FOLDER``: the service of an image, whose folder nobody may write to.
+
+``FOLDER`` holds ``plan.json`` and the packages that it names, relative to it. Who may ask is told by a mounted file of
+bearer tokens, one a line, since nothing that is secret is in an image:
+
+======================  ==========================================  ===========================
+variable                is                                          without it
+======================  ==========================================  ===========================
+MODELYARD_TOKEN_FILE    accepted tokens                             /run/secrets/modelyard-tokens
+MODELYARD_HOST, _PORT   where to listen                             0.0.0.0, 8080
+MODELYARD_WORKERS       processes that answer                       as many as cores
+MODELYARD_LOG           a folder for the prediction log, a volume   nothing is logged
+======================  ==========================================  ===========================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from modelyard.records.service import ServicePlan
+from modelyard.serving.supervisor import Supervisor
+
+TOKENS = "/run/secrets/modelyard-tokens"
+
+
+def main() -> int:
+    """0 after a drain; 2 for what cannot be, with one sentence."""
+    folder = Path(sys.argv[1] if len(sys.argv) == 2 else "/srv/modelyard").resolve()
+    try:
+        plan = settled(folder, os.environ)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        print(f"The service of {folder} cannot start: {error}.", file=sys.stderr, flush=True)
+        return 2
+    scratch = Path(tempfile.mkdtemp(prefix="modelyard-"))
+    written = scratch / "plan.json"
+    written.write_bytes(msgspec.json.encode(plan))
+    return Supervisor(written, scratch / "state.json").run()
+
+
+def settled(folder: Path, environ: Mapping[str, str]) -> ServicePlan:
+    """The image's plan where this container is. Raises ``OSError``, ``ValueError`` and msgspec's errors."""
+    plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=ServicePlan)
+    log = environ.get("MODELYARD_LOG")
+    return msgspec.structs.replace(
+        plan,
+        host=environ.get("MODELYARD_HOST", "0.0.0.0"),
+        port=int(environ.get("MODELYARD_PORT", "8080")),
+        workers=int(environ.get("MODELYARD_WORKERS") or len(os.sched_getaffinity(0))),
+        models=tuple(
+            msgspec.structs.replace(model, folder=str(folder / model.folder)) for model in plan.models
+        ),
+        token_sha256=tuple(_digests(Path(environ.get("MODELYARD_TOKEN_FILE", TOKENS)))),
+        log=str(Path(log).resolve()) if log else None,
+    )
+
+
+def _digests(path: Path) -> list[str]:
+    """Of the tokens; none where there is no file, which only a loopback address accepts."""
+    if not path.exists():
+        return []
+    tokens = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    return [hashlib.sha256(token.encode()).hexdigest() for token in tokens]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
