@@ -115,9 +115,13 @@ def test_two_rollbacks_walk_back(modelyard: Command, built: Path) -> None:
     second_version(modelyard, built, 0.3)
     second_version(modelyard, built, 0.1)
     for version in (1, 2, 3):
-        assert modelyard("-C", built, "deploy", "test", f"screening@{version}")[0] == 0
+        words = ("deploy", "test", f"screening@{version}", "--reason", "as planned")
+        assert modelyard("-C", built, *words)[0] == 0
     for version in (2, 1):
-        assert modelyard("-C", built, "rollback", "test", "screening")[0] == 0
+        assert modelyard("-C", built, "rollback", "test", "screening", "--reason", "alerts")[0] == 0
+        newest = releases(modelyard, built)[0]
+        assert newest["reason"] == f"rollback to release {version}: alerts"
+        assert (newest["dataset"], len(newest["run"])) == ("patients@1", 12)
         assert ask(built, "test", golden(built)["rows"][:1])[1]["model_id"] == f"screening/test/{version}"
     code, _, complaint = modelyard("-C", built, "rollback", "test", "screening")
     assert code == 2, complaint

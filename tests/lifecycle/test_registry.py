@@ -32,9 +32,11 @@ def test_versions_are_noted_tagged_named_found_and_deprecated(modelyard: Command
     assert listed("screening", "--where", "deprecated") == []
     assert "did you mean 'metrics.roc_auc'" in run("versions", "--where", "metrics.roc_acu > 1", code=2)
 
-    words = ("promote", "screening", "--to", "staging", "--where")
+    words = ("promote", "screening", "--to", "staging", "--reason", "the board said so", "--where")
     assert "is admitted to staging" in run(*words, "tags.team = 'risk'")
-    assert "where=tags.team = 'risk'" in run("audit", "--limit", "1")
+    told = run("audit", "--limit", "1")
+    assert "where=tags.team = 'risk'" in told
+    assert "reason=the board said so" in told
     assert "names a version already" in run(
         "promote", "screening@1", "--to", "staging", "--where", "deprecated", code=2
     )
@@ -53,6 +55,16 @@ def test_versions_are_noted_tagged_named_found_and_deprecated(modelyard: Command
         run("deprecate", *wrong, code=2)
     assert "every link holds" in run("audit", "verify")
     assert "Nothing is wrong" in run("doctor")
+
+
+def test_an_environment_that_takes_an_aliass_name_is_told(modelyard: Command, built: Path) -> None:
+    assert modelyard("-C", built, "versions", "alias", "screening@1", "canary")[0] == 0
+    settings = built / "modelyard.toml"
+    settings.write_text(settings.read_text() + "\n[environments.canary]\nport = 8199\n")
+    code, output, _ = modelyard("-C", built, "doctor")
+    assert (code, "screening@canary: The alias 'canary' of screening@1 is not reached" in output) == (1, True)
+    assert modelyard("-C", built, "versions", "alias", "screening", "canary", "--remove")[0] == 0
+    assert modelyard("-C", built, "doctor")[0] == 0
 
 
 def test_only_whom_people_names_reviews(modelyard: Command, built: Path) -> None:

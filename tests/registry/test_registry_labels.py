@@ -10,7 +10,7 @@ import pytest
 from modelyard import registry
 from modelyard.errors import AccessDenied, Deprecated, Misuse, ReviewMissing, UnknownName
 from modelyard.ports import Facts, Yard
-from modelyard.records.registry import Admission, Alias, Marks, Release, Review, Version
+from modelyard.records.registry import Admission, Alias, Marks, Release, Review, Trial, Version
 from modelyard.settings import EnvironmentSettings, PersonSettings
 from modelyard.storage.database import open_yard
 from modelyard.storage.events import verify
@@ -369,6 +369,28 @@ def test_releases_from_before_their_end_was_recorded(yard: Yard) -> None:
     with yard.read() as facts:
         found = [[r.version for r in registry.live_at(facts, t + half)] for t in (NOW, later, latest)]
     assert found == [[1], [2], []]
+
+
+def test_what_was_tried_beside_the_live_one_was_not_live(yard: Yard) -> None:
+    deploy(yard, 1)
+
+    def tried(facts: Facts) -> Release:
+        begun = registry.begin(
+            facts,
+            environment="test",
+            model="screening",
+            version=2,
+            by="ann",
+            now=NOW,
+            trial=Trial(arm="canary", share=0.1),
+        )
+        return registry.succeed(facts, begun.id, NOW + dt.timedelta(hours=1))
+
+    do(yard, tried, Release)
+    with yard.read() as facts:
+        found = registry.live_at(facts, NOW + dt.timedelta(hours=2))
+        assert [release.version for release in found] == [1]
+        assert [v.number for v in registry.search(facts, "live.test", environments=ENVIRONMENTS)] == [1]
 
 
 def test_a_clock_that_jumped_back_shows_one_version_at_a_time(yard: Yard) -> None:

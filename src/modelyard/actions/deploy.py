@@ -29,11 +29,12 @@ def deploy(
     *,
     where: str = "",
     trial: Trial | None = None,
+    reason: str = "",
     operation: str | None = None,
 ) -> Deployed:
     """Test the version as a service of its own, then make it live in the environment, or try it beside what is live.
 
-    A bare ``NAME`` is the newest version admitted there, with ``where`` the newest of which that filter is true. One deployment an environment at a time;
+    ``reason`` is a person's, for the record. A bare ``NAME`` is the newest version admitted there, with ``where`` the newest of which that filter is true. One deployment an environment at a time;
     a deployment that was killed is taken up again. Any failure leaves the live service as it was:
     ``CheckFailed`` when a test fails, ``ServiceDown`` when the service does not converge.
     """
@@ -46,7 +47,8 @@ def deploy(
         if release := _live(project, environment, version, trial):
             _revive(project, release)
             return Deployed(release=release, url=address(project, environment), tests=0)
-        release = _begun(project, environment, version, operation or fresh("deploy"), where, trial)
+        why = "; ".join(part for part in (reason, f"the newest where {where}" if where else "") if part)
+        release = _begun(project, environment, version, operation or fresh("deploy"), why, trial)
         try:
             passed = _test(project, release)
         except ModelyardError as error:
@@ -106,7 +108,7 @@ def _begun(
     environment: str,
     version: Version,
     operation: str,
-    where: str,
+    reason: str,
     trial: Trial | None,
 ) -> Release:
     def begin(facts: Facts) -> Release:
@@ -122,7 +124,7 @@ def _begun(
             version=version.number,
             by=project.actor,
             now=now(),
-            reason=f"the newest where {where}" if where else "",
+            reason=reason,
             trial=trial,
         )
 

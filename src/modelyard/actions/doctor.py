@@ -22,7 +22,7 @@ def doctor(project: Project) -> list[Problem]:
     project.tell("reading the artifacts")
     problems = list(examine(project.yard, project.artifacts))
     try:
-        problems += [*_datasets(project), *_services(project)]
+        problems += [*_datasets(project), *_services(project), *_hidden(project)]
     except DatabaseDown:
         if not problems:
             raise
@@ -57,6 +57,19 @@ def _services(project: Project) -> Iterator[Problem]:
                     sentence=f"{model}@{release.version} is live on record but no service answers for it.",
                     fix=f"run 'modelyard deploy {environment} {model}@{release.version}'",
                 )
+
+
+def _hidden(project: Project) -> Iterator[Problem]:
+    with project.yard.read() as facts:
+        aliases = facts.aliases.list()
+    for alias in aliases:
+        if alias.name in project.settings.environments:
+            yield Problem(
+                where=f"{alias.model}@{alias.name}",
+                sentence=f"The alias '{alias.name}' of {alias.model}@{alias.version} is not reached any more, since "
+                "an environment has its name.",
+                fix=f"run 'modelyard versions alias {alias.model} {alias.name} --remove'",
+            )
 
 
 def _left(folder: Path) -> Problem:

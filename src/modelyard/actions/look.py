@@ -84,24 +84,41 @@ def _registered(facts: Facts, found: Sequence[Version], model: str | None) -> li
     return shown
 
 
+class Went(Release, frozen=True, kw_only=True):
+    """A release as it is listed."""
+
+    dataset: str = ""
+    """What its version was trained on: ``patients@3``."""
+    run: str = ""
+    commit: str = ""
+    """Of the code; empty where that was in no repository."""
+
+
 def releases(
     project: Project,
     environment: str | None = None,
     model: str | None = None,
     *,
     at: dt.datetime | None = None,
-) -> list[Release]:
-    """Releases, newest first; with ``at`` those that were live then."""
+) -> list[Went]:
+    """Releases, newest first, with what they came from; with ``at`` those that were live then."""
     from modelyard.registry import live_at
 
     with project.yard.read() as facts:
-        if at is None:
-            return facts.releases.list(environment, model)
-        return [
-            release
-            for release in live_at(facts, at)
-            if environment in (None, release.environment) and model in (None, release.model)
-        ]
+        found = facts.releases.list(environment, model) if at is None else live_at(facts, at)
+        wanted = [r for r in found if environment in (None, r.environment) and model in (None, r.model)]
+        return [_went(facts, release) for release in wanted]
+
+
+def _went(facts: Facts, release: Release) -> Went:
+    version = facts.versions.get(release.model, release.version)
+    run = facts.runs.get(version.run) if version else None
+    return Went(
+        **msgspec.structs.asdict(release),
+        dataset=version.dataset if version else "",
+        run=version.run if version else "",
+        commit=(run.code.commit or "") if run else "",
+    )
 
 
 class Listed(DatasetVersion, frozen=True, kw_only=True):

@@ -12,7 +12,13 @@ from modelyard.records.registry import Admission
 
 
 def promote(
-    project: Project, ref: str, *, to: str, where: str = "", operation: str | None = None
+    project: Project,
+    ref: str,
+    *,
+    to: str,
+    where: str = "",
+    reason: str = "",
+    operation: str | None = None,
 ) -> Admission:
     """Admit a version to the environment ``to``; nothing goes live by it.
 
@@ -55,6 +61,7 @@ def promote(
             now=now(),
             people=people,
             where=where,
+            reason=reason,
         ),
         Admission,
     )

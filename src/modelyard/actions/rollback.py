@@ -10,7 +10,9 @@ from modelyard.project import Project, fresh, now
 from modelyard.records.registry import Release
 
 
-def rollback(project: Project, environment: str, model: str, *, operation: str | None = None) -> Release:
+def rollback(
+    project: Project, environment: str, model: str, *, reason: str = "", operation: str | None = None
+) -> Release:
     """End the trial that is on, or make live again what was live before; a second rollback walks further back.
 
     The package was live here once, so nothing is tested again. Raises ``UnknownName`` when there
@@ -19,6 +21,7 @@ def rollback(project: Project, environment: str, model: str, *, operation: str |
     project.environment(environment)
     project.require("deployer", environment)
     project.model(model)
+    why = f": {reason}" if reason else ""
     with project.lock(f"deploy-{environment}"):
 
         def begin(facts: Facts) -> Release:
@@ -34,7 +37,7 @@ def rollback(project: Project, environment: str, model: str, *, operation: str |
                     version=live.version,
                     by=project.actor,
                     now=now(),
-                    reason=f"ends the {tried.status} of {model}@{tried.version}",
+                    reason=f"ends the {tried.status} of {model}@{tried.version}{why}",
                     restores=live.id,
                 )
             target = registry.rollback_target(facts, environment, model)
@@ -50,7 +53,7 @@ def rollback(project: Project, environment: str, model: str, *, operation: str |
                 version=target.version,
                 by=project.actor,
                 now=now(),
-                reason=f"rollback to release {target.id}",
+                reason=f"rollback to release {target.id}{why}",
                 restores=target.id,
             )
 

@@ -24,6 +24,7 @@ from modelyard.records.registry import Trial
 @click.option("--canary", metavar="SHARE", help="Try it on a share of the requests, such as 10%.")
 @click.option("--sticky", metavar="HEADER", help="Divide clients by this header, not requests at random.")
 @click.option("--shadow", is_flag=True, help="Try it on all requests; nobody is answered by it.")
+@click.option("--reason", default="", help="Why; it stands in the history and the audit trail.")
 @json_option
 @click.pass_context
 def command(
@@ -34,6 +35,7 @@ def command(
     canary: str | None,
     sticky: str | None,
     shadow: bool,
+    reason: str,
     as_json: bool,
 ) -> None:
     """Test a version as a service, then make it live; the newest admitted one by default.
@@ -48,7 +50,7 @@ def command(
     trial = _trial(canary, sticky, shadow=shadow)
     here = project(ctx)
     done = [
-        deploy(here, environment, ref, where=where, trial=trial)
+        deploy(here, environment, ref, where=where, trial=trial, reason=reason)
         for ref in refs or tuple(here.settings.models)
     ]
     if as_json:
@@ -57,9 +59,9 @@ def command(
     for result in done:
         release = result.release
         how = "live" if release.trial is None else _tried(release.trial)
-        where = f"{release.model}@{release.version} is {how} in {environment} at {result.url}"
+        place = f"{release.model}@{release.version} is {how} in {environment} at {result.url}"
         tested = f"after {result.tests} application tests" if result.tests else "(it was already)"
-        say(f"{where} {tested}")
+        say(f"{place} {tested}")
 
 
 def _trial(canary: str | None, sticky: str | None, *, shadow: bool) -> Trial | None:

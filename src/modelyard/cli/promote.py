@@ -17,9 +17,12 @@ from modelyard.cli.output import json_option, project, say, show_json
     metavar="FILTER",
     help="The newest version that the environment before has admitted and the filter is true of.",
 )
+@click.option("--reason", default="", help="Why; it stands in the history and the audit trail.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, refs: tuple[str, ...], to: str, where: str, as_json: bool) -> None:
+def command(
+    ctx: click.Context, refs: tuple[str, ...], to: str, where: str, reason: str, as_json: bool
+) -> None:
     """Admit versions to the next environment: gates and reviews decide. Nothing goes live by it.
 
     Without a model, all that is live in the environment before.
@@ -30,7 +33,7 @@ def command(ctx: click.Context, refs: tuple[str, ...], to: str, where: str, as_j
              modelyard promote --to staging
     """
     here = project(ctx)
-    admitted = [promote(here, ref, to=to, where=where) for ref in refs or waiting(here, to)]
+    admitted = [promote(here, ref, to=to, where=where, reason=reason) for ref in refs or waiting(here, to)]
     if as_json:
         show_json(admitted[0] if len(refs) == 1 else admitted)
         return

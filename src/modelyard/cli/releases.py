@@ -35,7 +35,19 @@ def command(
         show_json(found)
         return
     show_table(
-        ("release", "environment", "version", "status", "begun (UTC)", "live from", "until", "by", "reason"),
+        (
+            "release",
+            "environment",
+            "version",
+            "status",
+            "begun (UTC)",
+            "live from",
+            "until",
+            "data",
+            "commit",
+            "by",
+            "reason",
+        ),
         [
             (
                 r.id,
@@ -45,6 +57,8 @@ def command(
                 f"{r.started:%Y-%m-%d %H:%M:%S}",
                 f"{r.finished:%Y-%m-%d %H:%M:%S}" if r.finished and r.status != "failed" else "",
                 f"{r.ended:%Y-%m-%d %H:%M:%S}" if r.ended else "",
+                r.dataset,
+                r.commit[:8],
                 r.by,
                 r.reason[:80],
             )

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from modelyard.errors import Misuse, ServiceDown
+from modelyard.records.access import TOKEN
 
 MODEL = "screening"
 LATER = 69
@@ -77,10 +78,11 @@ class _Walk:
         """Run ``modelyard WORDS`` in the project, showing it; another exit code ends the demo."""
         if not quiet:
             self._say("$ " + " ".join(["modelyard", *(f'"{w}"' if " " in w else w for w in words)]))
+        given = {name: value for name, value in os.environ.items() if name != TOKEN}  # of another yard
         done = subprocess.run(
             [sys.executable, "-m", "modelyard", *words],
             cwd=self._place if self._place.exists() else self._place.parent,
-            env={**os.environ, **({"MODELYARD_ACTOR": actor} if actor else {})},
+            env=given | ({"MODELYARD_ACTOR": actor} if actor else {}),
             stdout=subprocess.DEVNULL if quiet else None,
             stderr=subprocess.DEVNULL if quiet else None,
             check=False,

@@ -72,6 +72,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     where: str = ""
     """The filter that chose the version; empty when it was named."""
+    reason: str = ""
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,7 +73,9 @@ class Guard:
             return Person(name=actor)
         token = facts.tokens.by_sha256(self._sha256)
         if token is None:
-            raise AccessDenied("The token in MODELYARD_TOKEN is none of this yard; ask an admin for one.")
+            raise AccessDenied(
+                "The token in MODELYARD_TOKEN is none of this yard; ask an admin for one, or unset it where none is asked for."
+            )
         if token.revoked is not None:
             raise AccessDenied(
                 f"The token {token.id} of {token.person} was revoked on {token.revoked:%Y-%m-%d %H:%M}; "

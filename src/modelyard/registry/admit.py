@@ -9,7 +9,14 @@ from modelyard.records.registry import Admission, Version
 
 
 def admit(
-    facts: Facts, version: Version, environment: str, *, by: str, now: dt.datetime, where: str = ""
+    facts: Facts,
+    version: Version,
+    environment: str,
+    *,
+    by: str,
+    now: dt.datetime,
+    where: str = "",
+    reason: str = "",
 ) -> Admission:
     """The admission, the one before when there is one already."""
     if before := facts.admissions.get(version.model, version.number, environment):
@@ -21,9 +28,9 @@ def admit(
         admitted=now,
         by=by,
         where=where,
+        reason=reason,
     )
     facts.admissions.add(admission)
-    facts.events.append(
-        "version.admitted", version.ref, environment=environment, **({"where": where} if where else {})
-    )
+    told = {name: text for name, text in (("where", where), ("reason", reason)) if text}
+    facts.events.append("version.admitted", version.ref, environment=environment, **told)
     return admission

@@ -12,12 +12,12 @@ PAGE = 1000
 
 
 def live_at(facts: Facts, at: dt.datetime) -> list[Release]:
-    """The releases that were live then, by environment and model.
+    """The releases that were live then, by environment and model, without what was tried beside them.
 
     Where a clock that jumped back lets two seem so, the later release was.
     """
     found: dict[tuple[str, str], Release] = {}
-    releases = list(reversed(facts.releases.list()))
+    releases = [release for release in reversed(facts.releases.list()) if release.trial is None]
     ends = _ends(facts, releases)
     for release in releases:
         went = release.finished

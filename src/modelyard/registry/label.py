@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from modelyard.errors import Deprecated, Misuse
 from modelyard.ports import Facts
 from modelyard.records.registry import Deprecation, Marks, Version
+from modelyard.registry.reason import worded
 from modelyard.registry.resolve import registered
 
-LONGEST_NOTE, LONGEST_TAG, LONGEST_REASON = 10_000, 500, 2000
+LONGEST_NOTE, LONGEST_TAG = 10_000, 500
 """Characters."""
 MOST_TAGS = 100
 _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
@@ -64,13 +65,9 @@ def deprecate(
     Raises ``Misuse`` without a reason, or for a successor that is the version itself or deprecated too.
     """
     found = registered(facts, model, version)
-    reason = reason.strip()
+    reason = worded(reason)
     if not reason:
         raise Misuse("A deprecation needs its reason.")
-    if len(reason) > LONGEST_REASON:
-        raise Misuse(
-            f"The reason has {len(reason)} characters, {LONGEST_REASON} at most; link to the long form."
-        )
     if successor == version:
         raise Misuse(f"{found.ref} cannot be its own successor; name another version.")
     if successor is not None:

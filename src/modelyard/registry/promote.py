@@ -10,6 +10,7 @@ from modelyard.ports import Facts
 from modelyard.records.registry import Admission, Review, Version
 from modelyard.registry.admit import admit
 from modelyard.registry.label import refuse_deprecated
+from modelyard.registry.reason import worded
 from modelyard.registry.resolve import registered, unknown
 from modelyard.registry.review import may_review, same
 from modelyard.settings import EnvironmentSettings, PersonSettings
@@ -26,16 +27,17 @@ def promote(
     now: dt.datetime,
     people: Mapping[str, PersonSettings] | None = None,
     where: str = "",
+    reason: str = "",
 ) -> Admission:
     """Admit the version to the environment ``to``; ``environments`` are in promotion's order.
 
-    ``where`` is the filter that chose it. What is admitted stays admitted, whatever is asked for since. Otherwise
+    ``where`` is the filter that chose it, ``reason`` a person's. What is admitted stays admitted, whatever is asked for since. Otherwise
     raises what ``admissible`` raises.
     """
     if before := facts.admissions.get(model, version, to):
         return before
     found = admissible(facts, model=model, version=version, to=to, environments=environments, people=people)
-    return admit(facts, found, to, by=by, now=now, where=where)
+    return admit(facts, found, to, by=by, now=now, where=where, reason=worded(reason))
 
 
 def admissible(

@@ -10,6 +10,7 @@ from modelyard.errors import Misuse, NotAdmitted, UnknownName
 from modelyard.ports import Facts
 from modelyard.records.registry import Release, ReleaseStatus, Trial, Version
 from modelyard.registry.label import refuse_deprecated
+from modelyard.registry.reason import worded
 from modelyard.registry.resolve import registered
 
 LONGEST = 2000
@@ -48,6 +49,7 @@ def begin(
     for pending in facts.releases.list(environment, model):
         if pending.status == "wanted":
             fail(facts, pending.id, f"given up for {found.ref}", now)
+    reason = worded(reason)
     release = Release(
         id=facts.releases.next_id(),
         environment=environment,

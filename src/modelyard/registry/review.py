@@ -10,11 +10,9 @@ from msgspec.structs import replace
 from modelyard.errors import AccessDenied, Misuse
 from modelyard.ports import Facts
 from modelyard.records.registry import Review
+from modelyard.registry.reason import worded
 from modelyard.registry.resolve import registered
 from modelyard.settings import PersonSettings
-
-LONGEST = 2000
-"""Characters of a reason."""
 
 
 def review(
@@ -37,11 +35,9 @@ def review(
     subject that ``people`` gives to others.
     """
     found = registered(facts, model, version)
-    reason, by, subject = reason.strip(), by.strip(), subject.strip()
+    reason, by, subject = worded(reason), by.strip(), subject.strip()
     if not reason or not by or not subject:
         raise Misuse("A review needs its subject, a reason and the name of who gives it.")
-    if len(reason) > LONGEST:
-        raise Misuse(f"The reason has {len(reason)} characters, {LONGEST} at most; link to the long form.")
     if not may_review(people or {}, by, subject):
         who = ", ".join(name for name, person in (people or {}).items() if subject in person.reviews)
         raise AccessDenied(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 
 LARGEST = 2**53 - 1
 """The largest integer that every JSON reader holds exactly (RFC 7493)."""
@@ -37,4 +37,4 @@ def _value(value: str | int) -> bytes:
 
 def _text(value: str) -> bytes:
     # Python escapes exactly what RFC 8785 wants escaped, in the same form, when not held to ASCII.
-    return json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return encode_basestring(value).encode("utf-8")
