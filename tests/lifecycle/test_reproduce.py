@@ -187,7 +187,8 @@ def test_of_a_dirty_tree_the_commit_counts_only_if_it_holds_the_models_code(
     modelyard: Command, own: Path
 ) -> None:
     commit = committed(own)
-    (own / "README.md").write_text("edited\n")
+    with (own / "modelyard.toml").open("a") as settings:
+        settings.write("# edited\n")
     train(modelyard, own)
     told = thing(again(modelyard, own, "screening@run"), "code")[1]
     assert told == f"commit {commit[:12]}; what was not committed then is no part of it"

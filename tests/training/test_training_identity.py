@@ -69,9 +69,14 @@ def test_git_tells_commit_and_dirty_state(project: Path) -> None:
     _git(project, "commit", "-qm", "first")
     code = identify(folder, project)
     assert (code.commit, code.dirty) == (_git(project, "rev-parse", "HEAD"), False)
-    (project / "new.txt").write_text("untracked")
+    (project / "data.schema.toml").write_text("as an ingest writes it")
+    assert not identify(folder, project).dirty
+    (project / "beside.py").write_text("untracked")
+    assert not identify(folder, project).dirty
+    assert identify(folder, project, {"beside.py": project / "beside.py"}).dirty
+    (project / "modelyard.toml").write_text("[project]\n")
     assert identify(folder, project).dirty
-    (project / "new.txt").unlink()
+    (project / "modelyard.toml").unlink()
     (folder / "model.py").write_text("x = 2\n")
     assert identify(folder, project).dirty
 

@@ -136,7 +136,7 @@ def stable(known: Known) -> Found:
     what = "noise" if worst.kind == "noise" else "missing values"
     return made(
         f"Noise and missing values were tried at {count(len(stability.shakes), 'level')}; at worst ({what}, {worst.level:g}) "
-        f"the mean loss grows by {worst.growth:.3g} from {stability.base:.3g}. What was logged is finite.",
+        f"the mean loss of {stability.base:.3g} changes by {worst.growth:+.2g}. What was logged is finite.",
         report(known.ref),
     )
 

@@ -21,6 +21,7 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     commit: str | None = None
     dirty: bool = False
+    """What the model is made of (its folder, what it imports, the settings) was not as that commit has it."""
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ def identify(folder: Path, root: Path, shared: Mapping[str, Path] = NOTHING) -> 
     whole = hashlib.sha256()
     for name, content in contents(folder, shared).items():
         whole.update(f"{content} {name}\0".encode("utf-8", "surrogateescape"))
-    commit, dirty = _git_state(folder, root)
+    commit, dirty = _git_state(folder, root, shared)
     return Code(digest=whole.hexdigest(), commit=commit, dirty=dirty)
 
 
@@ -60,13 +60,25 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def _git_state(folder: Path, root: Path) -> tuple[str | None, bool]:
+def _git_state(folder: Path, root: Path, shared: Mapping[str, Path]) -> tuple[str | None, bool]:
+    """Dirty are changes of what the model is made of: its folder, what it imports, the settings. The rows' own
+    files are on the dataset version's record, and an ingest writes one of them."""
     if git(root, "check-ignore", "--quiet", "--", str(folder.resolve())) is not None:
         return None, False
-    status = git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    parts = [folder, root / "modelyard.toml", *shared.values()]
+    within = [
+        f":(literal){os.path.relpath(part.resolve(), root.resolve())}"
+        for part in parts
+        if _inside(part, root)
+    ]
+    status = git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=normal", "--", *within)
     if status is None:
         return None, False
     lines = status.splitlines()
     commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid")), "(initial)")
     dirty = any(not line.startswith("#") for line in lines)
     return (None if commit == "(initial)" else commit), dirty
+
+
+def _inside(part: Path, root: Path) -> bool:
+    return part.resolve().is_relative_to(root.resolve())
