@@ -144,10 +144,8 @@ def made(locked: str, home: Path, *, python: Python = THIS) -> Path:
         wanted.write_text(locked, encoding="utf-8")
         what = "The model's environment cannot be made"
         _uv(["venv", "--quiet", "--clear", "--no-project", "--python", python.path, str(place)], what)
-        _uv(
-            ["pip", "install", "--quiet", "--python", str(binary), "--require-hashes", "-r", str(wanted)],
-            what,
-        )
+        install = ["pip", "install", "--quiet", "--compile-bytecode"]  # since no training writes any
+        _uv([*install, "--python", str(binary), "--require-hashes", "-r", str(wanted)], what)
         (place / _READY).touch()
     return binary
 

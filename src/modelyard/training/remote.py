@@ -48,11 +48,12 @@ class Cluster:
                 ray.init(
                     address=where, namespace="modelyard", log_to_driver=False, logging_level=logging.ERROR
                 )
-        except (RuntimeError, ValueError, OSError) as error:
-            line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+        except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+            said = (error.strerror if isinstance(error, OSError) else None) or str(error).strip()
+            line = (said.splitlines() or [type(error).__name__])[0].partition(". ")[0].rstrip(".")
             raise ClusterDown(
-                f"The Ray cluster at {where} does not answer: {line}; start one with 'ray start', or name it as 'address' "
-                "under [engine] in modelyard.toml."
+                f"The Ray cluster at {where} does not answer: {line}; start one with 'ray start', name it as 'address' under "
+                "[engine] in modelyard.toml, or give its token in RAY_AUTH_TOKEN."
             ) from None
         self._ray = ray
         self._remote = ray.remote(num_cpus=processors, max_restarts=0, concurrency_groups={"end": 1})
@@ -239,6 +240,8 @@ def _knock(address: str) -> None:
 
 
 def _ray() -> Any:
+    # Read at its import: by default it tries twenty times, for half a minute each.
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     try:
         import ray
     except ImportError:
