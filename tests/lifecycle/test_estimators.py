@@ -267,6 +267,10 @@ def page() -> dict[str, tuple[str, str]]:
     return {name.replace("`", ""): (form, why) for name, form, why in rows}
 
 
+PLAIN = "evaluation = { baselines = false, importance = false, stability = false, search = false, footprint = false }\n"
+"""What serves how does not depend on what else a report holds."""
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, ingested."""
@@ -301,7 +305,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         needs = ("scikit-learn", "pandas", *case.needs)
         (place / "requirements.model").write_text("".join(f"{n}=={version(n)}\n" for n in needs))
         (place / "test_model.py").write_text("def test_nothing():\n    assert True\n")
-        settings += f'[models.{slug(name)}]\ncode = "models/{slug(name)}"\ndata = "{case.data}"\n'
+        settings += f'[models.{slug(name)}]\ncode = "models/{slug(name)}"\ndata = "{case.data}"\n{PLAIN}'
     (folder / "modelyard.toml").write_text(settings)
     done = subprocess.run(
         [sys.executable, "-m", "modelyard", "-C", str(folder), "ingest"], capture_output=True, text=True

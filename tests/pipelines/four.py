@@ -51,10 +51,12 @@ def test_columns_are_in_order():
 
     assert columns(Rows) == ["a", "b"]
 """
+# What a report holds beyond metrics is no part of a build's graph, and most of its time.
 SETTINGS = """
 [models.{name}]
 code = "models/{name}"
 data = "{name}_rows"
+evaluation = {{ baselines = false, importance = false, stability = false, search = false, footprint = false }}
 [data.{name}_rows]
 source = "data/{name}.parquet"
 target = "target"
