@@ -64,15 +64,19 @@ def attested(project: Project, package: Package, report: Report, digest: str) ->
 
 def attestations(project: Project, package: Package) -> dict[str, bytes]:
     """All of them by name, as they stand beside an exported package."""
-    named = {
+    return {name: project.artifacts.get(digest) for name, digest in named(package).items() if digest}
+
+
+def named(package: Package) -> dict[str, str | None]:
+    """The sha256 of each by its name; None of what there is none."""
+    found = {
         REPORT: package.report,
         RUN: package.trained,
         SBOM: package.sbom,
         CARD: package.card,
         PROVENANCE: package.provenance,
     }
-    named |= {f"{signature.key[:16]}.sig": signature.digest for signature in package.signatures}
-    return {name: project.artifacts.get(digest) for name, digest in named.items() if digest}
+    return found | {f"{signature.key[:16]}.sig": signature.digest for signature in package.signatures}
 
 
 def _bare(run: Run) -> bytes:

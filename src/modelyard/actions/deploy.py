@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from modelyard import registry
+from modelyard.actions.announced import announced, known
 from modelyard.actions.locate import chosen, located
 from modelyard.actions.switch import TIMEOUT, address, model_id, planned, switch, wanted
 from modelyard.actions.try_out import refuse, try_out
@@ -49,12 +50,15 @@ def deploy(
             return Deployed(release=release, url=address(project, environment), tests=0)
         why = "; ".join(part for part in (reason, f"the newest where {where}" if where else "") if part)
         release = _begun(project, environment, version, operation or fresh("deploy"), why, trial)
-        try:
-            passed = _test(project, release)
-        except ModelyardError as error:
-            _fail(project, release, str(error))
-            raise
-        live = switch(project, release)
+        about = f"{environment}.{version.model}"
+        with announced(project, "deploy", about, run=known(release), package=version.package) as told:
+            try:
+                passed = _test(project, release)
+            except ModelyardError as error:
+                _fail(project, release, str(error))
+                raise
+            live = switch(project, release)
+            told.service(environment, version.model, version.number)
     return Deployed(release=live, url=address(project, environment), tests=passed)
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from modelyard.actions.announced import outbox
 from modelyard.actions.look import given_up, runs
 from modelyard.errors import DatabaseDown, Tampered
 from modelyard.project import Project, now
@@ -26,7 +27,12 @@ def doctor(project: Project) -> list[Problem]:
     except DatabaseDown:
         if not problems:
             raise
-    return [*problems, *(_left(folder) for folder in project.left_over()), *_lost(project)]
+    return [
+        *problems,
+        *(_left(folder) for folder in project.left_over()),
+        *_lost(project),
+        *_waiting(project),
+    ]
 
 
 def _datasets(project: Project) -> list[Problem]:
@@ -90,3 +96,13 @@ def _lost(project: Project) -> Iterator[Problem]:
                 fix="run 'modelyard gc', which records it as failed with what it left",
                 waste=True,
             )
+
+
+def _waiting(project: Project) -> Iterator[Problem]:
+    box = outbox(project)
+    if project.settings.lineage.openlineage and (many := box.waiting()):
+        yield Problem(
+            where=str(box.kept),
+            sentence=f"{many} lineage events could not be delivered to {project.settings.lineage.openlineage} yet.",
+            fix="see that it answers; they go with the next event",
+        )

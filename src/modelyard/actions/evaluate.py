@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelyard.actions.announced import announced
 from modelyard.actions.attestations import attested
 from modelyard.actions.criteria import rules, wanted
 from modelyard.actions.learning import learning
@@ -34,10 +35,16 @@ def evaluate(project: Project, ref: str, *, operation: str | None = None) -> Eva
 
     The report is made and kept whatever it says; ``gates.refuse`` turns failed gates into a no.
     """
-    from modelyard.evaluation import publish
-
     project.require("developer")
     package = located(project, ref)
+    data = latest_data(project, project.model(package.model).data)
+    with announced(project, "evaluate", package.model, data=data, package=package.digest):
+        return _evaluated(project, package, operation)
+
+
+def _evaluated(project: Project, package: Package, operation: str | None) -> Evaluated:
+    from modelyard.evaluation import publish
+
     report = _with_study(project, judge(project, package, whole=True), package)
     if project.model(package.model).evaluation.learning_curve:
         report = msgspec.structs.replace(report, learning=learning(project, package))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard.actions.announced import announced
 from modelyard.errors import DataRefused, StoreDown
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
@@ -49,12 +50,18 @@ def ingest(project: Project, dataset: str, *, operation: str | None = None, full
     """
     project.require("developer")
     operation = operation or fresh("ingest")
-    for _ in range(_ATTEMPTS):
-        try:
-            return _ingest(project, dataset, operation, full)
-        except _Overtaken:
-            project.tell(f"another ingest of {dataset} was first; looking again")
-    raise StoreDown(f"Other ingests of {dataset} keep making versions; run it again.")
+    project.data(dataset)
+    with announced(project, "ingest", dataset) as told:
+        for _ in range(_ATTEMPTS):
+            try:
+                done = _ingest(project, dataset, operation, full)
+            except _Overtaken:
+                project.tell(f"another ingest of {dataset} was first; looking again")
+                continue
+            told.sources(done.version.sources)
+            told.data(done.version, made=True)
+            return done
+        raise StoreDown(f"Other ingests of {dataset} keep making versions; run it again.")
 
 
 _ATTEMPTS = 8

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from modelyard.actions.attestations import named
 from modelyard.actions.stored import dataset_version
 from modelyard.errors import Misuse
 from modelyard.ports import Facts
 from modelyard.project import Project
-from modelyard.records.lineage import Lineage, ModelLineage, TrainedRun, TrainedVersion
-from modelyard.records.package import Used
+from modelyard.records.dataset import DatasetVersion
+from modelyard.records.event import Event
+from modelyard.records.lineage import Lineage, ModelLineage, TrainedRun, TrainedVersion, Window
+from modelyard.records.package import Package, Used
 from modelyard.records.registry import Release, Version
 from modelyard.records.run import Run
 
 
 def lineage(project: Project, ref: str) -> Lineage | ModelLineage:
     """Of a dataset version: source files, runs trained on it, versions registered from these runs, their releases,
-    and versions whose code asks those. Of a model's version the run that made it, and the same both ways.
+    and versions whose code asks those. Of a model's version the run that made it, its data and source files, and the
+    same both ways; the ``model_id`` of a prediction (``screening/prod/7``) names a version too.
     """
+    if found := _MODEL_ID.fullmatch(ref):
+        ref = f"{found['model']}@{found['number']}"
+        project.environment(found["environment"])
     if _is_model(project, ref):
         return _of_model(project, ref)
     version = dataset_version(project, ref)
@@ -43,6 +51,9 @@ def lineage(project: Project, ref: str) -> Lineage | ModelLineage:
     )
 
 
+_MODEL_ID = re.compile(r"(?P<model>[^/@]+)/(?P<environment>[^/@]+)/(?P<number>[1-9][0-9]{0,17})")
+
+
 def _is_model(project: Project, ref: str) -> bool:
     name = ref.partition("@")[0]
     with project.yard.read() as facts:
@@ -59,13 +70,29 @@ def _of_model(project: Project, ref: str) -> ModelLineage:
     with project.yard.read() as facts:
         version = resolve(facts, ref, tuple(project.settings.environments))
         known = _Known.of(facts)
+        package = facts.packages.get(version.package)
+        run = known.runs.get(version.run)
+        data = _data(facts, run)
     return ModelLineage(
         version=version,
-        run=known.runs.get(version.run),
+        run=run,
+        data=data,
+        attested=_attested(package) if package else {},
         releases=known.releases_of(version),
+        windows=known.windows(version),
         uses=known.used(version),
         used_by=known.users(version),
     )
+
+
+def _data(facts: Facts, run: Run | None) -> DatasetVersion | None:
+    name, _, number = run.dataset.partition("@") if run else ("", "", "")
+    found = facts.datasets.get(name, int(number)) if number.isdecimal() else None
+    return found if found and run and found.digest == run.dataset_digest else None
+
+
+def _attested(package: Package) -> dict[str, str]:
+    return {name: digest for name, digest in named(package).items() if digest}
 
 
 @dataclass(frozen=True)
@@ -77,14 +104,34 @@ class _Known:
     versions: Sequence[Version]
     releases: Sequence[Release]
     """Newest first."""
+    events: Sequence[Event]
 
     @classmethod
     def of(cls, facts: Facts) -> _Known:
-        return cls({run.id: run for run in facts.runs.list()}, facts.versions.list(), facts.releases.list())
+        return cls(
+            {run.id: run for run in facts.runs.list()},
+            facts.versions.list(),
+            facts.releases.list(),
+            facts.events.list(),
+        )
 
     def releases_of(self, version: Version) -> tuple[Release, ...]:
         at = (version.model, version.number)
         return tuple(r for r in reversed(self.releases) if (r.model, r.version) == at)
+
+    def windows(self, version: Version) -> tuple[Window, ...]:
+        return tuple(
+            Window(
+                environment=str(event.payload["environment"]),
+                since=str(event.payload["since"]),
+                until=str(event.payload["until"]),
+                rows=int(event.payload["rows"]),
+                alerts=int(event.payload["alerts"]),
+                judged=event.payload["judged"] == "yes",
+            )
+            for event in self.events
+            if event.action == "window.examined" and event.object == version.ref
+        )
 
     def used(self, version: Version) -> tuple[ModelLineage, ...]:
         """A version is registered after those that it uses, so this ends."""

@@ -28,6 +28,7 @@ _PIPELINES = (
     ".gitlab-ci.yml",
     "bitbucket-pipelines.yml",
     "azure-pipelines.yml",
+    "Jenkinsfile",
 )
 _BUILDS = re.compile(r"\bmodelyard\s+(?:-C\s+\S+\s+)?(?:build|ingest)\b")
 _LARGEST = 1_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard import registry
+from modelyard.actions.announced import announced, known
 from modelyard.actions.switch import switch, wanted
 from modelyard.errors import UnknownName
 from modelyard.ports import Facts
@@ -58,4 +59,8 @@ def rollback(
             )
 
         release = project.yard.once(operation or fresh("rollback"), project.actor, begin, Release)
-        return switch(project, release)
+        about = f"{environment}.{model}"
+        with announced(project, "rollback", about, run=known(release), package=release.package) as told:
+            live = switch(project, release)
+            told.service(environment, model, live.version)
+        return live

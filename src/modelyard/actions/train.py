@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelyard.actions.announced import announced
 from modelyard.actions.material import material
 from modelyard.actions.outcome import fail, kept, put, settle
 from modelyard.actions.signed import merged, signed
@@ -66,11 +67,34 @@ def train(
         process=myself(),
         uses=uses,
     )
+    with announced(
+        project,
+        "train",
+        model,
+        run=run.id,
+        commit=run.code.commit,
+        parameters={**run.params, "seed": run.seed},
+        data=version,
+    ) as told:
+        done = _done(project, run, version, locked, operation=operation, report=report or (lambda _: None))
+        told.package(done.candidate or "", made=True)
+    return done
+
+
+def _done(
+    project: Project,
+    run: Run,
+    version: DatasetVersion,
+    locked: Locked,
+    *,
+    operation: str | None,
+    report: Report,
+) -> Run:
     project.yard.once(fresh("train"), project.actor, lambda facts: put(facts, run), Run)
     began = time.perf_counter()
     try:
-        with staged(project, model) as code:
-            done, package = _fit_and_seal(project, run, version, code, locked, report or (lambda _: None))
+        with staged(project, run.model) as code:
+            done, package = _fit_and_seal(project, run, version, code, locked, report)
     except (Exception, KeyboardInterrupt) as error:
         reason = (str(error) or type(error).__name__) if isinstance(error, Exception) else "interrupted"
         fail(project, run, reason, seconds=time.perf_counter() - began)
@@ -84,7 +108,7 @@ def train(
             facts.packages.put(merged(before, package))
         facts.events.append(
             "run.finished",
-            f"{model}@run/{done.id}",
+            f"{run.model}@run/{done.id}",
             package=package.digest,
             data=run.dataset,
             key=package.signatures[-1].key[:16],
@@ -96,7 +120,7 @@ def train(
         fail(project, run, f"the same step was finished by run {saved.id}")
     shutil.rmtree(project.run_folder(run.id), ignore_errors=True)
     if done.study:
-        project.study_file(model, done.study.key).unlink(missing_ok=True)
+        project.study_file(run.model, done.study.key).unlink(missing_ok=True)
     return saved
 
 

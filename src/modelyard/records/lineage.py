@@ -9,6 +9,18 @@ from modelyard.records.registry import Release, Version
 from modelyard.records.run import Run
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A span of logged predictions that was held against what the model learnt from."""
+
+    environment: str
+    since: str
+    until: str
+    """ISO 8601."""
+    rows: int
+    alerts: int
+    judged: bool
+
+
 class ModelLineage(msgspec.Struct, frozen=True, kw_only=True):
     """Where a version came from, what became of it, and both of the versions that it stands between.
 
@@ -17,8 +29,14 @@ class ModelLineage(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Version
     run: Run | None = None
+    data: DatasetVersion | None = None
+    """What the run learnt from, with its source files, where that is on record here; not of versions beside."""
+    attested: dict[str, str] = {}
+    """What stands beside its package: sha256 by name. Not of versions beside."""
     releases: tuple[Release, ...] = ()
     """Oldest first."""
+    windows: tuple[Window, ...] = ()
+    """Of its predictions, oldest first."""
     uses: tuple[ModelLineage, ...] = ()
     """Versions that its code asks for answers."""
     used_by: tuple[ModelLineage, ...] = ()

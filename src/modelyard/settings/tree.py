@@ -63,6 +63,20 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("'address' and 'processors' go with kind = 'ray'")
 
 
+class LineageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[lineage]``: OpenLineage events of ingests, trainings, evaluations and deployments."""
+
+    openlineage: Annotated[str, Meta(min_length=1)] | None = None
+    """A file that takes them as JSON Lines, relative to the project, or an endpoint such as
+    ``https://marquez.example/api/v1/lineage``. What cannot be delivered is kept and goes later; no command waits for it."""
+    namespace: Annotated[str, Meta(min_length=1)] | None = None
+    """Of jobs, data, models and services; by default ``modelyard://`` and the project's name."""
+    token_file: str | None = None
+    """A file with the bearer token that the endpoint asks for, relative to the project."""
+    timeout: Annotated[float, Meta(gt=0, le=30)] = 2.0
+    """Seconds that one event may take."""
+
+
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[models.NAME.gates]``: ``metric = { ... }``, what a version must meet."""
 
@@ -311,6 +325,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     yard: YardSettings = YardSettings()
     signing: SigningSettings = SigningSettings()
     engine: EngineSettings = EngineSettings()
+    lineage: LineageSettings = LineageSettings()
     data: dict[Name, DataSettings] = {}
     models: dict[Name, ModelSettings] = {}
     environments: dict[Name, EnvironmentSettings] = {}
