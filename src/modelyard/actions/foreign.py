@@ -68,6 +68,7 @@ def sealed(project: Project, source: Path, *, model: str | None, trust: str | No
             tolerance=settings.proof_tolerance,
             python=platform.python_version(),
             graph=graph,
+            beside=settings.keep_native,
             kept=(ending, found.content) if found.kind == "pickle" else None,
         )
         return manifest, packaging.store(place / "package", project.artifacts)

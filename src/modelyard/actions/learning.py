@@ -42,7 +42,7 @@ def learning(project: Project, package: Package) -> Learning | None:
     with project.yard.read() as facts:
         run = facts.runs.get(package.run)
         name, _, number = (run.dataset if run else "").partition("@")
-        version = facts.datasets.get(name, int(number)) if run else None
+        version = facts.datasets.get(name, int(number)) if number.isdecimal() else None
     if run is None or version is None:
         return None
     folder = project.root / project.model(run.model).code

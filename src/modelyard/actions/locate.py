@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project
-from modelyard.records.package import Package
+from modelyard.records.package import Form, Package
 from modelyard.records.registry import Version
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def chosen(project: Project, name: str, where: str, *, admitted: str) -> Version
         return choose(facts, name, where, environments=environments, admitted=admitted)
 
 
-def opened(project: Project, digest: str, *, environment: str | None = None) -> Predictor:
+def opened(
+    project: Project, digest: str, *, environment: str | None = None, form: Form | None = None
+) -> Predictor:
     """A package, fetched to this machine if need be, verified and loaded.
 
     Code of it runs only when a key signed it that is trusted in the environment, or here without one.
@@ -65,7 +67,7 @@ def opened(project: Project, digest: str, *, environment: str | None = None) -> 
     from modelyard.predictor import open_package
 
     folder = materialised(project, digest)
-    return open_package(folder, digest=digest, trust=project.trust(environment))
+    return open_package(folder, digest=digest, trust=project.trust(environment), form=form)
 
 
 def materialised(project: Project, digest: str) -> Path:

@@ -10,7 +10,7 @@ import msgspec
 from modelyard.actions.locate import located, opened
 from modelyard.errors import DataRefused, SourceMissing
 from modelyard.project import Project
-from modelyard.records.package import Label
+from modelyard.records.package import Form, Label
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,11 +27,11 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True):
     quantiles: list[list[float]] | None = None
 
 
-def predict(project: Project, ref: str, file: Path) -> Predicted:
+def predict(project: Project, ref: str, file: Path, *, form: Form | None = None) -> Predicted:
     """Answer for the rows of a CSV or Parquet file with the package that ``ref`` names.
 
     The same schema check as in a service decides whether the rows are answered; columns that are
-    no features are left aside.
+    no features are left aside. ``form`` is by default the one that serves.
     """
     from modelyard.data import extract
     from modelyard.tables.rules import of_features
@@ -39,7 +39,7 @@ def predict(project: Project, ref: str, file: Path) -> Predicted:
     if not file.exists():
         raise SourceMissing(f"There is no file {file}.")
     package = located(project, ref)
-    predictor = opened(project, package.digest)
+    predictor = opened(project, package.digest, form=form)
     frame = extract(str(file.resolve()), file.parent.resolve(), schema=of_features(predictor.schema))
     answers = answered(predictor, frame, what=str(file))
     return Predicted(

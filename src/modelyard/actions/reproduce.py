@@ -99,6 +99,10 @@ def _manifest(project: Project, run: Run) -> Manifest:
 
 def _data(project: Project, run: Run) -> DatasetVersion:
     name, _, number = run.dataset.partition("@")
+    if not number.isdecimal():
+        raise UnknownName(
+            f"How the package of run {run.id} was trained is not on record: it was imported, and made elsewhere."
+        )
     with project.yard.read() as facts:
         version = facts.datasets.get(name, int(number))
         lost = run.dataset in given_up(facts)
@@ -131,7 +135,7 @@ def _repeat(
     *,
     here: bool,
 ) -> _Done:
-    from modelyard.packaging import ASKED_NATIVE
+    from modelyard.packaging import ASKED_NATIVE, BESIDE
     from modelyard.predictor import digest, verify
     from modelyard.training.messages import Seal
 
@@ -170,6 +174,7 @@ def _repeat(
             python=around.python.version,
             uses=run.uses,
             used=str(used) if used else None,
+            beside=bool(_sha(manifest, BESIDE)),
         )
 
     project.tell(f"training {run.model} again on {version.ref}")

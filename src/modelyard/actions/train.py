@@ -161,6 +161,7 @@ def _fit_and_seal(
             python=platform.python_version(),
             uses=run.uses,
             used=str(used) if used else None,
+            beside=settings.keep_native,
         )
 
     taken = None

@@ -139,6 +139,7 @@ def _seal(bench: Bench, asked: messages.Seal) -> None:
         python=asked.python,
         uses=asked.uses,
         used=_path(asked.used),
+        beside=asked.beside,
     )
 
 

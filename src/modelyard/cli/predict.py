@@ -8,20 +8,24 @@ import click
 
 from modelyard.actions.predict import predict
 from modelyard.cli.output import json_option, project, show_json, show_table
+from modelyard.records.package import Form
 
 
 @click.command()
 @click.argument("ref", metavar="MODEL[@VERSION]")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--form", type=click.Choice(["onnx", "native"]), help="Ask this form; by default the one that serves."
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, ref: str, file: Path, as_json: bool) -> None:
+def command(ctx: click.Context, ref: str, file: Path, form: Form | None, as_json: bool) -> None:
     """Answer for the rows of a CSV or Parquet file, without a service.
 
     \b
     Example: modelyard predict screening@prod rows.csv
     """
-    answers = predict(project(ctx), ref, file)
+    answers = predict(project(ctx), ref, file, form=form)
     if as_json:
         show_json(answers)
         return

@@ -30,13 +30,15 @@ from modelyard.predictor.pickles import PICKLES
 from modelyard.predictor.session import session
 from modelyard.predictor.used import USES
 from modelyard.predictor.verify import MANIFEST, decode, fingerprint
-from modelyard.records.package import Manifest, PackagedFile, Proof, Used
+from modelyard.records.package import Beside, Manifest, PackagedFile, Probe, Proof, Used
 from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch, layout
 from modelyard.tables.profile import anchor, anchor_answers
 
 ASKED_NATIVE = "the settings ask for the native form"
 """Why a form that might be proven was not looked for."""
+BESIDE = "native.json"
+"""The record of the trained model beside a compiled one."""
 
 
 def seal(
@@ -56,13 +58,15 @@ def seal(
     used: Path | None = None,
     graph: bytes | None = None,
     kept: tuple[str, bytes] | None = None,
+    beside: bool = False,
 ) -> Manifest:
     """Write the package into ``folder``, which appears whole or not at all, and return its manifest.
 
     ``auto`` takes the compiled form when it is proven equal within ``tolerance`` and the native one, with
     the reason in ``proof.json``, when it is not. ``code`` is the model's folder; ``train`` and ``test`` are the two
     parts of the dataset version. ``used`` is the folder of the packages that ``uses`` names. ``graph`` is what a model that came as ONNX serves,
-    and ``kept`` the path and content of the pickle that a model came as, for when no safe form holds it. Sealing equal
+    and ``kept`` the path and content of the pickle that a model came as, for when no safe form holds it. ``beside`` keeps the
+    trained model beside the compiled one, where a safe form holds it, opened again and asked the test split. Sealing equal
     models gives equal digests. The sealed package is opened and must answer the test split as the trained model does.
 
     Raises ``Unconvertible`` when ``onnx`` is wanted and not proven, or when the model is neither provable
@@ -104,6 +108,11 @@ def seal(
                 files=(),
             )
             answers = compiled.answers
+            if beside and compiled.content and compiled.native is not None:
+                found = _beside(
+                    fitted, compiled.native, made, manifest, test, tolerance=tolerance, own=own_names(code)
+                )
+                _write(made / BESIDE, canonical(found))
             _write_records(made, manifest, compiled.proof, train, test, answers)
             manifest = msgspec.structs.replace(manifest, files=tuple(_measured(made)))
             _write(made / MANIFEST, canonical(manifest))
@@ -127,6 +136,8 @@ class _Compiled:
     answers: Answers
     """Of the form that serves, on the test split."""
     content: bytes | None
+    native: Answers | None = None
+    """Of the trained model."""
 
 
 def _compiled(
@@ -150,7 +161,7 @@ def _compiled(
     except (Unconvertible, ModelyardError) as error:
         proof = Proof(proven=False, tolerance=tolerance, reason=str(error).rstrip("."))
     if proof.proven:
-        return _Compiled(proof, ask(test), content)
+        return _Compiled(proof, ask(test), content, native)
     if form == "onnx":
         raise Unconvertible(
             f"The model cannot serve as ONNX: {proof.reason}; set form = 'auto' to serve the trained model."
@@ -170,6 +181,20 @@ def _write_model(
     if compiled.content:
         _write(made / "model" / "model.onnx", compiled.content)
         return
+    try:
+        _write_native(fitted, made, own=own)
+    except Unconvertible as error:
+        if kept is not None:
+            _write(made / kept[0], kept[1])
+            return
+        raise Unconvertible(
+            f"The model cannot be packaged: {error}, and as ONNX it is not proven ({compiled.proof.reason}); "
+            "write 'save(model, folder)' and 'load(folder)' in model.py."
+        ) from error
+
+
+def _write_native(fitted: Fitted, made: Path, *, own: frozenset[str]) -> None:
+    """As the author's ``save`` writes it, else in the skops format; ``Unconvertible`` where that cannot hold it."""
     if fitted.save is not None and fitted.load is not None:
         target = made / "model" / "native"
         target.mkdir(parents=True)
@@ -180,17 +205,47 @@ def _write_model(
         if not any(path.is_file() for path in target.rglob("*")):
             raise AuthorError("'save' in model.py wrote no file into the folder that it was given.")
         return
+    for name, content in dumps(_served(fitted), own).items():
+        _write(made / "model" / name, content)
+
+
+def _beside(
+    fitted: Fitted,
+    native: Answers,
+    made: Path,
+    manifest: Manifest,
+    test: Batch,
+    *,
+    tolerance: float,
+    own: frozenset[str],
+) -> Beside:
+    """Write the trained model beside the compiled one and hold what opens of it to what it answered."""
+    if manifest.uses:
+        return Beside(reason="it asks other models, which a compiled package does not carry")
+    before = {path for path in (made / "model").rglob("*") if path.is_file()}
     try:
-        for name, content in dumps(_served(fitted), own).items():
-            _write(made / "model" / name, content)
-    except Unconvertible as error:
-        if kept is not None:
-            _write(made / kept[0], kept[1])
-            return
-        raise Unconvertible(
-            f"The model cannot be packaged: {error}, and as ONNX it is not proven ({compiled.proof.reason}); "
-            "write 'save(model, folder)' and 'load(folder)' in model.py."
-        ) from error
+        _write_native(fitted, made, own=own)
+        opened = msgspec.structs.replace(manifest, form="native", files=tuple(_measured(made)))
+        _write(made / MANIFEST, canonical(opened))
+        again = open_own(made).predict(test)
+        if reason := _differs(again, native, fitted, tolerance):
+            raise Unconvertible(reason)
+    except (Unconvertible, AuthorError) as error:
+        for path in sorted((made / "model").rglob("*"), reverse=True):
+            if path not in before:
+                path.unlink() if path.is_file() else path.rmdir()
+        return Beside(reason=str(error).rstrip("."))
+    finally:
+        (made / MANIFEST).unlink(missing_ok=True)
+    ours, theirs = (_told(answers) for answers in (again, native))
+    numeric = ours.dtype.kind == "f"
+    worst = (
+        float(np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1.0), initial=0.0))
+        if numeric
+        else 0.0
+    )
+    flips = 0 if fitted.task == "regression" else int((again.prediction != native.prediction).sum())
+    return Beside(probe=Probe(name="test split", rows=len(test), worst=worst, flips=flips))
 
 
 def _served(fitted: Fitted) -> object:
@@ -260,19 +315,26 @@ def _measured(made: Path) -> Iterator[PackagedFile]:
 def _hold(made: Path, fitted: Fitted, test: Batch, answers: Answers, tolerance: float) -> None:
     """Open what was sealed and ask it the test split: what was tested is what runs."""
     again = open_own(made).predict(test)
+    if reason := _differs(again, answers, fitted, tolerance):
+        raise Unconvertible(reason)
+
+
+def _differs(again: Answers, answers: Answers, fitted: Fitted, tolerance: float) -> str:
+    """A sentence where what was opened again answers otherwise."""
     ours, theirs = (_told(a) for a in (again, answers))
     if fitted.task == "regression" or answers.probability is not None:
         size = np.maximum(np.abs(theirs), 1.0)
         same = ours.shape == theirs.shape and bool((np.abs(ours - theirs) <= tolerance * size).all())
     else:
         same = bool((ours == theirs).all())
-    if not same:
-        raise Unconvertible(
-            "The packaged model answers the test rows otherwise than the trained one; "
-            "'load' in model.py does not bring back what 'save' wrote."
-            if fitted.save
-            else "The packaged model answers the test rows otherwise than the trained one."
-        )
+    if same:
+        return ""
+    return (
+        "The packaged model answers the test rows otherwise than the trained one; "
+        "'load' in model.py does not bring back what 'save' wrote."
+        if fitted.save
+        else "The packaged model answers the test rows otherwise than the trained one."
+    )
 
 
 def _told(answers: Answers) -> NDArray[Any]:

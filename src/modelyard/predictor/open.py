@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from modelyard.errors import Tampered, UnknownName
 from modelyard.predictor.answers import Answers
 from modelyard.predictor.verify import checked, verified
 from modelyard.predictor.vouch import vouch
-from modelyard.records.package import Layout, Manifest
+from modelyard.records.package import Form, Layout, Manifest
 from modelyard.records.schema import Schema
 from modelyard.records.trust import Trust
 from modelyard.tables.batch import Batch
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 Allow = Callable[[str], None]
 """Asked with a file's path before code of it runs; raises where it may not."""
 GRAPH = "model/model.onnx"
+_NATIVE = ("model/model.skops", "model/native/")
 LARGEST = 2 << 30
 """Bytes of a graph."""
 
@@ -44,8 +47,10 @@ class Predictor:
         return self.manifest.layout
 
 
-def open_package(folder: Path, *, digest: str | None = None, trust: Trust | None = None) -> Predictor:
-    """Verify a package and load the form that serves.
+def open_package(
+    folder: Path, *, digest: str | None = None, trust: Trust | None = None, form: Form | None = None
+) -> Predictor:
+    """Verify a package and load the form that serves, or that ``form`` names; ``UnknownName`` where it is not there.
 
     Nothing of it is loaded before every byte is checked; code and pickles of it run only when a key that ``trust``
     holds signed the package, whose signatures stand beside the folder. Raises ``Tampered`` naming a file that does
@@ -60,6 +65,12 @@ def open_package(folder: Path, *, digest: str | None = None, trust: Trust | None
     def allow(needs: str) -> None:
         vouch(folder, manifest, found, trust=whose, needs=needs)
 
+    if form is not None and form != manifest.form:
+        if form == "onnx" or not any(file.path.startswith(_NATIVE) for file in manifest.files):
+            raise UnknownName(
+                f"The package of '{manifest.model}' in {folder} has no {form} form, only {manifest.form}."
+            )
+        manifest = msgspec.structs.replace(manifest, form=form)
     return _predictor(folder, manifest, allow)
 
 

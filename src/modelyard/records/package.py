@@ -45,6 +45,15 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Why the model serves native; empty when proven."""
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The trained model beside the compiled form: what was opened again answered the test split as it did."""
+
+    probe: Probe | None = None
+    """On the test split."""
+    reason: str = ""
+    """Why it is not there."""
+
+
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Where each feature stands in a batch: ``numbers`` [n, k] float64, ``texts`` [n, s]."""
 

@@ -229,6 +229,9 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Largest difference of probabilities (or of numbers, relative) at which ONNX may serve."""
     form: Literal["auto", "onnx", "native"] = "auto"
     """``auto`` serves ONNX where it is proven equal; ``onnx`` refuses anything else."""
+    keep_native: bool = True
+    """Keep the trained model in the package beside ONNX, where a safe form holds it: for other tools, and for
+    ``modelyard predict --form native``. False makes packages smaller."""
     isolation: Literal["process", "venv"] = "process"
     """``venv`` trains in a virtual environment of its own that holds exactly what ``requirements.model`` leads to."""
     timeout: Annotated[str, Meta(pattern=r"^[1-9][0-9]*[smhd]$")] | None = None

@@ -96,6 +96,8 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True, tag="seal", tag_field="do"
     uses: tuple[Used, ...] = ()
     used: str | None = None
     """Their folder."""
+    beside: bool = False
+    """Keep the trained model beside a compiled one."""
 
 
 class Leave(msgspec.Struct, frozen=True, kw_only=True, tag="leave", tag_field="do"):
