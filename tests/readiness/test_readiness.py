@@ -135,16 +135,20 @@ def ran(**fields: Any) -> Change:
 
 def live(environment: str = "prod", **fields: Any) -> Change:
     finished = samples.NOON + dt.timedelta(days=1)
+    fields = {"version": 1, "status": "live"} | fields
     one = replace(
         samples.release(),
         environment=environment,
-        version=1,
-        status="live",
         started=finished - dt.timedelta(seconds=2),
         finished=finished,
         **fields,
     )
     return lambda k: dataclasses.replace(k, releases=[*k.releases, one])
+
+
+def trial(arm: Any, environment: str = "prod", **fields: Any) -> Change:
+    fields = {"status": "ended", "ended": samples.NOON + dt.timedelta(days=2)} | fields
+    return live(environment, trial=Trial(arm=arm, share=0.1), **fields)
 
 
 def written(**fields: Any) -> Change:
@@ -299,9 +303,14 @@ CASES: list[tuple[str, str, Change]] = [
     ("I4", "automated", gates(gate())),
     ("I4", "failed", gates(gate(passed=False))),
     ("I5", "automated", live()),
-    ("I6", "automated", live(trial=Trial(arm="canary", share=0.1))),
     ("I6", "missing", told(event(1, "version.tried", environment="prod", package=PACKAGE, tests=9))),
-    ("I7", "automated", live(restores=1)),
+    ("I6", "automated", trial("canary")),
+    ("I6", "automated", trial("shadow", status="shadow", ended=None)),
+    ("I6", "missing", trial("canary", environment="test")),
+    ("I6", "missing", trial("canary", status="failed")),
+    ("I6", "missing", trial("canary", version=2)),
+    ("I7", "automated", both(live(version=2), live(restores=1))),
+    ("I7", "missing", both(live(), live(restores=1))),
     ("I7", "missing", live()),
     ("O1", "automated", both(described(TOLD), lambda k: dataclasses.replace(k, pipelines=(".gitlab-ci.yml",)))),
     ("O1", "missing", described(TOLD)),

@@ -51,7 +51,9 @@ def lineage(project: Project, ref: str) -> Lineage | ModelLineage:
     )
 
 
-_MODEL_ID = re.compile(r"(?P<model>[^/@]+)/(?P<environment>[^/@]+)/(?P<number>[1-9][0-9]{0,17})")
+_MODEL_ID = re.compile(
+    r"(?P<model>[^/@]+)/(?P<environment>[^/@]+)/(?P<number>[1-9][0-9]{0,17})(?:/(?:canary|shadow))?"
+)
 
 
 def _is_model(project: Project, ref: str) -> bool:

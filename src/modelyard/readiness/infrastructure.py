@@ -92,30 +92,26 @@ def debuggable(known: Known) -> Found:
 
 
 def canary(known: Known) -> Found:
-    """I6. A release that was on trial as a canary or a shadow is on record as such."""
-    trials = [r for r in known.releases if r.version == known.version.number and r.trial and r.finished]
-    for release in trials:
-        assert release.trial is not None
-        asked = (
-            "asked beside what was live, and answered nobody"
-            if release.trial.arm == "shadow"
-            else f"answering {100 * release.trial.share:.4g} % of the requests"
-        )
-        until = f"until {release.ended:%Y-%m-%d %H:%M}" if release.ended else "and is so still"
+    """I6."""
+    where = known.last or "prod"
+    for trial in known.trials():
+        if trial.environment != known.last or trial.trial is None or trial.finished is None:
+            continue
+        share = "answered" if trial.trial.arm == "canary" else "was asked, as a shadow,"
+        part = f"{100 * trial.trial.share:.3g} % of" if trial.trial.arm == "canary" else "all"
+        took = span((trial.ended or known.now) - trial.finished)
         return made(
-            f"It was a {release.trial.arm} in {release.environment} from {release.finished:%Y-%m-%d %H:%M} {until}, {asked}.",
-            shown("its releases", f"releases {release.environment} {release.model}"),
+            f"From {trial.finished:%Y-%m-%d} on it {share} {part} requests in {where} beside the live version, for {took}.",
+            shown(f"releases in {where}", f"releases {where}"),
         )
     tried = next(known.told("version.tried", package=known.version.package, environment=known.last), None)
+    todo = f"Try it beside the live version first: 'modelyard deploy {where} {known.ref} --canary 10%'."
     if tried is None:
-        return missing(
-            f"It was never tried in {known.last or 'a last environment'}.",
-            f"Promote it, and run 'modelyard deploy {known.last or 'prod'} {known.ref}'.",
-        )
+        return missing(f"It was never tried in {where}.", todo)
     return missing(
-        f"{tried.payload['tests']} application tests passed on it in {known.last} before any traffic was switched, but all "
+        f"{tried.payload['tests']} application tests passed on it in {where} before any traffic was switched, but all "
         "traffic was switched at once.",
-        "Let a part of the callers ask the environment before for a while, and have it written down.",
+        todo,
         event(tried),
     )
 

@@ -17,6 +17,7 @@ from modelyard.settings import ModelSettings, Settings
 from modelyard.settings.readiness import ModelReadiness
 
 _WAS_LIVE = ("live", "replaced", "rolled_back", "stopped")
+_TRIED = ("canary", "shadow", "ended")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +93,23 @@ class Known:
         )
 
     def rollbacks(self) -> list[Release]:
-        """Those that went live, oldest first."""
-        return [r for r in self.releases if r.restores is not None and r.status in _WAS_LIVE and r.finished]
+        """Those that brought another version back, oldest first; one that ended a trial is none."""
+        found, live = [], dict[str, int]()
+        for release in self.releases:
+            if release.status not in _WAS_LIVE or not release.finished:
+                continue
+            if release.restores is not None and live.get(release.environment) not in (None, release.version):
+                found.append(release)
+            live[release.environment] = release.version
+        return found
+
+    def trials(self) -> list[Release]:
+        """Of this version, those that answered beside a live one, newest first."""
+        return [
+            r
+            for r in reversed(self.releases)
+            if r.version == self.version.number and r.trial and r.status in _TRIED and r.finished
+        ]
 
     def told(self, action: str, **payload: str) -> Iterator[Event]:
         """Events of that kind with these facts, newest first."""
