@@ -15,7 +15,7 @@ from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.storage.scratch import Scratch
 
 
-def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
+def serve(project: Project, ref: str, *, port: int, workers: int, grpc_port: int | None = None) -> Path:
     """Ready a service of the package that ``ref`` names, on loopback; ``become`` starts it.
 
     Returns the service's folder. Its predictions are not logged: nothing was released.
@@ -27,6 +27,7 @@ def serve(project: Project, ref: str, *, port: int, workers: int) -> Path:
         environment="serve",
         generation=1,
         port=port,
+        grpc_port=grpc_port,
         workers=workers,
         models=(
             ServedModel(

@@ -59,7 +59,9 @@ class LocalTarget:
         with this process too, should that be killed.
         """
         with scratch("candidate-", self._scratch) as folder:
-            trial = msgspec.structs.replace(plan, host="127.0.0.1", port=_free_port(), workers=1, log=None)
+            trial = msgspec.structs.replace(
+                plan, host="127.0.0.1", port=_free_port(), grpc_port=None, workers=1, log=None
+            )
             service = _Service(folder, parent=os.getpid())
             try:
                 service.apply(trial, timeout)
@@ -90,7 +92,7 @@ class _Service:
         if moves or running is None:
             _refuse_taken_port(plan)
         again = before if running else None
-        if moves or (running and before and before.workers != plan.workers):
+        if running and before and before.place != plan.place:
             self.stop()
             running = None
         try:
@@ -162,7 +164,7 @@ class _Service:
     def _restore(self, before: ServicePlan | None, timeout: float) -> None:
         """What answered before answers again: by the same process, unless that was ended."""
         tried, state = self.plan(), self.state()
-        same = tried and before and (tried.port, tried.workers) == (before.port, before.workers)
+        same = tried and before and tried.place == before.place
         if not (same and state):
             self.stop()
         if before is None:

@@ -51,8 +51,15 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     models: tuple[ServedModel, ...] = ()
     token_sha256: tuple[str, ...] = ()
+    grpc_port: int | None = None
+    """Where the Open Inference Protocol is spoken over gRPC, on the same host."""
     log: str | None = None
     """Absolute folder of the prediction log's segments; None logs nothing."""
+
+    @property
+    def place(self) -> tuple[str, int, int | None, int]:
+        """What a service cannot change while it runs: host, ports, workers."""
+        return self.host, self.port, self.grpc_port, self.workers
 
 
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from modelyard.serving.sockets import is_loopback
 from modelyard.serving.turn import Queue
 from modelyard.wire import heads
 from modelyard.wire.heads import Head
+from modelyard.wire.inference_grpc import Named
 from modelyard.wire.problem import Problem
 from modelyard.wire.reading import JSON, Framed
 
@@ -101,7 +102,7 @@ class Service:
         """What a head asks for; a head that asks for nothing that is here resolves to its refusal."""
         try:
             if head.path not in _OPEN:
-                self._admit(head)
+                self.admit(head)
             act = self._route(head)
         except Problem as problem:
             act = _refuse(problem)
@@ -116,7 +117,8 @@ class Service:
             coding=coding if (coding := head.headers.get("accept-encoding")) in CODINGS else None,
         )
 
-    def _admit(self, head: Head) -> None:
+    def admit(self, head: Head) -> None:
+        """``Problem`` 401 or 403 for who may not ask."""
         if not self._tokens:
             _refuse_other_sites(head)
             return
@@ -165,6 +167,21 @@ class Service:
                 return self._verb(head, "GET", self._v2(rest, path))
             case _:
                 return self._verb(head, "GET", self._plain(path))
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model answers."""
+        return bool(self._queues)
+
+    def model(self, name: str, version: str | None = None) -> Queue:
+        """The queue of a model, or of one of its versions; ``Problem`` 404."""
+        return self._queue(name, version)
+
+    def call(self, named: Named, head: Head) -> Act:
+        """What a gRPC call asks for."""
+        if named.version:
+            return surfaces.infer_grpc(self._queue(named.name, named.version))
+        return self._divided(named.name, head, surfaces.infer_grpc)
 
     def _verb(self, head: Head, wanted: str, act: Act) -> Act:
         if head.method == wanted or (wanted == "GET" and head.method == "HEAD"):

@@ -31,6 +31,8 @@ def listeners(plan: ServicePlan) -> list[socket.socket]:
         with socket.socket(family) as probe:  # SO_REUSEPORT alone would share another's port silently
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+        if plan.grpc_port is not None:
+            _probe_grpc(plan, family)
         return [_listener(family, address) for _ in range(plan.workers)]
     except socket.gaierror as error:
         raise SettingsError(f"{plan.host} is no address of this machine: {error.strerror}.") from None
@@ -38,6 +40,19 @@ def listeners(plan: ServicePlan) -> list[socket.socket]:
         raise PortTaken(
             f"Port {plan.port} on {plan.host} cannot be used for {plan.environment} ({error.strerror}): end the "
             "program that listens there, or choose another port."
+        ) from None
+
+
+def _probe_grpc(plan: ServicePlan, family: int) -> None:
+    """gRPC's own sockets would share another program's port as silently."""
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((plan.host, plan.grpc_port))
+    except OSError as error:
+        raise PortTaken(
+            f"Port {plan.grpc_port} on {plan.host} cannot be used for gRPC ({error.strerror}): end the program that "
+            "listens there, or choose another grpc_port."
         ) from None
 
 

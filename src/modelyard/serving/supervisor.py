@@ -176,10 +176,11 @@ class Supervisor:
 
     def _refuse_other_place(self, plan: ServicePlan) -> None:
         first = self._first
-        if (plan.host, plan.port, plan.workers) != (first.host, first.port, first.workers):
+        if plan.place != first.place:
             self._failed = plan.generation
             raise SettingsError(
-                f"The service of {plan.environment} listens on {first.host}:{first.port} with {first.workers} "
+                f"The service of {plan.environment} listens on {first.host}:{first.port}"
+                f"{f' and for gRPC on {first.grpc_port}' if first.grpc_port else ''} with {first.workers} "
                 "workers; stop it first to change that."
             )
         try:

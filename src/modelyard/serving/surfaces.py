@@ -11,7 +11,7 @@ from modelyard.serving.connection import Slot
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live
 from modelyard.serving.turn import Queue
-from modelyard.wire import columnar, inference, scoring
+from modelyard.wire import columnar, inference, inference_grpc, scoring
 from modelyard.wire.heads import Head
 from modelyard.wire.problem import Problem
 from modelyard.wire.reading import Framed, Given, Reading
@@ -50,6 +50,15 @@ def infer(queue: Queue, head: Head) -> Act:
 
     def read(live: Live, body: bytes) -> Reading:
         return inference.read_request(body, json_length, live.schema, outputs=live.outputs)
+
+    return _reads(queue, read)
+
+
+def infer_grpc(queue: Queue) -> Act:
+    """Open Inference Protocol V2 over gRPC."""
+
+    def read(live: Live, body: bytes) -> Reading:
+        return inference_grpc.read_call(body, live.schema, outputs=live.outputs)
 
     return _reads(queue, read)
 

@@ -15,10 +15,11 @@ import uvloop
 
 from modelyard.ports import PredictionSink
 from modelyard.predictions.writer import open_writer
-from modelyard.records.service import ServedModel
+from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.serving import control
 from modelyard.serving.connection import Connection
 from modelyard.serving.counters import Board, Tally, exposition
+from modelyard.serving.grpc_door import Door
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Models
 from modelyard.serving.service import Service
@@ -39,6 +40,7 @@ class _Loaded:
     models: Models
     folder: str | None
     log: PredictionSink | None
+    door: Door | None
 
 
 class Worker:
@@ -63,6 +65,7 @@ class Worker:
         self._open: asyncio.Future[None] = self._loop.create_future()
         self._asked = 0
         self._loaded: _Loaded | None = None
+        self._door: Door | None = None
         self._log: tuple[str | None, PredictionSink | None] = (None, None)
         self._limits = limits
         self._done: asyncio.Future[None] = self._loop.create_future()
@@ -86,6 +89,8 @@ class Worker:
             )
             await self._done
             self.service.drain()
+            if self._door is not None:
+                self._door.close(self._limits.drain_seconds)
             await asyncio.sleep(_LAST_CALL)  # whoever the kernel let in already is still answered
             server.close()
             await self._emptied()
@@ -147,11 +152,18 @@ class Worker:
             if order.plan.log != folder:
                 folder, log = order.plan.log, None
                 log = open_writer(Path(folder), self._slot) if folder else None
+            door = self._opened(order.plan)
         except Exception as error:
             self._loop.call_soon_threadsafe(self._say, control.Failed(order.turn, str(error)))
         else:
-            loaded = _Loaded(order=order, models=models, folder=folder, log=log)
+            loaded = _Loaded(order=order, models=models, folder=folder, log=log, door=door)
             self._loop.call_soon_threadsafe(self._keep, loaded)
+
+    def _opened(self, plan: ServicePlan) -> Door | None:
+        """The door for gRPC that the plan wants; it stays as long as this process."""
+        if plan.grpc_port is None or self._door is not None:
+            return self._door
+        return Door(plan, self.service, self._loop, self._limits)
 
     def _keep(self, loaded: _Loaded) -> None:
         self._forget()
@@ -163,6 +175,8 @@ class Worker:
 
     def _forget(self) -> None:
         loaded, self._loaded = self._loaded, None
+        if loaded is not None and loaded.door is not None and loaded.door is not self._door:
+            loaded.door.close(0)
         if loaded is not None and loaded.log is not None and loaded.log is not self._log[1]:
             loaded.log.close()
 
@@ -175,6 +189,9 @@ class Worker:
         self._series = loaded.order.series
         self._log = (loaded.folder, loaded.log)
         self.service.point(loaded.models, tokens=loaded.order.plan.token_sha256, log=loaded.log)
+        if loaded.door is not None and self._door is None:
+            self._door = loaded.door
+            self._door.open()
         gc.collect()
         gc.freeze()
         self._accept()

@@ -253,6 +253,8 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     port: Port
     host: str = "127.0.0.1"
     """Anything but loopback needs ``token_file``."""
+    grpc_port: Port | None = None
+    """Where the Open Inference Protocol is spoken over gRPC as well (extra ``grpc``)."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     target: Literal["local"] = "local"
     reviews: tuple[Name, ...] = ()

@@ -100,10 +100,15 @@ def read_request(
     decoder's to say. ``Problem`` 400 says what does not fit the protocol.
     """
     request, blobs = _split(content, json_length, schema)
+    columns = columns_of(request, blobs, schema)
+    return Reading(columns=columns, id=request.id, outputs=asked(request, outputs, raw=json_length == "0"))
+
+
+def columns_of(request: InferRequest, blobs: bytes, schema: Schema) -> dict[str, list[Any] | NDArray[Any]]:
+    """The request's inputs as columns; ``blobs`` are those of the binary ones, in their order."""
     columns = _columns(request, blobs, schema)
     features = {c.name: c.kind for c in schema.features}
-    typed = {name: _typed(name, values, features.get(name)) for name, values in columns.items()}
-    return Reading(columns=typed, id=request.id, outputs=_asked(request, outputs, raw=json_length == "0"))
+    return {name: _typed(name, values, features.get(name)) for name, values in columns.items()}
 
 
 def _split(content: bytes, json_length: str | None, schema: Schema) -> tuple[InferRequest, bytes]:
@@ -216,7 +221,8 @@ def _infinite(name: str) -> Problem:
     return Problem(400, f"Input '{name}' holds an infinite number, which no feature takes.", field=name)
 
 
-def _asked(request: InferRequest, outputs: Sequence[str], *, raw: bool) -> tuple[tuple[str, bool], ...]:
+def asked(request: InferRequest, outputs: Sequence[str], *, raw: bool) -> tuple[tuple[str, bool], ...]:
+    """The outputs that the request names, or all; and whether each is to be binary."""
     binary = raw or request.parameters.get("binary_data_output") is True
     if not request.outputs:
         return tuple((name, binary) for name in outputs)
@@ -228,8 +234,8 @@ def _asked(request: InferRequest, outputs: Sequence[str], *, raw: bool) -> tuple
     return tuple((w.name, w.parameters.get("binary_data", binary) is True) for w in request.outputs)
 
 
-def _answer(reading: Reading, given: Given) -> Framed:
-    """The reply. ``id`` is the client's where it sent one; ``parameters.request_id`` is what outcomes join on."""
+def values_of(given: Given) -> dict[str, tuple[str, list[int], Sequence[Any]]]:
+    """Each output's datatype, shape and flat values."""
     told = given.told
     n = len(given.prediction)
     values: dict[str, tuple[str, list[int], Sequence[Any]]] = {
@@ -238,6 +244,12 @@ def _answer(reading: Reading, given: Given) -> Framed:
     if given.beside is not None and told.beside is not None:
         shape = [n, len(given.beside[0]) if n else 0]
         values[told.beside] = ("FP64", shape, [number for row in given.beside for number in row])
+    return values
+
+
+def _answer(reading: Reading, given: Given) -> Framed:
+    """The reply. ``id`` is the client's where it sent one; ``parameters.request_id`` is what outcomes join on."""
+    told, values = given.told, values_of(given)
     outputs: list[dict[str, Any]] = []
     blobs: list[bytes] = []
     for name, binary in reading.outputs:
