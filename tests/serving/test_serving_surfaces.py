@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import zlib
 from typing import Any
 
@@ -260,6 +261,31 @@ def test_a_file_that_does_not_fit_is_refused(
     assert got == status, content
     assert said in json.loads(content)["error"]["message"]
     assert service.json("POST", PREDICT, {"rows": ROWS})[0] == 200
+
+
+def test_damaged_files_end_no_worker(service: Running) -> None:
+    """Bytes of good files changed at random; among them are some that end the process that reads them."""
+    draw = random.Random(11)
+    state = service.state()
+    seeds = [(_packed(_table(), kind), kind) for kind in (STREAM, FILE, PARQUET, PARQUET)]
+    for _ in range(200):
+        seed, kind = draw.choice(seeds)
+        body = bytearray(seed)
+        for _ in range(draw.choice((1, 2, 8))):
+            body[draw.randrange(len(body))] = draw.randrange(256)
+        status, _, content = service.ask("POST", PREDICT, bytes(body), {"Content-Type": kind})
+        assert status in (200, 400, 413, 415, 422), content
+    assert service.state() == state
+    assert service.json("POST", PREDICT, {"rows": ROWS})[0] == 200
+
+
+def test_v2_texts_that_are_no_utf8_are_refused(service: Running) -> None:
+    good = json.dumps(
+        {"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [1.0, 2.0]}]}
+    ).encode()
+    for body in (good.replace(b"FP64", b"F\xff64"), good.replace(b"1.0", b'"\xff"')):
+        status, answer = service.json("POST", "/v2/models/screening/infer", body)
+        assert (status, list(answer)) == (400, ["error"])
 
 
 def test_a_compressed_request_is_read_and_a_reply_compressed_when_that_alone_is_asked(

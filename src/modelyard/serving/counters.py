@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -45,6 +45,29 @@ class Board:
             for s in range(self._slots)
         )
         return [sum(column) for column in zip(*parts, strict=True)]
+
+
+class Series:
+    """Which cells count for which model version."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._places: dict[tuple[str, int], int] = {}
+
+    def of(self, wanted: Iterable[tuple[str, int]]) -> list[tuple[str, int, int]]:
+        """All versions and their cells, once the wanted ones have some; the oldest makes room when all are taken."""
+        keys = list(wanted)
+        for key in keys:
+            if key in self._places:
+                continue
+            if len(self._places) == SERIES:
+                oldest = next(k for k in self._places if k not in keys)
+                at = self._places.pop(oldest)
+                self._board.clear(at)
+            else:
+                at = len(self._places)
+            self._places[key] = at
+        return [(model, version, at) for (model, version), at in self._places.items()]
 
 
 class Counted(NamedTuple):

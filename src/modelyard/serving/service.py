@@ -14,6 +14,7 @@ from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
 from modelyard.serving import arms, described, pages, surfaces
+from modelyard.serving.apart import Apart
 from modelyard.serving.connection import Connection, Slot
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Models
@@ -51,6 +52,7 @@ class Service:
         self.unknown = Entry(_refuse(Problem(400, "This is no request.")))
         self.models: Models | None = None
         self._loop = loop
+        self._apart = Apart(loop)
         self._log: PredictionSink | None = None
         self._ids = Ids()
         self._queues: dict[str, Queue] = {}
@@ -260,7 +262,7 @@ class Service:
         )
 
     def _native(self, head: Head) -> Callable[[Queue], Act]:
-        return lambda queue: surfaces.predict(queue, head, self.limits)
+        return lambda queue: surfaces.predict(queue, head, self.limits, self._apart)
 
     def _divided(self, name: str, head: Head, make: Callable[[Queue], Act]) -> Act:
         return arms.divided(make, self._queue(name), self._rivals.get(name), head)
@@ -380,6 +382,7 @@ class Service:
     def close(self) -> None:
         for queue in self._every():
             queue.close()
+        self._apart.close()
         self._close_log()
 
     def _close_log(self) -> None:

@@ -1,4 +1,4 @@
-"""What the supervisor tells others, as a file."""
+"""What the supervisor is told by others and tells them, as files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.records.service import ServiceState
+from modelyard.errors import SettingsError
+from modelyard.records.service import ServicePlan, ServiceState
 
 
 def announce(path: Path, state: ServiceState) -> None:
@@ -19,3 +20,20 @@ def announce(path: Path, state: ServiceState) -> None:
         scratch.replace(path)
     except OSError as error:
         print(f"The state {path} cannot be written: {error.strerror}", file=sys.stderr, flush=True)
+
+
+def contents(path: Path) -> tuple[object, bytes]:
+    """A plan's file, and what tells whether it changed since; ``SettingsError``."""
+    try:
+        stat = path.stat()
+        return (stat.st_mtime_ns, stat.st_ino, stat.st_size), path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"The plan {path} cannot be read: {error.strerror}.") from None
+
+
+def read_plan(content: bytes, path: Path) -> ServicePlan:
+    """``SettingsError`` for what is no plan."""
+    try:
+        return msgspec.json.decode(content, type=ServicePlan)
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"The plan {path} is none: {error}.") from None

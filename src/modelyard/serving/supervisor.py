@@ -23,12 +23,12 @@ from modelyard.errors import Misuse, ModelyardError, SettingsError
 from modelyard.records.service import JOURNAL, ServicePlan, ServiceState
 from modelyard.serving import control
 from modelyard.serving.control import Failed, Loaded
-from modelyard.serving.counters import SERIES, Board
+from modelyard.serving.counters import Board, Series
 from modelyard.serving.journal import trim
 from modelyard.serving.limits import Limits
 from modelyard.serving.slot import Slot, ending
 from modelyard.serving.sockets import listeners, refuse_open_door
-from modelyard.serving.state import announce
+from modelyard.serving.state import announce, contents, read_plan
 
 POLL = 0.05
 _LONGEST_BACKOFF = 5.0
@@ -79,7 +79,6 @@ class Supervisor:
         self._told: ServiceState | None = None
         self._stopping = False
         self._trim_due = 0.0
-        self._series: dict[tuple[str, int], int] = {}
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> int:
@@ -88,6 +87,7 @@ class Supervisor:
             plan = self._read()
             refuse_open_door(plan)
             self._board = Board(plan.workers)
+            self._series = Series(self._board)
             self._slots = [Slot(i, sock) for i, sock in enumerate(listeners(plan))]
         except ModelyardError as error:
             return self._refuse_to_start(error)
@@ -164,15 +164,8 @@ class Supervisor:
             self._want(plan)
 
     def _read(self) -> ServicePlan:
-        try:
-            stat = self._plan_path.stat()
-            content = self._plan_path.read_bytes()
-            self._stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            return msgspec.json.decode(content, type=ServicePlan)
-        except OSError as error:
-            raise SettingsError(f"The plan {self._plan_path} cannot be read: {error.strerror}.") from None
-        except msgspec.DecodeError as error:
-            raise SettingsError(f"The plan {self._plan_path} is none: {error}.") from None
+        self._stamp, content = contents(self._plan_path)
+        return read_plan(content, self._plan_path)
 
     def _refuse_other_place(self, plan: ServicePlan) -> None:
         first = self._first
@@ -196,7 +189,7 @@ class Supervisor:
         if self._current is not None and self._current.plan == plan:
             return
         self._turns += 1
-        self._wanted = _Turn(self._turns, plan, self._cells(plan))
+        self._wanted = _Turn(self._turns, plan, self._series.of((m.model, m.version) for m in plan.models))
         for slot in self._slots:
             if slot.line is not None and slot.serving == self._serving:
                 self._load(slot, self._wanted)
@@ -210,21 +203,6 @@ class Supervisor:
                 slot.loading = slot.loaded = 0
                 slot.say(control.Drop(self._wanted.number))
         self._wanted = None
-
-    def _cells(self, plan: ServicePlan) -> list[tuple[str, int, int]]:
-        """Where each model version counts; the oldest makes room when all cells are taken."""
-        wanted = [(m.model, m.version) for m in plan.models]
-        for key in wanted:
-            if key in self._series:
-                continue
-            if len(self._series) == SERIES:
-                oldest = next(k for k in self._series if k not in wanted)
-                at = self._series.pop(oldest)
-                self._board.clear(at)
-            else:
-                at = len(self._series)
-            self._series[key] = at
-        return [(model, version, at) for (model, version), at in self._series.items()]
 
     @property
     def _serving(self) -> int:

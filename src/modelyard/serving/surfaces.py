@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from modelyard.serving import streamed
+from modelyard.serving.apart import Apart, Columns
 from modelyard.serving.connection import Slot
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live
@@ -21,27 +22,44 @@ Act = Callable[[Slot], None]
 _TABLES = columnar.KINDS | {"text/csv"}
 
 
-def predict(queue: Queue, head: Head, limits: Limits) -> Act:
+def predict(queue: Queue, head: Head, limits: Limits, apart: Apart) -> Act:
     """The native surface: JSON whatever its declared type, but for CSV, Arrow and Parquet."""
     kind = media_type(head, "content-type")
     accept = media_type(head, "accept")
     streams = accept in streamed.KINDS and head.version == "1.1"
+    put: Act = (lambda slot: queue.lane.put(streamed.Streamed(slot, accept))) if streams else queue.put
     if kind not in _TABLES:
-        return (lambda slot: queue.lane.put(streamed.Streamed(slot, accept))) if streams else queue.put
+        return put
 
-    def read(live: Live, body: bytes) -> Reading:
+    def framed(live: Live, columns: Any) -> Reading:
         def natively(given: Given) -> Framed:
             return Framed(live.replies.write(given.request_id.encode(), given.prediction, given.beside))
 
-        if kind == "text/csv":
-            columns: Any = scoring.read_csv(body, live.schema)
-            return columnar.Columnar(columns=columns, accept=accept, natively=natively)
-        return columnar.read_columns(
-            body, kind, live.schema, accept=accept, natively=natively, max_rows=limits.rows
-        )
+        return columnar.Columnar(columns=columns, accept=accept, natively=natively)
 
-    put = (lambda slot: queue.lane.put(streamed.Streamed(slot, accept))) if streams else queue.put
-    return _reads(queue, read, put)
+    if kind == "text/csv":
+        return _reads(queue, lambda live, body: framed(live, scoring.read_csv(body, live.schema)), put)
+
+    def act(slot: Slot) -> None:
+        live = queue.live
+        assert isinstance(slot.body, bytes)
+        names = [c.name for c in live.schema.features]
+        wanted = columnar.Wanted(kind, names, limits.rows, slot.body)
+
+        def then(found: Columns | Problem) -> None:
+            try:
+                if isinstance(found, Problem):
+                    live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+                    raise found
+                slot.body = framed(live, found)
+                put(slot)
+            except Problem as problem:
+                slot.refused(problem)
+                slot.send()
+
+        apart.read(wanted, then)
+
+    return act
 
 
 def infer(queue: Queue, head: Head) -> Act:

@@ -7,8 +7,6 @@ counts with its last value, as in most readers of JSON.
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -21,16 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import RequestRefused
-from modelyard.records.package import Layout
 from modelyard.records.schema import Column, Schema
 from modelyard.tables import expressions, rules
 from modelyard.tables.batch import Batch, layout
-from modelyard.tables.expressions import COMPARED, COMPUTED, Operator, Sort
+from modelyard.tables.cells import Cells, days, is_tensor, mapping, microseconds, plain
+from modelyard.tables.expressions import Sort
 from modelyard.tables.rules import EXACT
 
-_EPOCH_DAY = dt.date(1970, 1, 1).toordinal()
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
 _PLACE = re.compile(r"`\$(?:\.rows)?\[(\d+)\](?:\.(.*))?`$", re.DOTALL)
 _AWKWARD = re.compile(r'["\\\x00-\x1f]')
 _TYPES: dict[str, Any] = {
@@ -101,7 +96,7 @@ class Decoder:
         self._features = frozenset(by_name)
         kinds = [c.kind for c in self._numbers]
         self._moments = [
-            (i, _days if kind == "date" else _microseconds)
+            (i, days if kind == "date" else microseconds)
             for i, kind in enumerate(kinds)
             if kind in ("date", "datetime")
         ]
@@ -167,7 +162,7 @@ class Decoder:
         if not 0 < len(rows) <= max_rows:
             raise _count(len(rows), max_rows)
         if self._has_moments:
-            rows = [{name: _plain(value) for name, value in row.items()} for row in rows]
+            rows = [{name: plain(value) for name, value in row.items()} for row in rows]
         try:
             found = msgspec.convert(self._renamed(rows), list[self._row])  # type: ignore[name-defined]
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
@@ -188,11 +183,11 @@ class Decoder:
             raise _count(n, max_rows)
         kinds = {c.name: c.kind for c in self.schema.features}
         taken = [columns.get(c.name) for c in self._numbers]
-        if len(columns) == len(taken) and not self._texts and all(map(_tensor, taken, self._numbers)):
+        if len(columns) == len(taken) and not self._texts and all(map(is_tensor, taken, self._numbers)):
             numbers = np.stack(cast("list[NDArray[Any]]", taken), axis=1).astype(np.float64, order="C")
             batch = Batch(numbers=numbers, texts=np.empty((n, 0), dtype=object))
-            return self._single(batch, lambda _, row: _mapping(columns, kinds, row))
-        return self.records([_mapping(columns, kinds, row) for row in range(n)], max_rows=max_rows)
+            return self._single(batch, lambda _, row: mapping(columns, kinds, row))
+        return self.records([mapping(columns, kinds, row) for row in range(n)], max_rows=max_rows)
 
     def _renamed(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
         """Rows by the names that the compiled row has; an alias itself names nothing."""
@@ -268,7 +263,7 @@ class Decoder:
     def _broken(self, batch: Batch, compiled: rules.Compiled) -> NDArray[np.bool_]:
         """Where the rule is false."""
         with np.errstate(all="ignore"):
-            _, false = expressions.judge(compiled.expression.term, _Cells(batch, self.layout))
+            _, false = expressions.judge(compiled.expression.term, Cells(batch, self.layout))
         return np.broadcast_to(np.asarray(false, dtype=bool), (len(batch),))
 
     def _marks(self, batch: Batch) -> dict[str, int]:
@@ -289,7 +284,7 @@ class Decoder:
 
     def _mark_more(self, batch: Batch, marks: dict[str, int]) -> None:
         """What people declared with severity ``warn`` beside ranges and categories."""
-        cells = _Cells(batch, self.layout)
+        cells = Cells(batch, self.layout)
         found = {f"{name}: pattern": _unlike(batch.texts[:, j], m) for j, name, m, _ in self._patterns}
         for column in self._noted:
             sort: Sort = "string" if column.kind == "string" else "number"
@@ -378,79 +373,7 @@ def _unlike(texts: NDArray[np.object_], matches: Callable[[str], object]) -> NDA
     return np.array([text is not None and not matches(text) for text in texts.tolist()], dtype=bool)
 
 
-class _Cells:
-    """A batch's columns, as ``expressions.Values`` asks for them; NaN and None are null."""
-
-    def __init__(self, batch: Batch, places: Layout) -> None:
-        self._batch = batch
-        self._numbers = {name: at for at, name in enumerate(places.numbers)}
-        self._texts = {name: at for at, name in enumerate(places.texts)}
-
-    def column(self, name: str, sort: Sort) -> Any:
-        if sort == "string":
-            return self._batch.texts[:, self._texts[name]]
-        return self._batch.numbers[:, self._numbers[name]]
-
-    def constant(self, value: float | str) -> Any:
-        return value if isinstance(value, str) else np.float64(value)
-
-    def arithmetic(self, sign: str, left: Any, right: Any) -> Any:
-        return COMPUTED[sign](left, right)
-
-    def compare(self, sign: Operator, left: Any, right: Any) -> tuple[Any, Any]:
-        known = self.is_null(left)[1] & self.is_null(right)[1]
-        holds = COMPARED[sign](left, right)
-        return holds & known, known & ~np.asarray(holds, dtype=bool)
-
-    def is_null(self, value: Any) -> tuple[Any, Any]:
-        null = value == np.array(None) if np.asarray(value).dtype.kind in "OU" else np.isnan(value)
-        null = np.asarray(null, dtype=bool)
-        return null, ~null
-
-
 def _count(rows: int, most: int) -> RequestRefused:
     if rows == 0:
         return RequestRefused("The request has no rows; send at least one.")
     return RequestRefused(f"The request has {rows} rows; send at most {most}.")
-
-
-def _days(text: str) -> float:
-    day = rules.read_date(text)
-    return math.inf if day is None else day.toordinal() - _EPOCH_DAY
-
-
-def _microseconds(text: str) -> float:
-    moment = rules.read_datetime(text)
-    return math.inf if moment is None else (moment - _EPOCH) // _MICROSECOND
-
-
-def _plain(value: object) -> object:
-    """Python's own dates and times as the texts that requests have."""
-    if isinstance(value, dt.datetime):
-        return rules.in_utc(value).isoformat()
-    return value.isoformat() if isinstance(value, dt.date) else value
-
-
-def _tensor(values: object, column: Column) -> bool:
-    """Whether an array goes into the batch as it stands."""
-    if not isinstance(values, np.ndarray) or values.ndim != 1:
-        return False
-    if column.kind == "boolean":
-        zeros_and_ones = values.dtype.kind in "iuf" and bool(np.isin(values, (0, 1)).all())
-        return values.dtype.kind == "b" or zeros_and_ones
-    if column.kind not in ("integer", "float") or values.dtype.kind not in "iuf":
-        return False
-    return values.dtype.kind == "f" or column.kind == "float" or bool((np.abs(values) <= EXACT).all())
-
-
-def _mapping(columns: Mapping[str, Any], kinds: Mapping[str, str], row: int) -> dict[str, object]:
-    return {name: _scalar(values[row], kinds.get(name)) for name, values in columns.items()}
-
-
-def _scalar(value: object, kind: str | None) -> object:
-    if not isinstance(value, np.generic):
-        return value
-    plain = value.item()
-    if kind == "boolean" and isinstance(plain, (int, float)):
-        return None if plain != plain else bool(plain) if plain in (0, 1) else plain
-    return cast("object", plain)

@@ -1,19 +1,22 @@
 """Arrow and Parquet bodies, for batches (needs pyarrow, which a service may lack).
 
 Nothing here expands without a bound: Arrow's own compression is refused, and of Parquet's only Snappy is
-taken, which grows at most some twentyfold.
+taken, which grows at most some twentyfold. ``python -m modelyard.wire.columnar`` reads bodies for a service, in a
+process that a damaged one may end.
 """
 
 from __future__ import annotations
 
 import importlib
+import resource
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from modelyard.records.schema import Schema
 from modelyard.wire.problem import Problem
 from modelyard.wire.reading import Framed, Given, Reading, Values
 
@@ -24,6 +27,28 @@ KINDS = frozenset({STREAM, FILE, PARQUET, "application/x-parquet"})
 _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 _TEXT_BYTES = 64 * 1024 * 1024
 """Texts of one body once they are written out."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A body to be read to these columns."""
+
+    kind: str
+    names: list[str]
+    max_rows: int
+    body: bytes
+
+
+class Read(msgspec.Struct, frozen=True, tag="read"):
+    """Columns as lists, or as bytes of the NumPy type in ``types``."""
+
+    columns: dict[str, Any]
+    types: dict[str, str]
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    status: int
+    message: str
+    field: str | None = None
 
 
 class Columnar(Reading, frozen=True):
@@ -65,26 +90,18 @@ def beside_columns(given: Given) -> list[str]:
     return [f"quantile_{level:g}" for level in told.levels]
 
 
-def read_columns(
-    content: bytes,
-    kind: str,
-    schema: Schema,
-    *,
-    accept: str,
-    natively: Callable[[Given], Framed],
-    max_rows: int,
-) -> Reading:
+def read_columns(wanted: Wanted) -> dict[str, Values]:
     """A body of one of ``KINDS`` as columns; ``Problem`` 400, 413 beyond a bound, 415 without pyarrow.
 
-    Columns that are no features are left aside.
+    Columns that are not asked for are left aside.
     """
     pa = _arrow()
-    names = [c.name for c in schema.features]
+    names, max_rows = wanted.names, wanted.max_rows
     try:
         table = (
-            _of_arrow(pa, content, kind, max_rows)
-            if kind in (STREAM, FILE)
-            else _of_parquet(pa, content, names, max_rows)
+            _of_arrow(pa, wanted.body, wanted.kind, max_rows)
+            if wanted.kind in (STREAM, FILE)
+            else _of_parquet(pa, wanted.body, names, max_rows)
         )
         present = [name for name in table.column_names if name in names]
         if len(set(present)) < len(present):
@@ -94,11 +111,16 @@ def read_columns(
                 raise Problem(400, f"The table has no column '{name}': give every feature.", field=name)
         table = table.select(names)
         table.validate(full=True)
-        columns = {name: _values(pa, table.column(name), name) for name in names}
-    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        return {name: _values(pa, table.column(name), name) for name in names}
+    except Problem:
+        raise
+    except MemoryError:
+        raise Problem(
+            413, "The body takes more memory than a service gives to it: send fewer rows."
+        ) from None
+    except Exception as error:  # the library raises errors of all kinds for damaged files
         said = str(error).partition("\n")[0][:200]
-        raise Problem(400, f"The body is no table of {kind}: {said}") from None
-    return Columnar(columns=columns, accept=accept, natively=natively)
+        raise Problem(400, f"The body is no table of {wanted.kind}: {said}") from None
 
 
 def _arrow() -> Any:
@@ -222,3 +244,29 @@ def _field(meta: bytes, table: int, number: int) -> int:
         return 0
     (step,) = struct.unpack_from("<H", meta, vtable + 4 + 2 * number)
     return table + int(step) if step else 0
+
+
+_MEMORY = 3 * 2**30
+"""Address space of the process that reads; the libraries alone take a third of it."""
+
+
+def main() -> None:
+    """Read bodies from standard input until it ends, each with its length before it; answer alike."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    length = struct.Struct("<Q")
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while len(head := source.read(length.size)) == length.size:
+        wanted = msgspec.msgpack.decode(source.read(*length.unpack(head)), type=Wanted)
+        try:
+            columns = read_columns(wanted)
+            types = {name: str(v.dtype) for name, v in columns.items() if isinstance(v, np.ndarray)}
+            plain = {name: v.tobytes() if isinstance(v, np.ndarray) else v for name, v in columns.items()}
+            answer = msgspec.msgpack.encode(Read(plain, types))
+        except Problem as problem:
+            answer = msgspec.msgpack.encode(Refused(problem.status, problem.message, problem.field))
+        sink.write(length.pack(len(answer)) + answer)
+        sink.flush()
+
+
+if __name__ == "__main__":
+    main()

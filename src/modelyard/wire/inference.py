@@ -122,7 +122,7 @@ def _split(content: bytes, json_length: str | None, schema: Schema) -> tuple[Inf
             return _raw(rest, schema), rest
     try:
         return _REQUEST.decode(head), rest
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Problem(400, f"The body is no V2 inference request: {error}.") from None
     except RecursionError:
         raise Problem(400, "The body is no V2 inference request: it is nested too deeply.") from None

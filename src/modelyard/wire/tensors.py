@@ -57,7 +57,11 @@ def from_json(tensor: Tensor) -> list[Any]:
     if not bytes(tensor.data):
         raise Problem(400, f"Input '{tensor.name}' has neither data nor binary_data_size.")
     _known(tensor)
-    values = _flat(tensor, msgspec.json.decode(tensor.data))
+    try:
+        values = _flat(tensor, msgspec.json.decode(tensor.data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        said = "they are nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Problem(400, f"Input '{tensor.name}' has data that cannot be read: {said}.") from None
     _fit(tensor, len(values))
     kind = tensor.datatype
     for value in values:
