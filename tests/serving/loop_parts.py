@@ -14,6 +14,7 @@ from serving_parts import serve_numeric
 from modelyard.predictor import Answers, Predictor
 from modelyard.records.trust import Trust
 from modelyard.serving import live as live_module
+from modelyard.serving.admission import Admission
 from modelyard.serving.connection import Connection
 from modelyard.serving.counters import Board
 from modelyard.serving.limits import Limits
@@ -34,7 +35,7 @@ async def serving(
     service = Service(loop, limits=limits, exposition=lambda: b"")
     models = Models.open(1, [serve_numeric(folder / "p")], None, lambda _: board.tally(0, 0))
     models.by_name["screening"].inline = not native
-    service.point(models, tokens=(), log=log)
+    service.point(models, admission=Admission(loop.time), log=log)
     server = await loop.create_server(lambda: Connection(service), "127.0.0.1", 0)
 
     async def sweep() -> None:

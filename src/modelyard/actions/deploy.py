@@ -104,7 +104,7 @@ def _revive(project: Project, release: Release) -> None:
 
 
 def _door(plan: ServicePlan) -> tuple[object, ...]:
-    return *plan.place, plan.token_sha256
+    return *plan.place, plan.token_sha256, plan.origins, plan.rate_limit
 
 
 def _begun(

@@ -61,6 +61,8 @@ def planned(project: Project, release: Release) -> ServicePlan:
         generation=release.id,
         host=settings.host,
         port=settings.port,
+        origins=settings.origins,
+        rate_limit=settings.rate_limit,
         grpc_port=settings.grpc_port,
         workers=settings.workers,
         models=tuple(served(project, each[name]) for each in (releases, tried) for name in sorted(each)),

@@ -51,6 +51,10 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     models: tuple[ServedModel, ...] = ()
     token_sha256: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    """Sites whose pages may ask from a browser and read the answers."""
+    rate_limit: float | None = None
+    """Requests a second of one token, or of all together where no token is asked, over all workers."""
     grpc_port: int | None = None
     """Where the Open Inference Protocol is spoken over gRPC, on the same host."""
     log: str | None = None

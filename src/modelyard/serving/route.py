@@ -12,7 +12,8 @@ class Entry:
     """A head, read once: what to do, how long the body is, how the connection goes on.
 
     ``steady`` means HTTP/1.1, kept alive, GET or POST, nothing compressed: its replies have the plain frame.
-    ``refusal`` writes a refusal in the surface's form; ``coding`` is the compression that the client asks for.
+    ``refusal`` writes a refusal in the surface's form; ``coding`` is the compression that the client asks for, ``extra``
+    are further header lines of every reply.
     """
 
     __slots__ = (
@@ -20,6 +21,7 @@ class Entry:
         "bodiless",
         "client_id",
         "coding",
+        "extra",
         "keep_alive",
         "length",
         "refusal",
@@ -38,6 +40,7 @@ class Entry:
         bodiless: bool = False,
         client_id: str | None = None,
         coding: str | None = None,
+        extra: bytes = b"",
     ) -> None:
         self.act = act
         self.length = length
@@ -47,7 +50,8 @@ class Entry:
         self.bodiless = bodiless
         self.client_id = client_id
         self.coding = coding
-        plain = not bodiless and client_id is None and coding is None
+        self.extra = extra
+        plain = not bodiless and client_id is None and coding is None and not extra
         self.steady = keep_alive and version == "1.1" and plain
 
     def closing(self) -> Entry:
@@ -61,4 +65,5 @@ class Entry:
             bodiless=self.bodiless,
             client_id=self.client_id,
             coding=self.coding,
+            extra=self.extra,
         )

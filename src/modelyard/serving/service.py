@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +12,13 @@ from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
 from modelyard.serving import arms, described, pages, surfaces
+from modelyard.serving.admission import MAY, Admission
 from modelyard.serving.apart import Apart
 from modelyard.serving.connection import Connection, Slot
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Models
 from modelyard.serving.reply import CODINGS, Frames, compressed
 from modelyard.serving.route import Entry
-from modelyard.serving.sockets import is_loopback
 from modelyard.serving.turn import Queue
 from modelyard.wire import heads
 from modelyard.wire.heads import Head
@@ -57,12 +55,12 @@ class Service:
         self._ids = Ids()
         self._queues: dict[str, Queue] = {}
         self._rivals: dict[str, Queue] = {}
-        self._tokens: tuple[str, ...] = ()
+        self._admission = Admission(loop.time)
         self._exposition = exposition
         self._pages: dict[str, bytes] = {}
 
-    def point(self, models: Models, *, tokens: tuple[str, ...], log: PredictionSink | None) -> None:
-        """From now on these models answer, to holders of these tokens (sha256, hex); none: to all.
+    def point(self, models: Models, *, admission: Admission, log: PredictionSink | None) -> None:
+        """From now on these models answer, to whom the rules admit.
 
         What is answered goes to ``log``; another log than before is closed here.
         """
@@ -73,7 +71,7 @@ class Service:
         self._queues = self._pointed(self._queues, models.by_name)
         self._rivals = self._pointed(self._rivals, models.rivals)
         self.models = models
-        self._tokens = tokens
+        self._admission = admission
         self._pages.clear()
         self.heads.clear()
 
@@ -102,10 +100,17 @@ class Service:
 
     def resolve(self, head: Head) -> Entry:
         """What a head asks for; a head that asks for nothing that is here resolves to its refusal."""
+        rules = self._admission
+        extra = rules.shared(head)
         try:
-            if head.path not in _OPEN:
-                self.admit(head)
-            act = self._route(head)
+            if rules.asks_first(head):
+                extra += MAY
+                act: Act = self._told({})
+            else:
+                who = "" if head.path in _OPEN else rules.admit(head)
+                act = self._route(head)
+                if head.method == "POST":
+                    act = rules.limited(act, who)
         except Problem as problem:
             act = _refuse(problem)
         return Entry(
@@ -116,23 +121,13 @@ class Service:
             refusal=surfaces.refusals(head.path),
             bodiless=head.method == "HEAD",
             client_id=(head.headers.get("x-request-id") or "")[:128] or None,
+            extra=extra,
             coding=coding if (coding := head.headers.get("accept-encoding")) in CODINGS else None,
         )
 
     def admit(self, head: Head) -> None:
         """``Problem`` 401 or 403 for who may not ask."""
-        if not self._tokens:
-            _refuse_other_sites(head)
-            return
-        scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
-        known = [hmac.compare_digest(digest, t) for t in self._tokens]
-        if scheme.lower() != "bearer" or not any(known):
-            raise Problem(
-                401,
-                "This service asks for a token: send the header 'Authorization: Bearer TOKEN'.",
-                headers=b"www-authenticate: Bearer\r\n",
-            )
+        self._admission.admit(head)
 
     def _route(self, head: Head) -> Act:
         path = head.path.rstrip("/") or "/"
@@ -181,9 +176,12 @@ class Service:
 
     def call(self, named: Named, head: Head) -> Act:
         """What a gRPC call asks for."""
+        who = self._admission.admit(head)
         if named.version:
-            return surfaces.infer_grpc(self._queue(named.name, named.version))
-        return self._divided(named.name, head, surfaces.infer_grpc)
+            act = surfaces.infer_grpc(self._queue(named.name, named.version))
+        else:
+            act = self._divided(named.name, head, surfaces.infer_grpc)
+        return self._admission.limited(act, who)
 
     def _verb(self, head: Head, wanted: str, act: Act) -> Act:
         if head.method == wanted or (wanted == "GET" and head.method == "HEAD"):
@@ -308,7 +306,7 @@ class Service:
         if name not in self._pages:
             lives = [self._queues[m].live for m in self._served()]
             make = pages.openapi if name == "openapi" else pages.docs
-            self._pages[name] = make(lives, secured=bool(self._tokens))
+            self._pages[name] = make(lives, secured=bool(self._admission.tokens))
         return self._pages[name]
 
     def _told(self, fact: object) -> Act:
@@ -336,7 +334,9 @@ class Service:
             if entry.client_id is None
             else b"x-request-id: " + entry.client_id.encode("latin-1") + b"\r\n"
         )
-        return self.frames.chunked(kind, headers=headers, close=not entry.keep_alive or self.draining)
+        return self.frames.chunked(
+            kind, headers=headers + entry.extra, close=not entry.keep_alive or self.draining
+        )
 
     def refusal(self, entry: Entry, problem: Problem) -> bytes:
         """A refusal in the form of the surface that was asked."""
@@ -350,6 +350,7 @@ class Service:
             connection = b"close"
         elif entry.version == "1.0":
             connection = b"keep-alive"
+        headers += entry.extra
         if entry.client_id is not None:
             headers += b"x-request-id: " + entry.client_id.encode("latin-1") + b"\r\n"
         return self.frames.whole(
@@ -389,19 +390,6 @@ class Service:
         if self._log is not None:
             with contextlib.suppress(StoreDown):
                 self._log.close()
-
-
-def _refuse_other_sites(head: Head) -> None:
-    """Any web page can post to 127.0.0.1: without a token, only pages of this service may.
-
-    A name that is not loopback's may be made to lead here by whoever owns it, so it is no page of ours.
-    """
-    origin = head.headers.get("origin")
-    if origin is not None and head.method == "POST":
-        site = origin.partition("://")[2]
-        name = site.rpartition(":")[0] if ":" in site.rpartition("]")[2] else site
-        if site != head.headers.get("host") or not is_loopback(name.strip("[]")):
-            raise Problem(403, f"A page of {origin[:80]} may not post here: give the service a token.")
 
 
 def _refuse(problem: Problem) -> Act:

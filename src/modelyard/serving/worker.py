@@ -17,6 +17,7 @@ from modelyard.ports import PredictionSink
 from modelyard.predictions.writer import open_writer
 from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.serving import control
+from modelyard.serving.admission import Admission
 from modelyard.serving.connection import Connection
 from modelyard.serving.counters import Board, Tally, exposition
 from modelyard.serving.grpc_door import Door
@@ -188,7 +189,10 @@ class Worker:
         self._loaded = None
         self._series = loaded.order.series
         self._log = (loaded.folder, loaded.log)
-        self.service.point(loaded.models, tokens=loaded.order.plan.token_sha256, log=loaded.log)
+        plan = loaded.order.plan
+        rate = None if plan.rate_limit is None else plan.rate_limit / plan.workers
+        admission = Admission(self._loop.time, tokens=plan.token_sha256, origins=plan.origins, rate=rate)
+        self.service.point(loaded.models, admission=admission, log=loaded.log)
         if loaded.door is not None and self._door is None:
             self._door = loaded.door
             self._door.open()

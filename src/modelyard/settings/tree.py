@@ -253,6 +253,10 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     port: Port
     host: str = "127.0.0.1"
     """Anything but loopback needs ``token_file``."""
+    origins: tuple[str, ...] = ()
+    """Sites whose pages may ask from a browser (CORS), such as ``https://app.example.org``."""
+    rate_limit: Annotated[float, Meta(gt=0)] | None = None
+    """Predictions a second that one token may ask for, or all together where no token is asked; beyond them 429."""
     grpc_port: Port | None = None
     """Where the Open Inference Protocol is spoken over gRPC as well (extra ``grpc``)."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1

@@ -1,0 +1,128 @@
+"""Who may ask, from which pages, and how often."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from collections.abc import Callable
+from typing import Any
+
+from modelyard.serving.sockets import is_loopback
+from modelyard.wire.heads import Head
+from modelyard.wire.problem import Problem
+
+Act = Callable[[Any], None]
+
+
+class Admission:
+    """The rules of one plan; ``rate`` is what one worker may answer to one token, requests a second."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        tokens: tuple[str, ...] = (),
+        origins: tuple[str, ...] = (),
+        rate: float | None = None,
+    ) -> None:
+        self.tokens = tokens
+        self._origins = origins
+        self._rate = rate
+        self._now = now
+        self._buckets: dict[str, Bucket] = {}
+
+    def admit(self, head: Head) -> str:
+        """Whose request it is: a token's digest, or nothing where none is asked; ``Problem`` 401 or 403."""
+        if not self.tokens:
+            if head.headers.get("origin") not in self._origins:
+                _refuse_other_sites(head)
+            return ""
+        scheme, _, token = head.headers.get("authorization", "").partition(" ")
+        digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
+        known = [hmac.compare_digest(digest, t) for t in self.tokens]
+        if scheme.lower() != "bearer" or not any(known):
+            raise Problem(
+                401,
+                "This service asks for a token: send the header 'Authorization: Bearer TOKEN'.",
+                headers=b"www-authenticate: Bearer\r\n",
+            )
+        return digest
+
+    def limited(self, act: Act, who: str) -> Act:
+        """The same, as often as that token may; then 429."""
+        if self._rate is None:
+            return act
+        bucket = self._buckets.setdefault(who, Bucket(self._rate, self._now()))
+        now = self._now
+
+        def counted(slot: Any) -> None:
+            wait = bucket.take(now())
+            if wait:
+                raise Problem(
+                    429,
+                    f"These are more than {bucket.rate:g} requests a second: try again in {math.ceil(wait)} s.",
+                    code="rate_limited",
+                    headers=b"retry-after: %d\r\n" % math.ceil(wait),
+                )
+            act(slot)
+
+        return counted
+
+    def shared(self, head: Head) -> bytes:
+        """The header lines that let a page of another site read the reply; none for pages that may not."""
+        origin = head.headers.get("origin")
+        if not self._origins:
+            return b""
+        if origin not in self._origins:
+            return b"vary: origin\r\n"
+        assert origin is not None
+        lines = b"access-control-allow-origin: " + origin.encode("latin-1") + b"\r\nvary: origin\r\n"
+        return lines + b"access-control-expose-headers: x-request-id, modelyard-request-id, retry-after\r\n"
+
+    def asks_first(self, head: Head) -> bool:
+        """Whether it is a browser's question if a page may ask (a preflight), which holds no token."""
+        return (
+            head.method == "OPTIONS"
+            and head.headers.get("origin") in self._origins
+            and "access-control-request-method" in head.headers
+        )
+
+
+MAY = (
+    b"access-control-allow-methods: GET, HEAD, POST\r\n"
+    b"access-control-allow-headers: authorization, content-type, accept, x-request-id, x-request-timeout\r\n"
+    b"access-control-max-age: 600\r\n"
+)
+"""What a page may ask, beside ``shared``."""
+
+
+class Bucket:
+    """Requests that may be answered at once, filled at the rate; it holds a second's, and one at least."""
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.rate = rate
+        self._most = max(1.0, rate)
+        self._left, self._at = self._most, now
+
+    def take(self, now: float) -> float:
+        """0, or the seconds until there is one."""
+        self._left = min(self._most, self._left + (now - self._at) * self.rate)
+        self._at = now
+        if self._left >= 1:
+            self._left -= 1
+            return 0.0
+        return (1 - self._left) / self.rate
+
+
+def _refuse_other_sites(head: Head) -> None:
+    """Any web page can post to 127.0.0.1: without a token, only pages of this service may.
+
+    A name that is not loopback's may be made to lead here by whoever owns it, so it is no page of ours.
+    """
+    origin = head.headers.get("origin")
+    if origin is not None and head.method == "POST":
+        site = origin.partition("://")[2]
+        name = site.rpartition(":")[0] if ":" in site.rpartition("]")[2] else site
+        if site != head.headers.get("host") or not is_loopback(name.strip("[]")):
+            raise Problem(403, f"A page of {origin[:80]} may not post here: give the service a token.")
