@@ -71,6 +71,10 @@ def container(base: str, built: Path, modelyard: Command, monkeypatch: pytest.Mo
     assert code == 0, complaint
     told = json.loads(output)
     assert (told["tag"], told["models"]) == ("screening:test", ["screening@1"])
+    (event,) = [
+        e for e in json.loads(modelyard("-C", built, "audit", "--json")[1]) if e["action"] == "image.built"
+    ]
+    assert (event["object"], event["payload"]["image"]) == ("screening:test", told["id"])
     container = buildah("from", "localhost/screening:test")
     yield container
     buildah("rm", container)

@@ -130,7 +130,9 @@ def test_what_changes_no_model_says_so(
     assert (code, "wrote" in output) == (0, True)
     assert "The same to the bit" in page.read_text()
     code, _, complaint = modelyard("-C", once, "ci", "report", "--against", "origin/main")
-    assert (code, "origin/main" in complaint) == (2, True)
+    assert (code, "'origin/main' is no git revision here; fetch it" in complaint) == (2, True)
+    git(once, "branch", "-f", "test", "main")  # called like an environment
+    assert modelyard("-C", once, "ci", "report", "--against", "test", "--no-post")[0] == 0
 
 
 def test_a_token_that_may_not_comment_fails_nothing(

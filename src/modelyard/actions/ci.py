@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.actions.contrast import contrast
-from modelyard.actions.sides import Side, kind, sides
+from modelyard.actions.sides import Side, sides
 from modelyard.errors import ForgeDenied, ForgeDown, StoreDown, UnknownName
 from modelyard.ports import Forge
 from modelyard.project import Project
@@ -63,9 +63,11 @@ def keep(told: Reported, path: Path) -> None:
 
 
 def _sides(project: Project, ref: str) -> dict[str, Side]:
-    """Of a revision of which nothing is known, no models."""
-    if kind(project, ref) != "revision":
-        raise UnknownName(f"'{ref}' is no git revision; fetch it, or name another with --against.")
+    """Of a revision of which nothing is known, no models. A branch may be called like an environment."""
+    from modelyard.training.history import commit
+
+    if not commit(project.root, ref):
+        raise UnknownName(f"'{ref}' is no git revision here; fetch it, or name another with --against.")
     try:
         return sides(project, ref, "revision")
     except UnknownName:

@@ -12,7 +12,7 @@ import msgspec
 from modelyard.actions.render import render_image
 from modelyard.errors import ExtraMissing, ImageFailed, Misuse
 from modelyard.infra import place
-from modelyard.project import Project
+from modelyard.project import Project, fresh
 from modelyard.storage.scratch import scratch
 
 BUILDERS = ("docker", "podman", "buildah")
@@ -28,9 +28,12 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
 def image(project: Project, environment: str, *, tag: str = "", builder: str = "") -> Built:
     """Build it by docker, podman or buildah, whichever is there first.
 
-    The same versions on the same base image give the same layers, whenever they are built. Raises as ``render_image``,
+    The same versions on the same base image give the same layers, whenever they are built. That it was built is on
+    record. Raises as ``render_image``,
     ``ExtraMissing`` without a builder, and ``ImageFailed`` with the builder's last words.
     """
+    project.environment(environment)
+    project.require("deployer", environment)
     program = _builder(builder)
     where = place(project.settings, project.root, user="")
     tag = tag or f"{where.image}:{environment}"
@@ -38,7 +41,16 @@ def image(project: Project, environment: str, *, tag: str = "", builder: str = "
         contained = render_image(project, environment, folder / "context", wheels=True)
         project.tell(f"building {tag} by {program}")
         identity = _build(program, folder / "context", tag, folder / "id")
-    return Built(tag=tag, id=identity, builder=program, models=contained.models)
+    built = Built(tag=tag, id=identity, builder=program, models=contained.models)
+    project.yard.once(
+        fresh("image"),
+        project.actor,
+        lambda facts: facts.events.append(
+            "image.built", tag, environment=environment, image=identity, models=", ".join(built.models)
+        ),
+        type(None),
+    )
+    return built
 
 
 def _builder(wanted: str) -> str:

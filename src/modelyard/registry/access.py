@@ -20,7 +20,13 @@ from modelyard.records.access import Person, Role, Token
 Appended = tuple[str, str, Mapping[str, str | int]]
 """Action, object and payload of an event."""
 _HOUR = dt.timedelta(hours=1)
-_NEEDS: dict[str, Role] = {"release": "deployer", "review": "reviewer", "token": "admin", "yard": "admin"}
+_NEEDS: dict[str, Role] = {
+    "release": "deployer",
+    "image": "deployer",
+    "review": "reviewer",
+    "token": "admin",
+    "yard": "admin",
+}
 """By the first part of an event's action; a developer does the rest."""
 _LOOKS = ("package.checked", "package.reproduced", "window.examined")
 """Events of a look: whoever may look may put on record what was seen."""
