@@ -13,7 +13,6 @@ Our registry has no HTTP door yet, so neither is asked through one.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -24,7 +23,6 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = ROOT / "locks" / "mlflow.txt"
 TIMED = """
 import statistics, sys, time
 folder, versions, calls = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -146,6 +144,9 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=50)
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
+    sys.path.append(str(ROOT / "benchmarks"))
+    from mlflow_peer import peer_python
+
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="registry-"))
     folder.mkdir(parents=True, exist_ok=True)
     took: dict[str, dict[str, list[float]]] = {"modelyard": {}, "mlflow": {}}
@@ -183,30 +184,6 @@ def run(python: str, code: str, folder: Path, *words: str) -> dict[str, float]:
         raise SystemExit(done.stderr)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def peer_python() -> Path:
-    """The environment that the tests of the MLflow form use as well."""
-    version = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    home = ROOT / ".cache" / "envs" / f"mlflow-{version}"
-    python = home / "bin" / "python"
-    if not (home / "ready").exists():
-        uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)], check=True)
-        install = [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            str(python),
-            "--require-hashes",
-            "-r",
-            str(LOCK),
-        ]
-        subprocess.run(install, check=True)
-        (home / "ready").touch()
-    return python
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ its ``log_batch`` of a thousand points a call, which an author has to gather. Me
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,7 +19,6 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCK = ROOT / "locks" / "mlflow.txt"
 OURS = """
 import sys, time
 from pathlib import Path
@@ -58,6 +55,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--single", type=int, default=2_000, help="points that mlflow logs one call each")
     asked = parser.parse_args()
+    sys.path.append(str(ROOT / "benchmarks"))
+    from mlflow_peer import peer_python
+
     peer = peer_python()
     took: dict[str, list[float]] = {}
     for _ in range(asked.rounds):
@@ -90,30 +90,6 @@ def run(python: str, code: str, *words: str) -> float:
         if done.returncode:
             raise SystemExit(done.stderr)
         return float(done.stdout.split()[-1])
-
-
-def peer_python() -> Path:
-    """The environment that the tests of the MLflow form use as well."""
-    version = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    home = ROOT / ".cache" / "envs" / f"mlflow-{version}"
-    python = home / "bin" / "python"
-    if not (home / "ready").exists():
-        uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)], check=True)
-        install = [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            str(python),
-            "--require-hashes",
-            "-r",
-            str(LOCK),
-        ]
-        subprocess.run(install, check=True)
-        (home / "ready").touch()
-    return python
 
 
 if __name__ == "__main__":

@@ -39,8 +39,7 @@ class Slot:
     """One request's place in its connection's order of replies."""
 
     __slots__ = ("body", "client_id", "connection", "entry", "reply", "size")
-    streams = False
-    blocked = False
+    parts = None
 
     def __init__(self, connection: Connection, entry: Entry, body: bytes) -> None:
         self.connection = connection
@@ -54,12 +53,6 @@ class Slot:
     def gone(self) -> bool:
         """Whether nobody waits any more: answered already, or the client went."""
         return self.reply is not None or self.connection.transport.is_closing()
-
-    def part(self, body: bytes) -> None:
-        raise NotImplementedError
-
-    def end(self) -> None:
-        raise NotImplementedError
 
     def answered(self, body: bytes) -> None:
         """Answer in JSON."""

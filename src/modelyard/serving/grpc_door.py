@@ -175,8 +175,7 @@ def _head(context: Any) -> Head:
 class _Call:
     """A call that waits, as a queue takes it."""
 
-    streams = False
-    blocked = False
+    parts = None
     reply = None
 
     def __init__(self, content: bytes) -> None:
@@ -197,5 +196,3 @@ class _Call:
             self.done.set_exception(problem)
 
     def send(self) -> None: ...
-    def part(self, body: bytes) -> None: ...
-    def end(self) -> None: ...

@@ -19,20 +19,29 @@ from modelyard.wire.problem import Problem
 from modelyard.wire.reading import Framed, Given, Reading
 
 
+class Parts(Protocol):
+    """Takes an answer while it is made."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it takes no more for now."""
+        ...
+
+    def part(self, body: bytes) -> None: ...
+    def end(self) -> None: ...
+
+
 class LargeAsk(Protocol):
-    """A request that waits; a streaming one takes its answer in parts."""
+    """A request that waits; ``parts`` where it wants its answer in parts."""
 
     body: bytes | Reading
     client_id: str | None
     size: int
-    streams: bool
 
     @property
-    def gone(self) -> bool: ...
+    def parts(self) -> Parts | None: ...
     @property
-    def blocked(self) -> bool: ...
-    def part(self, body: bytes) -> None: ...
-    def end(self) -> None: ...
+    def gone(self) -> bool: ...
     def answered(self, body: bytes) -> None: ...
     def replied(self, framed: Framed) -> None: ...
     def refused(self, problem: Problem) -> None: ...
@@ -126,7 +135,7 @@ class Lane:
             return
         if work.ask.gone:
             self._done()
-        elif work.ask.blocked:
+        elif work.ask.parts is not None and work.ask.parts.blocked:
             self._loop.call_later(0.02, self._next)
         else:
             stop = min(work.at + self._limits.part, len(work.batch))
@@ -145,15 +154,16 @@ class Lane:
                 raise span
             assert answers is not None
             work.at += len(batch)
-            if work.ask.streams:
-                work.ask.part(self._answer(work, batch, answers))
+            parts = work.ask.parts
+            if parts is not None:
+                parts.part(self._answer(work, batch, answers))
             else:
                 work.given.append(answers)
             if work.at < len(work.batch):
                 self._loop.call_soon(self._next)
                 return
-            if work.ask.streams:
-                work.ask.end()
+            if parts is not None:
+                parts.end()
             else:
                 self._whole(work)
         except Problem as problem:

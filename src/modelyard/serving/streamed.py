@@ -13,8 +13,6 @@ KINDS = frozenset({LINES, EVENTS})
 class Streamed:
     """A request whose parts are answered as they are ready, in its place among its connection's replies."""
 
-    streams = True
-
     def __init__(self, slot: Slot, kind: str) -> None:
         self._slot, self._kind = slot, kind
         self._begun = False
@@ -22,6 +20,10 @@ class Streamed:
         self.body: bytes | Reading = slot.body
         self.client_id = slot.client_id
         self.size = slot.size
+
+    @property
+    def parts(self) -> Streamed:
+        return self
 
     @property
     def gone(self) -> bool:
