@@ -231,6 +231,28 @@ def test_a_unit_starts_what_deploy_started(project: Path, tmp_path: Path) -> Non
     assert "User=nurse" in text
 
 
+def test_an_image_has_the_rooms_that_a_service_loads(project: Path, tmp_path: Path) -> None:
+    place = infra.place(read(project, {}), project, user="nurse")
+    infra.context(tmp_path, place, environment="prod", models=(), labels={})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        ".dockerignore",
+        "Dockerfile",
+        "library",
+        "requirements.txt",
+        "service",
+    ]
+    loaded = "serving.contained", "serving.worker", "serving.grpc_door", "wire.columnar", "predictor.author"
+    code = "".join(f"import modelyard.{name}\n" for name in loaded) + "print(modelyard.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path / "library")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -30,7 +30,6 @@ _ROOMS = (
     "predictor",
     "serving",
     "signing",
-    "storage",
     "tables",
     "authors",
     "wire",
@@ -53,9 +52,9 @@ def context(
     ``Misuse`` for native models whose locked libraries contradict each other, ``SourceDown`` when libraries cannot be had.
     """
     served = []
+    packages = folder / "service" / "packages"
+    packages.mkdir(parents=True)
     for model, _ in models:
-        packages = folder / "service" / "packages"
-        packages.mkdir(parents=True, exist_ok=True)
         source = Path(model.folder)
         _copy(source, packages / source.name)
         for beside in source.parent.glob(f"{source.name}.*.sig"):
@@ -65,8 +64,7 @@ def context(
     (folder / "service" / "plan.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
     library = Path(modelyard.__file__).parent
     for room in _ROOMS:
-        if (library / room).exists():
-            _copy(library / room, folder / "library" / "modelyard" / room)
+        _copy(library / room, folder / "library" / "modelyard" / room)
     (folder / "requirements.txt").write_text(_requirements([manifest for _, manifest in models]))
     if wheels:
         _download(folder)
