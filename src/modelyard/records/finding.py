@@ -7,7 +7,48 @@ from typing import Literal
 
 import msgspec
 
-FindingKind = Literal["drift", "prediction_drift", "new_categories", "missing", "out_of_range"]
+Family = Literal["data_quality", "drift", "live_quality", "estimated_quality", "operation"]
+"""What a policy tells apart: broken data is never learned from, a drift alone is no loss of quality."""
+FindingKind = Literal[
+    "drift",
+    "prediction_drift",
+    "multivariate_drift",
+    "skew",
+    "missing",
+    "out_of_range",
+    "new_categories",
+    "schema",
+    "duplicates",
+    "freshness",
+    "volume",
+    "live_quality",
+    "estimated_quality",
+    "fairness",
+    "staleness",
+    "latency",
+    "errors",
+    "saturation",
+]
+_FAMILIES: dict[FindingKind, Family] = {
+    "drift": "drift",
+    "prediction_drift": "drift",
+    "multivariate_drift": "drift",
+    "skew": "drift",
+    "missing": "data_quality",
+    "out_of_range": "data_quality",
+    "new_categories": "data_quality",
+    "schema": "data_quality",
+    "duplicates": "data_quality",
+    "freshness": "data_quality",
+    "volume": "data_quality",
+    "live_quality": "live_quality",
+    "estimated_quality": "estimated_quality",
+    "fairness": "live_quality",
+    "staleness": "operation",
+    "latency": "operation",
+    "errors": "operation",
+    "saturation": "operation",
+}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +67,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     window_rows: int
     alert: bool
     sentence: str
+    slice: str = ""
+    """The rows that it is about, where not all."""
+    interval: tuple[float, float] | None = None
+    """Of ``value``, where it is an estimate."""
+
+    @property
+    def family(self) -> Family:
+        return _FAMILIES[self.kind]
 
 
 class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
