@@ -115,7 +115,7 @@ def within(act: Act, head: Head, loop: Any) -> Act:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < 3600:
-        return _refuse(Problem(400, f"X-Request-Timeout is {wanted[:20]!r}; give seconds, such as 0.5."))
+        return refuse(Problem(400, f"X-Request-Timeout is {wanted[:20]!r}; give seconds, such as 0.5."))
 
     def hurried(slot: Slot) -> None:
         act(slot)
@@ -131,7 +131,7 @@ def within(act: Act, head: Head, loop: Any) -> Act:
     return hurried
 
 
-def _refuse(problem: Problem) -> Act:
+def refuse(problem: Problem) -> Act:
     def act(slot: Slot) -> None:
         slot.refused(problem)
 
