@@ -6,6 +6,7 @@ import hashlib
 from typing import NamedTuple
 
 from modelyard import registry
+from modelyard.actions.doors import doors
 from modelyard.actions.locate import materialised
 from modelyard.errors import ModelyardError, SettingsError
 from modelyard.ports import Facts
@@ -70,6 +71,7 @@ def planned(project: Project, release: Release) -> ServicePlan:
             hashlib.sha256(token.encode()).hexdigest() for token in project.tokens(release.environment)
         ),
         log=str(log),
+        **doors(project, release.environment),
     )
 
 
@@ -113,7 +115,7 @@ def address(project: Project, environment: str) -> str:
     """The URL at which an environment's service answers."""
     settings = project.environment(environment)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
+    return f"{'https' if settings.tls else 'http'}://{host}:{settings.port}"
 
 
 def wanted(facts: Facts, environment: str, model: str) -> Release | None:

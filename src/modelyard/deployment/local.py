@@ -21,7 +21,7 @@ import msgspec
 
 from modelyard.errors import PortTaken, ServiceDown, StoreDown
 from modelyard.records.access import TOKEN
-from modelyard.records.service import JOURNAL, ServicePlan, ServiceState
+from modelyard.records.service import JOURNAL, ServicePlan, ServiceState, Telling
 from modelyard.storage.scratch import scratch
 
 _POLL = 0.01
@@ -60,7 +60,16 @@ class LocalTarget:
         """
         with scratch("candidate-", self._scratch) as folder:
             trial = msgspec.structs.replace(
-                plan, host="127.0.0.1", port=_free_port(), grpc_port=None, workers=1, log=None
+                plan,
+                host="127.0.0.1",
+                port=_free_port(),
+                grpc_port=None,
+                workers=1,
+                log=None,
+                tls=None,
+                jwt=None,
+                quota=None,
+                telling=Telling(),
             )
             service = _Service(folder, parent=os.getpid())
             try:

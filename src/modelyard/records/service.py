@@ -37,6 +37,41 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """The header that says whose request it is."""
 
 
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """Absolute paths of PEM files."""
+
+    certificate: str
+    key: str
+    clients: str | None = None
+
+
+class Jwt(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose signed tokens are accepted; ``keys`` is an absolute path or an address."""
+
+    keys: str
+    issuer: str
+    audience: str
+    scope: str | None = None
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one token in a period of the calendar, counted in the file at ``path``."""
+
+    requests: int
+    per: Literal["hour", "day", "month"]
+    path: str
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service tells of its requests, and in which form."""
+
+    form: Literal["text", "ecs"] = "text"
+    requests: Literal["none", "failed", "all"] = "none"
+    traces: str | None = None
+    """Where spans are sent."""
+    share: float = 1.0
+
+
 class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     """The wanted state of one environment's service; written atomically, the supervisor converges.
 
@@ -57,13 +92,28 @@ class ServicePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a second of one token, or of all together where no token is asked, over all workers."""
     grpc_port: int | None = None
     """Where the Open Inference Protocol is spoken over gRPC, on the same host."""
+    tls: Tls | None = None
+    jwt: Jwt | None = None
+    quota: Quota | None = None
+    telling: Telling = Telling()
     log: str | None = None
     """Absolute folder of the prediction log's segments; None logs nothing."""
 
     @property
-    def place(self) -> tuple[str, int, int | None, int]:
-        """What a service cannot change while it runs: host, ports, workers."""
-        return self.host, self.port, self.grpc_port, self.workers
+    def place(self) -> tuple[object, ...]:
+        """What a service cannot change while it runs: host, ports, workers, and who is let in to speak at all."""
+        return (
+            self.host,
+            self.port,
+            self.grpc_port,
+            self.workers,
+            self.tls and (self.tls.clients or "anybody"),
+        )
+
+    @property
+    def guarded(self) -> bool:
+        """Whether who asks must say who they are."""
+        return bool(self.token_sha256 or self.jwt or (self.tls and self.tls.clients))
 
 
 class ServiceState(msgspec.Struct, frozen=True, kw_only=True):

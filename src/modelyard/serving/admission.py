@@ -5,14 +5,30 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from modelyard.serving.bearers import Bearers, Refused
+from modelyard.serving.quota import Counts
 from modelyard.serving.sockets import is_loopback
 from modelyard.wire.heads import Head
 from modelyard.wire.problem import Problem
 
 Act = Callable[[Any], None]
+
+
+_BUCKETS = 10_000
+
+
+class Who(NamedTuple):
+    """A token's owner: ``name`` is what its requests are counted by, ``until`` (seconds since 1970) when it expires."""
+
+    name: str
+    until: float | None = None
+
+
+ANYBODY = Who("")
 
 
 class Admission:
@@ -25,36 +41,64 @@ class Admission:
         tokens: tuple[str, ...] = (),
         origins: tuple[str, ...] = (),
         rate: float | None = None,
+        bearers: Bearers | None = None,
+        quota: Counts | None = None,
     ) -> None:
         self.tokens = tokens
+        self.bearers = bearers
+        self._quota = quota
         self._origins = origins
         self._rate = rate
         self._now = now
         self._buckets: dict[str, Bucket] = {}
 
-    def admit(self, head: Head) -> str:
-        """Whose request it is: a token's digest, or nothing where none is asked; ``Problem`` 401 or 403."""
-        if not self.tokens:
+    @property
+    def secured(self) -> bool:
+        """Whether who asks needs a token."""
+        return bool(self.tokens) or self.bearers is not None
+
+    def admit(self, head: Head) -> Who:
+        """Whose request it is; ``Problem`` 401 or 403."""
+        if not self.secured:
             if head.headers.get("origin") not in self._origins:
                 _refuse_other_sites(head)
-            return ""
+            return ANYBODY
         scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
-        known = [hmac.compare_digest(digest, t) for t in self.tokens]
-        if scheme.lower() != "bearer" or not any(known):
-            raise Problem(
-                401,
-                "This service asks for a token: send the header 'Authorization: Bearer TOKEN'.",
-                headers=b"www-authenticate: Bearer\r\n",
-            )
-        return digest
+        token = token.strip()
+        if scheme.lower() == "bearer" and token:
+            digest = hashlib.sha256(token.encode("latin-1", "replace")).hexdigest()
+            known = [hmac.compare_digest(digest, t) for t in self.tokens]
+            if any(known):
+                return Who(digest)
+            if self.bearers is not None and token.count(".") == 2:
+                return self._signed(self.bearers, token)
+        raise Problem(
+            401,
+            "This service asks for a token: send the header 'Authorization: Bearer TOKEN'.",
+            headers=b"www-authenticate: Bearer\r\n",
+        )
 
-    def limited(self, act: Act, who: str) -> Act:
-        """The same, as often as that token may; then 429."""
-        if self._rate is None:
-            return act
-        bucket = self._buckets.setdefault(who, Bucket(self._rate, self._now()))
+    @staticmethod
+    def _signed(bearers: Bearers, token: str) -> Who:
+        try:
+            subject, until = bearers.read(token)
+        except Refused as refused:
+            raise _expired(str(refused)) from None
+        return Who(f"{bearers.settings.issuer}\0{subject}", until)
+
+    def limited(self, act: Act, who: Who) -> Act:
+        """The same, as often and as long as whose request it is may; then 429 or 401."""
+        if self._quota is not None:
+            act = self._quota.counted(act, who.name)
+        if self._rate is not None:
+            act = self._at_rate(act, who.name, self._rate)
+        return act if who.until is None else _until(act, who.until)
+
+    def _at_rate(self, act: Act, who: str, rate: float) -> Act:
         now = self._now
+        if len(self._buckets) >= _BUCKETS:
+            self._buckets = {name: b for name, b in self._buckets.items() if not b.full(now())}
+        bucket = self._buckets.setdefault(who, Bucket(rate, now()))
 
         def counted(slot: Any) -> None:
             wait = bucket.take(now())
@@ -105,6 +149,10 @@ class Bucket:
         self._most = max(1.0, rate)
         self._left, self._at = self._most, now
 
+    def full(self, now: float) -> bool:
+        """Whether it is as good as a new one."""
+        return self._left + (now - self._at) * self.rate >= self._most
+
     def take(self, now: float) -> float:
         """0, or the seconds until there is one."""
         self._left = min(self._most, self._left + (now - self._at) * self.rate)
@@ -113,6 +161,25 @@ class Bucket:
             self._left -= 1
             return 0.0
         return (1 - self._left) / self.rate
+
+
+def _until(act: Act, until: float) -> Act:
+    """Heads are remembered longer than a token may count."""
+
+    def timely(slot: Any) -> None:
+        if time.time() > until:
+            raise _expired("the token has expired")
+        act(slot)
+
+    return timely
+
+
+def _expired(reason: str) -> Problem:
+    return Problem(
+        401,
+        f"This token does not count: {reason}; ask for another.",
+        headers=b'www-authenticate: Bearer error="invalid_token"\r\n',
+    )
 
 
 def _refuse_other_sites(head: Head) -> None:

@@ -33,6 +33,7 @@ class Host(Protocol):
     def framed(self, entry: Entry, framed: Framed) -> bytes: ...
     def streaming(self, entry: Entry, kind: bytes) -> bytes: ...
     def refusal(self, entry: Entry, problem: Problem) -> bytes: ...
+    def watched(self, connection: Connection, entry: Entry, body: bytes) -> Slot: ...
 
 
 class Slot:
@@ -46,7 +47,7 @@ class Slot:
         self.entry = entry
         self.body: bytes | Reading = body
         self.size = len(body)
-        self.client_id = entry.client_id
+        self.client_id = entry.known_as
         self.reply: bytes | None = None
 
     @property
@@ -229,7 +230,7 @@ class Connection(asyncio.Protocol):
             self.send()
 
     def _take(self, entry: Entry, body: bytes) -> None:
-        slot = Slot(self, entry, body)
+        slot = Slot(self, entry, body) if entry.seen is None else self.service.watched(self, entry, body)
         self.slots.append(slot)
         if not entry.steady and not entry.keep_alive:
             self._deaf = True

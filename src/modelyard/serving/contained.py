@@ -10,6 +10,9 @@ MODELYARD_TOKEN_FILE    accepted tokens                             /run/secrets
 MODELYARD_HOST, _PORT   where to listen                             0.0.0.0, 8080
 MODELYARD_WORKERS       processes that answer                       as many as cores
 MODELYARD_LOG           a folder for the prediction log, a volume   nothing is logged
+MODELYARD_LOG_FORM      lines about itself: text or ecs             text
+MODELYARD_LOG_REQUESTS  lines of which requests: none, failed, all  none
+MODELYARD_TLS_...       _CERTIFICATE, _KEY and _CLIENTS: PEM files  no TLS
 ======================  ==========================================  ===========================
 """
 
@@ -24,7 +27,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.records.service import ServicePlan
+from modelyard.records.service import ServicePlan, Telling, Tls
 from modelyard.serving.supervisor import Supervisor
 
 TOKENS = "/run/secrets/modelyard-tokens"
@@ -48,6 +51,10 @@ def settled(folder: Path, environ: Mapping[str, str]) -> ServicePlan:
     """The image's plan where this container is. Raises ``OSError``, ``ValueError`` and msgspec's errors."""
     plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=ServicePlan)
     log = environ.get("MODELYARD_LOG")
+    certificate, key = environ.get("MODELYARD_TLS_CERTIFICATE"), environ.get("MODELYARD_TLS_KEY")
+    if bool(certificate) != bool(key):
+        raise ValueError("MODELYARD_TLS_CERTIFICATE and MODELYARD_TLS_KEY are given together or not at all")
+    tls = Tls(certificate=certificate, key=key) if certificate and key else None
     return msgspec.structs.replace(
         plan,
         host=environ.get("MODELYARD_HOST", "0.0.0.0"),
@@ -58,6 +65,14 @@ def settled(folder: Path, environ: Mapping[str, str]) -> ServicePlan:
         ),
         token_sha256=tuple(_digests(Path(environ.get("MODELYARD_TOKEN_FILE", TOKENS)))),
         log=str(Path(log).resolve()) if log else None,
+        tls=tls and msgspec.structs.replace(tls, clients=environ.get("MODELYARD_TLS_CLIENTS") or None),
+        telling=msgspec.convert(
+            {
+                "form": environ.get("MODELYARD_LOG_FORM") or plan.telling.form,
+                "requests": environ.get("MODELYARD_LOG_REQUESTS") or plan.telling.requests,
+            },
+            Telling,
+        ),
     )
 
 

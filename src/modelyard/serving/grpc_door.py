@@ -15,6 +15,7 @@ from modelyard.errors import ExtraMissing, PortTaken
 from modelyard.records.service import ServicePlan
 from modelyard.serving.limits import Limits
 from modelyard.serving.service import Service
+from modelyard.serving.tls import Certificate
 from modelyard.wire import inference_grpc
 from modelyard.wire.heads import Head
 from modelyard.wire.problem import Problem
@@ -41,7 +42,9 @@ _CODES = {
 class Door:
     """A gRPC server of one worker; the kernel divides connections among the workers' ports of one number."""
 
-    def __init__(self, plan: ServicePlan, service: Service, loop: Any, limits: Limits) -> None:
+    def __init__(
+        self, plan: ServicePlan, service: Service, loop: Any, limits: Limits, certificate: Certificate | None
+    ) -> None:
         """Binds the port, and answers from ``open`` on; ``ExtraMissing``, ``PortTaken``."""
         try:
             self._grpc: Any = importlib.import_module("grpc")
@@ -73,7 +76,11 @@ class Door:
         self._server.add_generic_rpc_handlers((handler,))
         host = f"[{plan.host}]" if ":" in plan.host else plan.host
         try:
-            bound = self._server.add_insecure_port(f"{host}:{plan.grpc_port}")
+            place = f"{host}:{plan.grpc_port}"
+            if certificate is None:
+                bound = self._server.add_insecure_port(place)
+            else:
+                bound = self._server.add_secure_port(place, self._credentials(certificate))
         except RuntimeError:
             bound = 0
         if not bound:
@@ -81,6 +88,24 @@ class Door:
                 f"Port {plan.grpc_port} on {plan.host} cannot be used for gRPC: end the program that listens there, "
                 "or choose another grpc_port."
             )
+
+    def _credentials(self, certificate: Certificate) -> Any:
+        """Asked at each handshake, so that a renewed certificate is shown at once."""
+        grpc, known = self._grpc, [certificate.pems()]
+
+        def configuration() -> Any:
+            key, chain, clients = known[-1]
+            return grpc.ssl_server_certificate_configuration([(key, chain)], clients)
+
+        def newest() -> Any:
+            if certificate.pems() == known[-1]:
+                return None
+            known[:] = [certificate.pems()]
+            return configuration()
+
+        return grpc.dynamic_ssl_server_credentials(
+            configuration(), newest, require_client_authentication=certificate.clients
+        )
 
     def open(self) -> None:
         self._server.start()

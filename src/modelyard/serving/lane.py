@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 
 from modelyard.ports import PredictionSink
 from modelyard.predictor import Answers
+from modelyard.serving import tell
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Span, joined
 from modelyard.tables.batch import Batch
@@ -207,7 +207,7 @@ class Lane:
                 )
                 self._log.flush()
             except Exception as error:
-                print(f"{work.live.served.model_id}: {error}", file=sys.stderr, flush=True)
+                tell.say(f"{work.live.served.model_id}: {error}", "error")
                 raise Problem(
                     503, "The prediction could not be logged, so it is not given: try later."
                 ) from None

@@ -13,7 +13,8 @@ class Entry:
 
     ``steady`` means HTTP/1.1, kept alive, GET or POST, nothing compressed: its replies have the plain frame.
     ``refusal`` writes a refusal in the surface's form; ``coding`` is the compression that the client asks for, ``extra``
-    are further header lines of every reply.
+    are further header lines of every reply. ``client_id`` is what the client called the request and is told so again,
+    ``known_as`` what it is logged as: that, or its trace. ``seen`` is what is told of it, where anything is.
     """
 
     __slots__ = (
@@ -23,8 +24,10 @@ class Entry:
         "coding",
         "extra",
         "keep_alive",
+        "known_as",
         "length",
         "refusal",
+        "seen",
         "steady",
         "version",
     )
@@ -41,6 +44,8 @@ class Entry:
         client_id: str | None = None,
         coding: str | None = None,
         extra: bytes = b"",
+        known_as: str | None = None,
+        seen: Any = None,
     ) -> None:
         self.act = act
         self.length = length
@@ -51,6 +56,8 @@ class Entry:
         self.client_id = client_id
         self.coding = coding
         self.extra = extra
+        self.known_as = known_as or client_id
+        self.seen = seen
         plain = not bodiless and client_id is None and coding is None and not extra
         self.steady = keep_alive and version == "1.1" and plain
 
@@ -66,4 +73,6 @@ class Entry:
             client_id=self.client_id,
             coding=self.coding,
             extra=self.extra,
+            known_as=self.known_as,
+            seen=self.seen,
         )

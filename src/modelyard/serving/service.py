@@ -10,7 +10,7 @@ from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
 from modelyard.serving import surfaces
-from modelyard.serving.admission import MAY, Admission
+from modelyard.serving.admission import ANYBODY, MAY, Admission
 from modelyard.serving.apart import Apart
 from modelyard.serving.connection import Connection
 from modelyard.serving.limits import Limits
@@ -19,16 +19,20 @@ from modelyard.serving.reply import CODINGS, Frames, compressed
 from modelyard.serving.route import Entry
 from modelyard.serving.routes import Act, Routes, told
 from modelyard.serving.turn import Queue
+from modelyard.serving.watch import Seen, Watch, Watched
 from modelyard.wire import heads
 from modelyard.wire.heads import Head
 from modelyard.wire.inference_grpc import Named
 from modelyard.wire.problem import Problem
 from modelyard.wire.reading import JSON, Framed
+from modelyard.wire.trace import read
 
 _REMEMBERED = 4096
 """Heads kept; then all are forgotten, which costs a parse each."""
 _LONGEST = 1024
 """A longer head holds something that varies, and is not kept."""
+_LAST_SPANS = 1.5
+"""Seconds that the spans of an ending worker have to be sent."""
 _OPEN = frozenset({"/health", "/ping", "/v2/health/live", "/v2/health/ready"})
 """Asked by those who hold no token: probes of machines."""
 
@@ -48,15 +52,19 @@ class Service:
         self._loop = loop
         self._apart = Apart(loop)
         self._log: PredictionSink | None = None
+        self._watch: Watch | None = None
         self._ids = Ids()
         self._admission = Admission(loop.time)
         self._routes = Routes(limits=limits, apart=self._apart, exposition=exposition)
 
-    def point(self, models: Models, *, admission: Admission, log: PredictionSink | None) -> None:
+    def point(
+        self, models: Models, *, admission: Admission, log: PredictionSink | None, watch: Watch | None = None
+    ) -> None:
         """From now on these models answer, to whom the rules admit.
 
-        What is answered goes to ``log``; another log than before is closed here.
+        What is answered goes to ``log``; another log than before is closed here. ``watch`` tells of requests.
         """
+        self._watch = watch
         if log is not self._log:
             self._close_log()
             self._log = log
@@ -64,7 +72,7 @@ class Service:
         self._routes.point(
             self._pointed(self._routes.queues, models.by_name),
             self._pointed(self._routes.rivals, models.rivals),
-            secured=bool(admission.tokens),
+            secured=admission.secured,
         )
         self.models = models
         self._admission = admission
@@ -83,11 +91,11 @@ class Service:
 
     def entry(self, head: bytes) -> Entry | None:
         """A head's entry, remembered for equal heads; None when the strict parser must take over."""
-        read = heads.read(head)
-        if not read.simple:
+        found = heads.read(head)
+        if not found.simple:
             return None
-        entry = self.resolve(read)
-        if len(head) <= _LONGEST and entry.client_id is None:
+        entry = self.resolve(found)
+        if len(head) <= _LONGEST and entry.client_id is None and "traceparent" not in found.headers:
             if len(self.heads) >= _REMEMBERED:
                 self.heads.clear()
             self.heads[head] = entry
@@ -102,12 +110,14 @@ class Service:
                 extra += MAY
                 act: Act = told({})
             else:
-                who = "" if head.path in _OPEN else rules.admit(head)
+                who = ANYBODY if head.path in _OPEN else rules.admit(head)
                 act = self._routes.act(head)
                 if head.method == "POST":
                     act = rules.limited(act, who)
         except Problem as problem:
             act = surfaces.refuse(problem)
+        client_id = (head.headers.get("x-request-id") or "")[:128] or None
+        trace = read(head.headers.get("traceparent"))
         return Entry(
             surfaces.within(act, head, self._loop),
             length=head.length,
@@ -115,9 +125,11 @@ class Service:
             version=head.version,
             refusal=surfaces.refusals(head.path),
             bodiless=head.method == "HEAD",
-            client_id=(head.headers.get("x-request-id") or "")[:128] or None,
+            client_id=client_id,
+            known_as=client_id or (trace.trace if trace else None),
             extra=extra,
             coding=coding if (coding := head.headers.get("accept-encoding")) in CODINGS else None,
+            seen=None if self._watch is None else Seen(self._watch, head, trace),
         )
 
     def admit(self, head: Head) -> None:
@@ -141,6 +153,10 @@ class Service:
         else:
             act = self._routes.divided(named.name, head, surfaces.infer_grpc)
         return self._admission.limited(act, who)
+
+    def watched(self, connection: Connection, entry: Entry, body: bytes) -> Watched:
+        """A request of which is told when it is answered."""
+        return Watched(connection, entry, body, entry.seen)
 
     def framed(self, entry: Entry, framed: Framed) -> bytes:
         """An answer's reply that is not steady, or that has a type of its own."""
@@ -206,6 +222,8 @@ class Service:
     def close(self) -> None:
         for queue in self._routes.every():
             queue.close()
+        if self._watch is not None:
+            self._watch.close(_LAST_SPANS)
         self._apart.close()
         self._close_log()
 

@@ -12,8 +12,8 @@ _BACKLOG = 4096
 
 
 def refuse_open_door(plan: ServicePlan) -> None:
-    """``SettingsError`` for a plan that would listen beyond loopback without tokens, or without workers."""
-    if not plan.token_sha256 and not is_loopback(plan.host):
+    """``SettingsError`` for a plan that would listen beyond loopback to anybody, or without workers."""
+    if not plan.guarded and not is_loopback(plan.host):
         raise SettingsError(
             f"The service of {plan.environment} would listen on {plan.host} without a token: "
             "make one with 'modelyard token', or listen on 127.0.0.1."

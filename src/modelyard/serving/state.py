@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import msgspec
 
 from modelyard.errors import SettingsError
 from modelyard.records.service import ServicePlan, ServiceState
+from modelyard.serving import tell
 
 
 def announce(path: Path, state: ServiceState) -> None:
@@ -19,7 +19,7 @@ def announce(path: Path, state: ServiceState) -> None:
         scratch.write_bytes(msgspec.json.format(msgspec.json.encode(state)))
         scratch.replace(path)
     except OSError as error:
-        print(f"The state {path} cannot be written: {error.strerror}", file=sys.stderr, flush=True)
+        tell.say(f"The state {path} cannot be written: {error.strerror}", "error")
 
 
 def contents(path: Path) -> tuple[object, bytes]:

@@ -21,7 +21,7 @@ import msgspec
 
 from modelyard.errors import Misuse, ModelyardError, SettingsError
 from modelyard.records.service import JOURNAL, ServicePlan, ServiceState
-from modelyard.serving import control
+from modelyard.serving import control, tell
 from modelyard.serving.control import Failed, Loaded
 from modelyard.serving.counters import Board, Series
 from modelyard.serving.journal import trim
@@ -85,6 +85,7 @@ class Supervisor:
         """The exit code: 0 after a drain, 2 for a plan that cannot be, 3 when the port is taken."""
         try:
             plan = self._read()
+            tell.use(plan.telling.form, plan.environment)
             refuse_open_door(plan)
             self._board = Board(plan.workers)
             self._series = Series(self._board)
@@ -101,7 +102,7 @@ class Supervisor:
         return 0
 
     def _refuse_to_start(self, error: ModelyardError) -> int:
-        print(str(error), file=sys.stderr, flush=True)
+        tell.say(str(error), "error")
         failed = None
         with contextlib.suppress(ModelyardError):
             failed = self._read().generation
@@ -220,7 +221,7 @@ class Supervisor:
     def _fail(self, error: str) -> None:
         assert self._wanted is not None
         self._error, self._failed = error, self._wanted.plan.generation
-        print(f"generation {self._failed}: {error}", file=sys.stderr, flush=True)
+        tell.say(f"generation {self._failed}: {error}", "error")
         self._forget()
 
     # -- workers
@@ -238,7 +239,7 @@ class Supervisor:
             ours.close()
             theirs.close()
             slot.due = time.monotonic() + _LONGEST_BACKOFF
-            print(f"worker {slot.number} cannot start: {error.strerror}", file=sys.stderr, flush=True)
+            tell.say(f"worker {slot.number} cannot start: {error.strerror}", "error")
             return
         if pid == 0:
             self._become_worker(slot, ours, theirs)
@@ -277,7 +278,7 @@ class Supervisor:
             code = 0
         except BaseException as error:
             if isinstance(error, ModelyardError):
-                print(str(error), file=sys.stderr, flush=True)
+                tell.say(str(error), "error")
             else:
                 sys.excepthook(type(error), error, error.__traceback__)
         finally:
@@ -336,11 +337,7 @@ class Supervisor:
             backoff = min(0.1 * 2 ** (slot.deaths - 1), _LONGEST_BACKOFF) if slot.deaths > 1 else 0.0
             slot.due = now + backoff
             how = ending(status)
-            print(
-                f"worker {slot.number} ({slot.pid}) ended by {how}; another starts",
-                file=sys.stderr,
-                flush=True,
-            )
+            tell.say(f"worker {slot.number} ({slot.pid}) ended by {how}; another starts", "warn")
             if slot.line is not None:
                 self._selector.unregister(slot.line)
                 slot.line.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter_ns, time
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
 from modelyard.predictor import Answers
+from modelyard.serving import tell
 from modelyard.serving.lane import Lane, LargeAsk
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Span
@@ -183,7 +183,7 @@ class Queue:
             try:
                 self._write(turn, batch, spans, answers, good=good, ids=ids)
             except Exception as error:
-                print(f"{turn.live.served.model_id}: {error}", file=sys.stderr, flush=True)
+                tell.say(f"{turn.live.served.model_id}: {error}", "error")
                 problem = Problem(503, "The prediction could not be logged, so it is not given: try later.")
                 spans = [problem if isinstance(s, slice) else s for s in spans]
                 good, answers = [], None

@@ -10,16 +10,17 @@ import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
 from modelyard.ports import PredictionSink
 from modelyard.predictions.writer import open_writer
 from modelyard.records.service import ServedModel, ServicePlan
-from modelyard.serving import control
-from modelyard.serving.admission import Admission
+from modelyard.serving import control, tell
 from modelyard.serving.connection import Connection
 from modelyard.serving.counters import Board, Tally, exposition
+from modelyard.serving.entrance import Entrance
 from modelyard.serving.grpc_door import Door
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Models
@@ -42,6 +43,7 @@ class _Loaded:
     folder: str | None
     log: PredictionSink | None
     door: Door | None
+    entrance: Entrance
 
 
 class Worker:
@@ -67,6 +69,7 @@ class Worker:
         self._asked = 0
         self._loaded: _Loaded | None = None
         self._door: Door | None = None
+        self._entrance: Entrance | None = None
         self._log: tuple[str | None, PredictionSink | None] = (None, None)
         self._limits = limits
         self._done: asyncio.Future[None] = self._loop.create_future()
@@ -86,7 +89,10 @@ class Worker:
         await asyncio.wait([self._open, self._done], return_when=asyncio.FIRST_COMPLETED)
         if self._open.done():
             server = await loop.create_server(
-                lambda: Connection(self.service), sock=self._listener, backlog=BACKLOG
+                lambda: Connection(self.service),
+                sock=self._listener,
+                backlog=BACKLOG,
+                **self._encrypted(),
             )
             await self._done
             self.service.drain()
@@ -96,6 +102,13 @@ class Worker:
             server.close()
             await self._emptied()
         self.service.close()
+
+    def _encrypted(self) -> dict[str, Any]:
+        certificate = self._entrance.certificate if self._entrance is not None else None
+        if certificate is None:
+            return {}
+        seconds = self._limits.send_seconds
+        return {"ssl": certificate.context, "ssl_handshake_timeout": seconds, "ssl_shutdown_timeout": 2.0}
 
     async def _emptied(self) -> None:
         until = self._loop.time() + self._limits.drain_seconds
@@ -109,6 +122,8 @@ class Worker:
 
     def _sweep(self, count: int) -> None:
         self.service.sweep()
+        if self._entrance is not None and (wrong := self._entrance.renew()):
+            tell.say(wrong, "error")
         if self.service.stuck:
             self._drain()
         if count % _COLLECT_EVERY == 0:
@@ -153,18 +168,19 @@ class Worker:
             if order.plan.log != folder:
                 folder, log = order.plan.log, None
                 log = open_writer(Path(folder), self._slot) if folder else None
-            door = self._opened(order.plan)
+            entrance = Entrance(order.plan, slot=self._slot, loop=self._loop, before=self._entrance)
+            door = self._opened(order.plan, entrance)
         except Exception as error:
             self._loop.call_soon_threadsafe(self._say, control.Failed(order.turn, str(error)))
         else:
-            loaded = _Loaded(order=order, models=models, folder=folder, log=log, door=door)
+            loaded = _Loaded(order=order, models=models, folder=folder, log=log, door=door, entrance=entrance)
             self._loop.call_soon_threadsafe(self._keep, loaded)
 
-    def _opened(self, plan: ServicePlan) -> Door | None:
+    def _opened(self, plan: ServicePlan, entrance: Entrance) -> Door | None:
         """The door for gRPC that the plan wants; it stays as long as this process."""
         if plan.grpc_port is None or self._door is not None:
             return self._door
-        return Door(plan, self.service, self._loop, self._limits)
+        return Door(plan, self.service, self._loop, self._limits, entrance.certificate)
 
     def _keep(self, loaded: _Loaded) -> None:
         self._forget()
@@ -178,6 +194,8 @@ class Worker:
         loaded, self._loaded = self._loaded, None
         if loaded is not None and loaded.door is not None and loaded.door is not self._door:
             loaded.door.close(0)
+        if loaded is not None:
+            loaded.entrance.leave(self._entrance)
         if loaded is not None and loaded.log is not None and loaded.log is not self._log[1]:
             loaded.log.close()
 
@@ -189,10 +207,11 @@ class Worker:
         self._loaded = None
         self._series = loaded.order.series
         self._log = (loaded.folder, loaded.log)
-        plan = loaded.order.plan
-        rate = None if plan.rate_limit is None else plan.rate_limit / plan.workers
-        admission = Admission(self._loop.time, tokens=plan.token_sha256, origins=plan.origins, rate=rate)
-        self.service.point(loaded.models, admission=admission, log=loaded.log)
+        entrance, before = loaded.entrance, self._entrance
+        self._entrance = entrance
+        entrance.enter(before, self._keys_changed)
+        tell.use(loaded.order.plan.telling.form, loaded.order.plan.environment)
+        self.service.point(loaded.models, admission=entrance.admission, log=loaded.log, watch=entrance.watch)
         if loaded.door is not None and self._door is None:
             self._door = loaded.door
             self._door.open()
@@ -200,6 +219,10 @@ class Worker:
         gc.freeze()
         self._accept()
         self._say(control.Switched(turn))
+
+    def _keys_changed(self) -> None:
+        """In a thread: who was known by a head may not count any more."""
+        self._loop.call_soon_threadsafe(self.service.heads.clear)
 
     def _accept(self) -> None:
         if not self._open.done():

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from modelyard.settings.data import DataSettings, Share
+from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}@[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -252,7 +253,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
     port: Port
     host: str = "127.0.0.1"
-    """Anything but loopback needs ``token_file``."""
+    """Anything but loopback needs ``token_file``, ``jwt`` or clients' certificates."""
     origins: tuple[str, ...] = ()
     """Sites whose pages may ask from a browser (CORS), such as ``https://app.example.org``."""
     rate_limit: Annotated[float, Meta(gt=0)] | None = None
@@ -270,6 +271,11 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     ``[signing]`` count, and only packages that run code need a signature."""
     token_file: str | None = None
     """A file of accepted bearer tokens, one a line, relative to the project."""
+    jwt: JwtSettings | None = None
+    tls: TlsSettings | None = None
+    quota: QuotaSettings | None = None
+    log: LogSettings = LogSettings()
+    tracing: TracingSettings | None = None
 
 
 class PersonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
