@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.monitoring import Evidence, examine
 from modelyard.monitoring.compare import coarsen
-from modelyard.monitoring.examine import examine
 from modelyard.monitoring.pvalues import ks, psi
 from modelyard.records.profile import ColumnProfile, Profile
 from modelyard.records.schema import Column, Schema
@@ -80,16 +80,16 @@ def rates(n: int, m: int, repetitions: int, seed: int) -> NDArray[np.float64]:
 def _alerts(reference: Profile, window: Profile, shift: float) -> bool:
     """Any alert where nothing moved; else one on the column that did."""
     report = examine(
-        reference,
-        NOTHING,
-        window,
-        NOTHING,
-        settings=SETTINGS,
-        environment="prod",
-        model="bench",
-        version=1,
-        start=START,
-        end=START,
+        Evidence(
+            reference=reference,
+            window=window,
+            settings=SETTINGS,
+            environment="prod",
+            model="bench",
+            version=1,
+            start=START,
+            end=START,
+        )
     )
     return any(finding.column == "c0" or shift == 0 for finding in report.alerts)
 

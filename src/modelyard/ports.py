@@ -5,6 +5,7 @@ Each has a conformance kit in ``modelyard.testing`` that every implementation pa
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +19,7 @@ from modelyard.records.registry import Admission, Alias, Marks, Release, Review,
 from modelyard.records.run import Run
 from modelyard.records.service import ServedModel, ServicePlan, ServiceState
 from modelyard.records.step import StepRecord
+from modelyard.records.window import ExaminedWindow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,6 +232,30 @@ class Tokens(Protocol):
         ...
 
 
+class Windows(Protocol):
+    """The history of monitoring: examined windows, those of one version by their begin and end.
+
+    ``put`` inserts, or replaces what was found in the same window before, as when late rows came.
+    """
+
+    def put(self, window: ExaminedWindow) -> None: ...
+    def latest(self, environment: str, model: str) -> ExaminedWindow | None:
+        """The one that ended last; of several versions that examined last."""
+        ...
+
+    def list(
+        self,
+        environment: str | None = None,
+        model: str | None = None,
+        *,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> list[ExaminedWindow]:
+        """By their end, newest first; those that end after ``since`` and begin before ``until``."""
+        ...
+
+
 class Facts(Protocol):
     """One transaction's view of the yard; not to be used after it ends, nor by another thread."""
 
@@ -257,6 +283,8 @@ class Facts(Protocol):
     def steps(self) -> Steps: ...
     @property
     def tokens(self) -> Tokens: ...
+    @property
+    def windows(self) -> Windows: ...
     def done(self, operation: str, result: type[T]) -> T | None:
         """What ``Yard.once`` stored for that operation; None when it was never done."""
         ...

@@ -20,7 +20,8 @@ import pytest
 from deltalake import DeltaTable
 
 from modelyard.errors import DataRefused, StoreDown
-from modelyard.monitoring.collect import collect, features, window
+from modelyard.monitoring.collect import collect
+from modelyard.monitoring.reading import features, window
 from modelyard.predictions import Writer, segments
 from modelyard.records.package import Manifest
 from modelyard.records.schema import Column, Schema

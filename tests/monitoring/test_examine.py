@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from modelyard.errors import DataRefused
-from modelyard.monitoring import examine
+from modelyard.monitoring import Evidence, examine
 from modelyard.records.finding import Finding, WindowReport
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Kind, Schema
@@ -36,16 +36,18 @@ def report(
     **options: object,
 ) -> WindowReport:
     return examine(
-        reference,
-        answers,
-        window,
-        answered,
-        settings=msgspec.convert(options, MonitorSettings),
-        environment="prod",
-        model="screening",
-        version=7,
-        start=START,
-        end=START + dt.timedelta(hours=1),
+        Evidence(
+            reference=reference,
+            window=window,
+            answers=answers,
+            window_answers=answered,
+            settings=msgspec.convert(options, MonitorSettings),
+            environment="prod",
+            model="screening",
+            version=7,
+            start=START,
+            end=START + dt.timedelta(hours=1),
+        )
     )
 
 

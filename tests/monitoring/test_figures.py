@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from scipy.stats import binom, rankdata
 from sklearn.datasets import load_breast_cancer
 
-from modelyard.monitoring.examine import examine
+from modelyard.monitoring import Evidence, examine
 from modelyard.records.finding import WindowReport
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
@@ -59,16 +59,18 @@ def look(reference: Table, window: Table, settings: MonitorSettings, *, answer: 
         answers = anchor_answers(*model(reference[:114]), task="binary", classes=("benign", "malignant"))
         answered = count_answers(*model(window), answers)
     return examine(
-        anchored,
-        answers,
-        count(batch(window), anchored),
-        answered,
-        settings=settings,
-        environment="prod",
-        model="screening",
-        version=1,
-        start=START,
-        end=START + dt.timedelta(hours=1),
+        Evidence(
+            reference=anchored,
+            window=count(batch(window), anchored),
+            answers=answers,
+            window_answers=answered,
+            settings=settings,
+            environment="prod",
+            model="screening",
+            version=1,
+            start=START,
+            end=START + dt.timedelta(hours=1),
+        )
     )
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import numpy as np
 import polars as pl
 import pytest
 
-from modelyard.errors import Misuse
-from modelyard.monitoring import count_features, count_predictions, of_version, span
+from modelyard.monitoring import count_features, count_predictions, of_version
 from modelyard.records.package import Label, Manifest, Task
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.batch import layout
@@ -54,25 +51,6 @@ def rows(prediction: list[Label] | list[float], probability: list[list[float] | 
 
 
 LOGGED = rows(["no", "yes", "yes"], [[0.9, 0.1], [0.3, 0.7], [0.2, 0.8]])
-
-
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("90s", dt.timedelta(seconds=90)),
-        ("30m", dt.timedelta(minutes=30)),
-        ("1h", dt.timedelta(hours=1)),
-        ("7d", dt.timedelta(days=7)),
-    ],
-)
-def test_spans(text: str, length: dt.timedelta) -> None:
-    assert span(text) == length
-
-
-@pytest.mark.parametrize("text", ["", "h", "1", "0h", "-1h", "1.5h", "1w", "1 h", "²h", "99999999d"])
-def test_what_is_no_span(text: str) -> None:
-    with pytest.raises(Misuse, match="is no span of time"):
-        span(text)
 
 
 def test_rows_of_one_version() -> None:

@@ -102,6 +102,7 @@ def _named(facts: Facts) -> set[str]:
         *facts.packages.list(),
         *facts.versions.list(),
         *facts.releases.list(),
+        *facts.windows.list(),
     ]
     return {digest.decode() for record in records for digest in _DIGEST.findall(msgspec.json.encode(record))}
 

@@ -1,94 +1,225 @@
-"""``monitor``: what a window of logged predictions shows."""
+"""``monitor``: what windows of logged predictions show."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from modelyard.actions.locate import opened
-from modelyard.errors import UnknownName
+from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.finding import WindowReport
 from modelyard.records.profile import Profile
 from modelyard.records.registry import Release
+from modelyard.records.window import ExaminedWindow, examined
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from modelyard.monitoring import Span
+
+HISTORY = 400
+"""Earlier windows that a judge is shown."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which windows; without anything the newest one."""
+
+    period: str | None = None
+    """A month, week, day or hour of the calendar, as one window."""
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    each: bool = False
+    """All windows of the settings' length between both, not all of it as one."""
+    last: int | None = None
+    """So many of the newest that are over."""
+
+
+_NEWEST = Asked()
 
 
 def monitor(
-    project: Project, environment: str, model: str, *, start: dt.datetime | None = None
-) -> WindowReport:
-    """Compare the window's logged rows and answers with the live package's own reference.
+    project: Project, environment: str, model: str, *, asked: Asked = _NEWEST
+) -> tuple[WindowReport, ...]:
+    """Compare logged rows and answers with the reference of the version that answered.
 
-    The window is ``monitor.MODEL.window`` back from now, or begins at ``start``. Only rows that the
-    live version answered are judged.
+    One report for each window, in order of time, and each version that answered in it; each is kept. A window
+    without rows is one of the version that is live. Rows that came late are judged with the others when a window
+    is looked at again, which replaces what was found before.
     """
     from modelyard import monitoring
 
-    settings = project.monitor(model)
-    release = _live(project, environment, model)
-    end = now()
-    start = start or end - monitoring.span(settings.window)
-    predictor = opened(project, release.package, environment=environment)
-    folder = project.package_folder(release.package)
-    project.tell(f"collecting the predictions of {environment}")
-    monitoring.collect(project.log_folder(environment), project.tables, environment=environment)
-    rows = monitoring.window(
-        project.tables,
-        project.log_folder(environment),
-        environment=environment,
-        model=model,
-        start=start,
-        end=end,
-        version=release.version,
-    )
-    project.tell(f"examining {rows.height} predictions")
-    reference = msgspec.json.decode((folder / "profile.json").read_bytes(), type=Profile)
-    answers = msgspec.json.decode((folder / "answers.json").read_bytes(), type=Profile)
-    found = monitoring.examine(
-        reference,
-        answers,
-        monitoring.count_features(rows, predictor.schema, reference),
-        monitoring.count_predictions(rows, predictor.manifest, answers),
-        settings=settings,
-        environment=environment,
-        model=model,
-        version=release.version,
-        start=start,
-        end=end,
-    )
-    _keep(project, found, release.package)
-    return found
-
-
-def _keep(project: Project, found: WindowReport, package: str) -> None:
-    """That the window was examined, and what came of it, in short."""
-    columns = sorted({alert.column for alert in found.alerts})
-
-    def append(facts: Facts) -> None:
-        facts.events.append(
-            "window.examined",
-            f"{found.model}@{found.version}",
-            environment=found.environment,
-            package=package,
-            since=found.start.isoformat(timespec="seconds"),
-            until=found.end.isoformat(timespec="seconds"),
-            rows=found.rows,
-            judged="no" if found.note else "yes",
-            alerts=len(found.alerts),
-            columns=", ".join(columns)[:500],
-        )
-
-    project.yard.once(fresh("monitor"), project.actor, append, type(None))
-
-
-def _live(project: Project, environment: str, model: str) -> Release:
     project.environment(environment)
     project.model(model)
-    with project.yard.read() as facts:
-        release = facts.releases.live(environment, model)
-    if release is None:
-        raise UnknownName(
-            f"Nothing of {model} is live in {environment}; run 'modelyard deploy {environment} {model}'."
+    project.tell(f"collecting the predictions of {environment}")
+    monitoring.collect(project.log_folder(environment), project.tables, environment=environment)
+    log = _Log(project, environment, model)
+    spans = log.spans(asked)
+    if not spans:
+        raise Misuse(f"No window of {model} in {environment} is over in that time; ask for a longer one.")
+    reports: list[WindowReport] = []
+    for at, span in enumerate(spans, start=1):
+        if len(spans) > 1:
+            project.tell(f"examining window {at} of {len(spans)}, {span.start:%Y-%m-%d %H:%M}")
+        reports += log.examine(span)
+    return tuple(reports)
+
+
+class _Log:
+    """What one model answered in one environment, beside the packages that did."""
+
+    def __init__(self, project: Project, environment: str, model: str) -> None:
+        self._project, self._environment, self._model = project, environment, model
+        self._settings = project.monitor(model)
+        self._packages: dict[int, _Reference] = {}
+
+    def spans(self, asked: Asked) -> list[Span]:
+        from modelyard import monitoring
+
+        settings, moment = self._settings, now()
+        if asked.period is not None:
+            return [monitoring.period(asked.period, settings.timezone)]
+        until = min(asked.until or moment, moment)
+        if asked.since is not None and not asked.each:
+            return [monitoring.Span(asked.since, until)] if asked.since < until else []
+        if monitoring.by_rows(settings) is not None:
+            return self._by_rows(asked, until)
+        if asked.last is not None:
+            return monitoring.last(settings, asked.last, until)
+        if asked.since is not None:
+            return monitoring.between(settings, asked.since, until)
+        return [monitoring.newest(settings, until)]
+
+    def _by_rows(self, asked: Asked, until: dt.datetime) -> list[Span]:
+        from modelyard import monitoring
+
+        start = asked.since or dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+        times = monitoring.moments(
+            self._project.tables,
+            self._project.log_folder(self._environment),
+            environment=self._environment,
+            model=self._model,
+            start=start,
+            end=until,
         )
-    return release
+        if asked.since is None and asked.last is None:
+            size = monitoring.by_rows(self._settings) or 0
+            return [monitoring.Span(times[-min(size, len(times))] if len(times) else until, until)]
+        found = monitoring.counted(self._settings, times.to_list(), until)
+        return found if asked.last is None else found[-asked.last :]
+
+    def examine(self, span: Span) -> list[WindowReport]:
+        """One report for each version that answered, by version."""
+        from modelyard import monitoring
+
+        place = (self._project.tables, self._project.log_folder(self._environment))
+        answered = monitoring.versions(
+            *place, environment=self._environment, model=self._model, start=span.start, end=span.end
+        )
+        found = []
+        for version in answered or [self._live.version]:
+            rows = monitoring.window(
+                *place,
+                environment=self._environment,
+                model=self._model,
+                start=span.start,
+                end=span.end,
+                version=version,
+            )
+            report = self._judged(rows, version, span)
+            self._keep(report)
+            found.append(report)
+        return found
+
+    def _judged(self, rows: pl.DataFrame, version: int, span: Span) -> WindowReport:
+        from modelyard import monitoring
+
+        self._project.tell(f"examining {rows.height} predictions of {self._model}@{version}")
+        reference = self._reference(version)
+        return monitoring.examine(
+            monitoring.Evidence(
+                settings=self._settings,
+                environment=self._environment,
+                model=self._model,
+                version=version,
+                start=span.start,
+                end=span.end,
+                reference=reference.features,
+                window=monitoring.count_features(rows, reference.predictor.schema, reference.features),
+                answers=reference.answers,
+                window_answers=monitoring.count_predictions(
+                    rows, reference.predictor.manifest, reference.answers
+                ),
+                package=reference.package,
+                examined=now(),
+                rows=rows,
+                history=self._history(span),
+            )
+        )
+
+    def _history(self, span: Span) -> Sequence[ExaminedWindow]:
+        with self._project.yard.read() as facts:
+            earlier = facts.windows.list(self._environment, self._model, until=span.start, limit=HISTORY)
+        return [window for window in earlier if window.end <= span.start]
+
+    @cached_property
+    def _live(self) -> Release:
+        with self._project.yard.read() as facts:
+            release = facts.releases.live(self._environment, self._model)
+        if release is None:
+            raise UnknownName(
+                f"Nothing of {self._model} is live in {self._environment}; run 'modelyard deploy "
+                f"{self._environment} {self._model}'."
+            )
+        return release
+
+    def _reference(self, version: int) -> _Reference:
+        if version not in self._packages:
+            with self._project.yard.read() as facts:
+                registered = facts.versions.get(self._model, version)
+            if registered is None:
+                raise UnknownName(
+                    f"{self._model}@{version} answered in {self._environment} and is not in this yard; "
+                    "run 'modelyard doctor'."
+                )
+            self._packages[version] = _Reference(self._project, registered.package, self._environment)
+        return self._packages[version]
+
+    def _keep(self, report: WindowReport) -> None:
+        """The report, its place in the history, and that the window was examined."""
+        digest = self._project.artifacts.put(msgspec.json.encode(report))
+        window = examined(report, digest)
+
+        def append(facts: Facts) -> None:
+            facts.windows.put(window)
+            facts.events.append(
+                "window.examined",
+                f"{report.model}@{report.version}",
+                environment=report.environment,
+                package=report.package,
+                since=report.start.isoformat(timespec="seconds"),
+                until=report.end.isoformat(timespec="seconds"),
+                rows=report.rows,
+                judged="yes" if window.judged else "no",
+                alerts=len(report.alerts),
+                columns=", ".join(sorted({a.column or a.kind for a in report.alerts}))[:500],
+                report=digest,
+            )
+
+        self._project.yard.once(fresh("monitor"), self._project.actor, append, type(None))
+
+
+class _Reference:
+    """A package, and the profiles of what it learnt from and answered."""
+
+    def __init__(self, project: Project, package: str, environment: str) -> None:
+        self.package = package
+        self.predictor = opened(project, package, environment=environment)
+        folder = project.package_folder(package)
+        self.features = msgspec.json.decode((folder / "profile.json").read_bytes(), type=Profile)
+        self.answers = msgspec.json.decode((folder / "answers.json").read_bytes(), type=Profile)

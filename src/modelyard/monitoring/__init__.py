@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from modelyard.monitoring.collect import collect, features, window
+from modelyard.monitoring.collect import collect
+from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.examine import examine
-from modelyard.monitoring.logged import count_features, count_predictions, of_version, span
+from modelyard.monitoring.judges import ALWAYS, JUDGES
+from modelyard.monitoring.logged import count_features, count_predictions, of_version
+from modelyard.monitoring.reading import features, moments, versions, window
 from modelyard.monitoring.shift import drifted
+from modelyard.monitoring.windows import Span, between, by_rows, counted, last, newest, period, span
 
 __all__ = [
+    "ALWAYS",
+    "JUDGES",
+    "Evidence",
+    "Judge",
+    "Span",
+    "between",
+    "by_rows",
     "collect",
     "count_features",
     "count_predictions",
+    "counted",
     "drifted",
     "examine",
     "features",
+    "last",
+    "moments",
+    "newest",
     "of_version",
+    "period",
     "span",
+    "versions",
     "window",
 ]

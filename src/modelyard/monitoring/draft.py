@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from modelyard.records.finding import FindingKind
+from modelyard.records.finding import Detail, FindingKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,10 @@ class Draft:
     cells: int = 0
     """Cells of about equal counts, when a smallest shift can be told from them; else 0."""
     shown: bool = True
+    effect_name: str = "psi"
+    least: float | None = None
+    """The smallest effect that is worth an alert, where it is not ``min_effect``."""
+    details: tuple[Detail, ...] = ()
 
 
 def share(part: float, whole: float) -> str:

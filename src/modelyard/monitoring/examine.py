@@ -2,91 +2,57 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
-from modelyard.errors import DataRefused
 from modelyard.monitoring.draft import Draft, probability
-from modelyard.monitoring.drift import drift
+from modelyard.monitoring.evidence import Evidence, Judge
+from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.pvalues import correct, smallest_shift
-from modelyard.monitoring.quality import quality
-from modelyard.records.finding import Finding, WindowReport
-from modelyard.records.profile import ColumnProfile, Profile
-from modelyard.settings.tree import MonitorSettings
+from modelyard.records.finding import Family, Finding, WindowReport, family
+from modelyard.settings.monitor import MonitorSettings
 
-DRIFT_SHARE = 0.9
+SHARES: dict[Family, float] = {"drift": 0.9, "data_quality": 0.1}
 """Of alpha, for drift of features and answers; the rest is for data quality, whose faults are rarely close calls."""
 _NAMES = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
 def examine(
-    reference: Profile,
-    answers: Profile,
-    window: Profile,
-    window_answers: Profile,
-    *,
-    settings: MonitorSettings,
-    environment: str,
-    model: str,
-    version: int,
-    start: dt.datetime,
-    end: dt.datetime,
+    evidence: Evidence, judges: Sequence[Judge] = JUDGES, always: Sequence[Judge] = ALWAYS
 ) -> WindowReport:
-    """Compare a window's features and answers with the reference's.
+    """Ask every judge, and hold what they say together at one rate of false alarms.
 
-    ``reference`` and ``answers`` are a package's own profiles, ``window`` and ``window_answers`` the logged
-    rows counted on them. A finding alerts when its p-value, corrected over all tests of the window, is at
-    most ``settings.alpha`` and its effect at least ``settings.min_effect``. There is one drift finding a
-    column, alerting or not; data-quality findings only where there is something to see. A window of fewer
-    than ``settings.min_rows`` rows is not judged, and the note says so. Raises ``DataRefused`` when the window
-    was counted on another reference.
+    A draft alerts when its p-value, corrected over all tests of its family, is at most ``alpha`` and its effect at
+    least ``min_effect``. There is one drift finding a column, alerting or not; data-quality findings only where
+    there is something to see. A window of fewer than ``min_rows`` rows is put before ``always`` alone, and the
+    note says so. Raises ``DataRefused`` when the window was counted on another reference.
     """
-    columns = _paired(reference, window)
-    answered = _paired(answers, window_answers)
-    note = _note(window.rows, settings.min_rows)
-    findings: tuple[Finding, ...] = ()
-    if not note:
-        moved = [drift("drift", r, w, min_rows=settings.min_rows) for r, w in columns]
-        moved += [drift("prediction_drift", r, w, min_rows=settings.min_rows) for r, w in answered]
-        faults = [draft for r, w in columns for draft in quality(r, w)]
-        findings = (
-            *_decide(moved, settings, DRIFT_SHARE),
-            *_decide(faults, settings, 1 - DRIFT_SHARE),
-        )
+    settings = evidence.settings
+    evidence.refuse_strangers()
+    said: list[Draft | Finding] = []
+    for judge in (*(() if evidence.note else judges), *always):
+        said += judge(evidence)
+    drafts = [one for one in said if isinstance(one, Draft)]
+    findings: list[Finding] = []
+    for name, portion in SHARES.items():
+        findings += _decide([d for d in drafts if family(d.kind) == name], settings, portion)
+    findings += [one for one in said if isinstance(one, Finding)]
     return WindowReport(
-        environment=environment,
-        model=model,
-        version=version,
-        start=start,
-        end=end,
-        rows=window.rows,
+        environment=evidence.environment,
+        model=evidence.model,
+        version=evidence.version,
+        start=evidence.start,
+        end=evidence.end,
+        rows=evidence.window.rows,
         alpha=settings.alpha,
         correction=settings.correction,
-        findings=findings,
-        note=note,
+        findings=tuple(findings),
+        note=evidence.note,
+        package=evidence.package,
+        examined=evidence.examined,
     )
 
 
-def _note(rows: int, min_rows: int) -> str:
-    if not rows:
-        return "No predictions in this window: nothing was judged."
-    if rows < min_rows:
-        return f"{rows} predictions in this window, fewer than min_rows = {min_rows}: nothing was judged."
-    return ""
-
-
-def _paired(reference: Profile, window: Profile) -> list[tuple[ColumnProfile, ColumnProfile]]:
-    def anchors(profile: Profile) -> list[tuple[str, str, str]]:
-        return [(c.name, c.kind, c.edges_sha256) for c in profile.columns]
-
-    if anchors(reference) != anchors(window):
-        raise DataRefused(
-            "The window was counted on another reference; count it on the profile of the package that answered."
-        )
-    return list(zip(reference.columns, window.columns, strict=True))
-
-
-def _decide(drafts: Sequence[Draft], settings: MonitorSettings, portion: float) -> Iterable[Finding]:
+def _decide(drafts: Sequence[Draft], settings: MonitorSettings, portion: float) -> Iterator[Finding]:
     """Correct within the family, which has ``portion`` of alpha; by p-values that are held against all of it.
 
     A test without a p-value could not have alerted whatever the truth (Tarone 1990): it costs the others nothing.
@@ -97,7 +63,9 @@ def _decide(drafts: Sequence[Draft], settings: MonitorSettings, portion: float) 
     for draft in drafts:
         p = min(1.0, next(corrected) / portion) if draft.p is not None else None
         significant = p is not None and p <= settings.alpha
-        alert = significant and draft.effect >= settings.min_effect
+        least = settings.min_effect if draft.least is None else draft.least
+        alert = significant and draft.effect >= least
+        reach = _reach(draft, settings, alpha)
         if draft.shown or alert:
             yield Finding(
                 kind=draft.kind,
@@ -107,16 +75,23 @@ def _decide(drafts: Sequence[Draft], settings: MonitorSettings, portion: float) 
                 p_value=draft.p,
                 p_corrected=p,
                 effect=draft.effect,
-                effect_name="psi",
+                effect_name=draft.effect_name,
                 reference_rows=draft.reference_rows,
                 window_rows=draft.window_rows,
                 alert=alert,
-                sentence=_sentence(draft, p, significant, alert, settings, alpha),
+                sentence=_sentence(draft, p, significant, alert, settings, reach),
+                reach=reach,
+                details=draft.details,
             )
 
 
 def _sentence(
-    draft: Draft, p: float | None, significant: bool, alert: bool, settings: MonitorSettings, alpha: float
+    draft: Draft,
+    p: float | None,
+    significant: bool,
+    alert: bool,
+    settings: MonitorSettings,
+    reach: float | None,
 ) -> str:
     if p is None:
         return draft.calm
@@ -128,11 +103,14 @@ def _sentence(
         return f"{draft.change}: {evidence}"
     if significant:
         return f"{draft.change}, less than the floor of PSI {settings.min_effect:g}: {evidence}"
-    return f"{draft.calm}: {evidence}{_reach(draft, settings, alpha)}"
+    told = "" if reach is None else f"; a shift of {reach:.2g} sd would be found at least four times in five"
+    return f"{draft.calm}: {evidence}{told}"
 
 
-def _reach(draft: Draft, settings: MonitorSettings, alpha: float) -> str:
-    if not draft.cells:
-        return ""
-    sds = smallest_shift(draft.reference_rows, draft.window_rows, draft.cells, alpha / 2, settings.min_effect)
-    return f"; a shift of {sds:.2g} sd would be found at least four times in five"
+def _reach(draft: Draft, settings: MonitorSettings, alpha: float) -> float | None:
+    """The shift in standard deviations that would be found in four windows of five, where it can be told."""
+    if not draft.cells or draft.p is None:
+        return None
+    return smallest_shift(
+        draft.reference_rows, draft.window_rows, draft.cells, alpha / 2, settings.min_effect
+    )

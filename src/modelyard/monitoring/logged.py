@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import numpy as np
 import polars as pl
 
-from modelyard.errors import Misuse
-from modelyard.monitoring.collect import features
+from modelyard.monitoring.reading import features
 from modelyard.records.package import Manifest
 from modelyard.records.profile import Profile
 from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch, layout
 from modelyard.tables.gather import gather
 from modelyard.tables.profile import count, count_answers
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def span(text: str) -> dt.timedelta:
-    """``30m``, ``1h`` or ``7d`` as a length of time; raises ``Misuse`` for anything else or for nothing."""
-    number, unit = text[:-1], text[-1:]
-    if not (number.isascii() and number.isdigit() and unit in _UNITS and 0 < int(number) <= 10**6):
-        raise Misuse(f"'{text}' is no span of time; write a number and s, m, h or d, such as 30m, 1h or 7d.")
-    return dt.timedelta(**{_UNITS[unit]: int(number)})
 
 
 def of_version(rows: pl.DataFrame, version: int) -> pl.DataFrame:

@@ -51,6 +51,23 @@ _FAMILIES: dict[FindingKind, Family] = {
 }
 
 
+def family(kind: FindingKind) -> Family:
+    """Which family a kind of finding belongs to."""
+    return _FAMILIES[kind]
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a finding: a range or a category of the column, or a column among several."""
+
+    name: str
+    reference: float
+    """Its share of the reference's rows."""
+    window: float
+    """Its share of the window's."""
+    contribution: float
+    """Its part of the effect or of the statistic, 0 to 1; all parts are 1 together."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One test of one column; ``alert`` is decided by the corrected p-value and the effect's floor."""
 
@@ -72,9 +89,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     interval: tuple[float, float] | None = None
     """Of ``value``, where it is an estimate."""
 
+    reach: float | None = None
+    """The smallest shift, in standard deviations of the reference, that would be found in four windows of five."""
+    details: tuple[Detail, ...] = ()
+    """What the difference is made of, the largest part first."""
+
     @property
     def family(self) -> Family:
-        return _FAMILIES[self.kind]
+        return family(self.kind)
 
 
 class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +112,11 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
     correction: str
     findings: tuple[Finding, ...]
     note: str = ""
+    package: str = ""
+    """Digest of what answered, and of what its reference is."""
+    examined: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    """When this was found."""
+    method: str = "calibrated"
 
     @property
     def alerts(self) -> tuple[Finding, ...]:

@@ -11,13 +11,13 @@ from modelyard.settings.data import (
     SplitSettings,
     TransformSettings,
 )
+from modelyard.settings.monitor import MonitorSettings
 from modelyard.settings.read import find, read
 from modelyard.settings.tree import (
     EngineSettings,
     EnvironmentSettings,
     GateSettings,
     ModelSettings,
-    MonitorSettings,
     PersonSettings,
     ProjectSettings,
     Settings,

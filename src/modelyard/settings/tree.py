@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from modelyard.settings.data import DataSettings, Share
 from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
+from modelyard.settings.monitor import MonitorSettings
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}@[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -283,21 +284,6 @@ class PersonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     reviews: tuple[Name, ...] = ()
     """Reviews that they may give. One that is given to nobody here is everybody's."""
-
-
-class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[monitor.MODEL]``: how a model's logged predictions are watched."""
-
-    window: Annotated[str, Meta(pattern=r"^[0-9]+[smhd]$")] = "1h"
-    """The span that one look covers, such as ``30m``, ``1h`` or ``7d``."""
-    alpha: Share = 0.05
-    """False alarms to accept per window, all columns together."""
-    correction: Literal["holm", "benjamini-hochberg"] = "holm"
-    min_effect: Annotated[float, Meta(ge=0)] = 0.01
-    """Smallest effect that is worth an alert: the population stability index less what chance alone
-    adds to it. A shift of 0.1 standard deviations has 0.01, one of 0.2 has 0.04, of 0.5 about 0.25."""
-    min_rows: Annotated[int, Meta(ge=1)] = 50
-    """Fewer rows than this are not judged."""
 
 
 Quantity = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi)?$")]

@@ -20,6 +20,7 @@ from modelyard.storage.steps import SqlSteps
 from modelyard.storage.tokens import SqlTokens
 from modelyard.storage.transaction import Transaction
 from modelyard.storage.versions import SqlVersions
+from modelyard.storage.windows import SqlWindows
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ class SqlFacts:
         self.events = SqlEvents(transaction)
         self.steps = SqlSteps(transaction)
         self.tokens = SqlTokens(transaction)
+        self.windows = SqlWindows(transaction)
 
     def done(self, operation: str, result: type[T]) -> T | None:
         query = sa.select(operations.c.result).where(operations.c.id == operation)

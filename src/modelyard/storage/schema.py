@@ -203,3 +203,16 @@ steps = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Index(None, "step", "made"),
 )
+
+windows = sa.Table(
+    "windows",
+    metadata,
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("begins", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("ends", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("examined", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Index("ix_windows_ends", "environment", "model", "ends"),
+)

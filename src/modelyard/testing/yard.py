@@ -15,6 +15,7 @@ from modelyard.testing.expect import expected
 from modelyard.testing.labels import LabelsKit, SearchKit
 from modelyard.testing.operations import add_version, change, do
 from modelyard.testing.tokens import TokensKit
+from modelyard.testing.windows import WindowsKit
 
 __all__ = ["YardKit", "change", "do"]
 
@@ -321,6 +322,15 @@ class _EventsKit:
 
 
 class YardKit(
-    _OnceKit, _ReadKit, _NamesKit, _NounsKit, LabelsKit, SearchKit, TokensKit, _ReleasesKit, _EventsKit
+    _OnceKit,
+    _ReadKit,
+    _NamesKit,
+    _NounsKit,
+    LabelsKit,
+    SearchKit,
+    TokensKit,
+    WindowsKit,
+    _ReleasesKit,
+    _EventsKit,
 ):
     """What every yard promises."""

@@ -1,0 +1,84 @@
+"""What a look at a window has to go by, and what a judge is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from modelyard.errors import DataRefused
+from modelyard.monitoring.draft import Draft
+from modelyard.records.finding import Finding
+from modelyard.records.profile import ColumnProfile, Profile
+from modelyard.records.window import ExaminedWindow
+from modelyard.settings.monitor import MonitorSettings
+
+_NOTHING = Profile(rows=0, columns=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The rows that one version answered in one window, beside what it learnt from.
+
+    ``reference`` and ``answers`` are the package's own profiles, ``window`` and ``window_answers`` the logged rows
+    counted on them. What is not there is empty: a judge that needs it has nothing to say then.
+    """
+
+    settings: MonitorSettings
+    environment: str
+    model: str
+    version: int
+    start: dt.datetime
+    end: dt.datetime
+    reference: Profile
+    window: Profile
+    answers: Profile = _NOTHING
+    window_answers: Profile = _NOTHING
+    package: str = ""
+    examined: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    rows: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """The logged rows, as ``collect.window`` has them."""
+    history: Sequence[ExaminedWindow] = ()
+    """Windows before this one, newest first."""
+
+    @property
+    def columns(self) -> list[tuple[ColumnProfile, ColumnProfile]]:
+        """Each feature in the reference and in the window."""
+        return _paired(self.reference, self.window)
+
+    @property
+    def answered(self) -> list[tuple[ColumnProfile, ColumnProfile]]:
+        """The same of the answers."""
+        return _paired(self.answers, self.window_answers)
+
+    def refuse_strangers(self) -> None:
+        """Raise ``DataRefused`` when the window was counted on another reference."""
+        _ = self.columns, self.answered
+
+    @property
+    def note(self) -> str:
+        """Why the window is not judged; empty where it is."""
+        rows, least = self.window.rows, self.settings.min_rows
+        if not rows:
+            return "No predictions in this window: nothing was judged."
+        if rows < least:
+            return f"{rows} predictions in this window, fewer than min_rows = {least}: nothing was judged."
+        return ""
+
+
+Judge = Callable[[Evidence], Iterable[Draft | Finding]]
+"""Looks at a window for one kind of trouble. A ``Draft`` is corrected together with all others of its family;
+a ``Finding`` is decided already."""
+
+
+def _paired(reference: Profile, window: Profile) -> list[tuple[ColumnProfile, ColumnProfile]]:
+    def anchors(profile: Profile) -> list[tuple[str, str, str]]:
+        return [(c.name, c.kind, c.edges_sha256) for c in profile.columns]
+
+    if anchors(reference) != anchors(window):
+        raise DataRefused(
+            "The window was counted on another reference; count it on the profile of the package that answered."
+        )
+    return list(zip(reference.columns, window.columns, strict=True))

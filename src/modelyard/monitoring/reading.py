@@ -1,0 +1,128 @@
+"""What was logged in a span of time, from the tables and from the segments that are not in them yet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable
+
+from modelyard.errors import DataRefused
+from modelyard.monitoring.sheet import AT, COLUMNS, fresh, home_of, opened, outage, rows, shape_of
+from modelyard.predictions import LoggedFrame, read
+
+
+def window(
+    tables: Path,
+    folder: Path,
+    *,
+    environment: str,
+    model: str,
+    start: dt.datetime,
+    end: dt.datetime,
+    version: int | None = None,
+) -> pl.DataFrame:
+    """All predictions logged from ``start`` up to, not including, ``end``, in the order of time.
+
+    One row each: ``COLUMNS``, ``prediction``, ``probability`` and ``features``, a struct of the features
+    in the kinds' storage types (a struct, since a feature may be called ``version``; ``features`` gives
+    them as a frame). What is not collected yet is included; nothing comes twice. An empty window has
+    ``COLUMNS`` only. ``version`` leaves out what others answered. Raises ``DataRefused`` when versions
+    in it differ in a feature's kind, ``StoreDown`` when log or tables cannot be read.
+    """
+    wanted = pl.col("at").is_between(start, end, closed="left")
+    if version is not None:
+        wanted = wanted & (pl.col("version") == version)
+    parts = []
+    with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
+        for table, tail in _both(tables, folder, environment, model, _Cut(start, end, version)):
+            if table is not None:
+                parts.append(pl.scan_delta(table).filter(wanted).collect())
+            if tail:
+                parts.append(rows(tail))
+    return _union([part for part in parts if part.height])
+
+
+def moments(
+    tables: Path, folder: Path, *, environment: str, model: str, start: dt.datetime, end: dt.datetime
+) -> pl.Series:
+    """When each prediction of that time was made, ascending. Raises ``StoreDown``."""
+    found = _column("at", AT, tables, folder, environment, model, _Cut(start, end, None))
+    return found.sort()
+
+
+def versions(
+    tables: Path, folder: Path, *, environment: str, model: str, start: dt.datetime, end: dt.datetime
+) -> list[int]:
+    """Which registered versions answered in that time, ascending. Raises ``StoreDown``."""
+    found = _column("version", pl.Int64(), tables, folder, environment, model, _Cut(start, end, None))
+    answered: list[int] = found.filter(found > 0).unique().sort().to_list()
+    return answered
+
+
+def _column(
+    name: str, dtype: pl.DataType, tables: Path, folder: Path, environment: str, model: str, cut: _Cut
+) -> pl.Series:
+    wanted = pl.col("at").is_between(cut.start, cut.end, closed="left")
+    parts = [pl.Series(name, [], dtype=dtype)]
+    with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
+        for table, tail in _both(tables, folder, environment, model, cut):
+            if table is not None:
+                parts.append(pl.scan_delta(table).filter(wanted).select(name).collect()[name])
+            if tail:
+                parts.append(rows(tail)[name])
+    return pl.concat(parts)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    start: dt.datetime
+    end: dt.datetime
+    version: int | None
+
+    def holds(self, found: LoggedFrame) -> bool:
+        within = _microseconds(self.start) <= round(found.at * 1e6) < _microseconds(self.end)
+        return within and (self.version is None or found.model.version == self.version)
+
+
+def _both(
+    tables: Path, folder: Path, environment: str, model: str, cut: _Cut
+) -> Iterator[tuple[DeltaTable | None, list[LoggedFrame]]]:
+    """Each shape's table and what of the log is not in it yet.
+
+    The log is read before the tables: what leaves it in between is in the tables then.
+    """
+    tail: dict[str, list[LoggedFrame]] = {}
+    for found in read(folder) if folder.is_dir() else ():
+        if found.model.model == model and cut.holds(found):
+            tail.setdefault(shape_of(found), []).append(found)
+    home = home_of(tables, environment, model)
+    shapes = {path.name for path in home.iterdir()} if home.is_dir() else set()
+    for shape in sorted(shapes | tail.keys()):
+        table = opened(home / shape)
+        yield table, fresh(tail.get(shape, []), table)
+
+
+def features(rows: pl.DataFrame) -> pl.DataFrame:
+    """A window's features under their own names; without columns when the window is empty."""
+    return rows["features"].struct.unnest() if "features" in rows.columns else pl.DataFrame()
+
+
+def _union(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    if not parts:
+        return pl.DataFrame(schema=COLUMNS)
+    try:
+        together = pl.concat([features(part) for part in parts], how="diagonal")
+        answers = pl.concat([part.drop("features") for part in parts], how="diagonal")
+    except pl.exceptions.PolarsError as error:
+        raise DataRefused(
+            f"The window spans versions whose columns differ in kind ({error}); ask for one version."
+        ) from None
+    return answers.with_columns(together.to_struct("features")).sort("at", "writer", "sequence")
+
+
+def _microseconds(moment: dt.datetime) -> int:
+    return (moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
