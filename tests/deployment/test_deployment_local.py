@@ -64,8 +64,8 @@ class TestLocalTarget(TargetKit):
 
     def test_a_candidate_disturbs_nothing(self, target: LocalTarget, plan: ServicePlan) -> None:
         target.apply(plan, timeout=30)
-        with target.candidate(plan) as url:
-            assert url != self.address(plan)
+        with target.candidate(plan) as candidate:
+            assert candidate.url != self.address(plan)
             assert self._ready(plan)
         assert self._ready(plan)
 

@@ -11,13 +11,14 @@ import pytest
 from serving_parts import Running, plan_for
 from sklearn.linear_model import LogisticRegression
 
-from modelyard.deployment.application import Golden, application_tests
+from modelyard.deployment import Door, Subject, application_tests
 from modelyard.packaging.seal import seal
 from modelyard.predictor import Fitted, Manifest, digest
 from modelyard.predictor.verify import verify
 from modelyard.records.payload import Payload
 from modelyard.records.schema import Column, Schema
 from modelyard.records.service import ServedModel
+from modelyard.records.tested import Golden
 from modelyard.tables.batch import Batch, to_frame
 
 SCHEMA = Schema(
@@ -89,9 +90,9 @@ def test_a_sealed_package_passes_its_application_tests(
         Payload(rows=({"age": 30, "size": 0.5},)),
         Payload(rows=({"age": "old", "size": 0.5},), status=422, field="age"),
     ]
-    outcomes = application_tests(
-        f"http://127.0.0.1:{running.plan.port}", manifest, golden=golden, payloads=payloads
-    )
+    door = Door(f"http://127.0.0.1:{running.plan.port}")
+    kinds = ("integration", "functional", "acceptance", "robustness", "security")
+    outcomes = application_tests(Subject(door, manifest, model.package, golden, payloads), kinds)
     assert manifest.form == form
     assert [o for o in outcomes if not o.passed] == []
 

@@ -6,13 +6,13 @@ import msgspec
 
 from modelyard.actions.locate import located, materialised
 from modelyard.actions.staged import shared
-from modelyard.actions.switch import TIMEOUT
+from modelyard.actions.switch import door
 from modelyard.actions.try_out import refuse, try_out
 from modelyard.actions.uses import laid, meant
-from modelyard.deployment import Outcome
 from modelyard.errors import CheckFailed
 from modelyard.project import Project, fresh
 from modelyard.records.service import ServedModel, ServicePlan
+from modelyard.records.tested import ApplicationReport
 from modelyard.storage.scratch import scratch
 from modelyard.training import TestsResult, identify, run_tests
 
@@ -20,11 +20,11 @@ from modelyard.training import TestsResult, identify, run_tests
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     tests: TestsResult
-    service: tuple[Outcome, ...]
+    service: ApplicationReport
 
 
-def check(project: Project, model: str) -> Checked:
-    """Run ``test_model.py``, then the newest run's package as a service on a free port.
+def check(project: Project, model: str, environment: str | None = None) -> Checked:
+    """Run ``test_model.py``, then the newest run's package as a service on a free port, as ``environment`` tests it.
 
     Raises ``CheckFailed`` with the first failure; nothing is registered or made live. That they passed is on record.
     """
@@ -50,25 +50,25 @@ def check(project: Project, model: str) -> Checked:
         raise CheckFailed(f"{settings.code}/test_model.py of {model} has no test that ran; write one.")
     package = located(project, f"{model}@run")
     folder = materialised(project, package.digest)
-    plan = ServicePlan(
-        environment="check",
-        generation=1,
-        port=1,
-        models=(
-            ServedModel(
-                model=model,
-                version=0,
-                model_id=f"{model}/check/0",
-                package=package.digest,
-                folder=str(folder.resolve()),
-                trust=project.trust(),
-            ),
-        ),
+    trust = project.trust(environment)
+    served = ServedModel(
+        model=model,
+        version=0,
+        model_id=f"{model}/{environment or 'check'}/0",
+        package=package.digest,
+        folder=str(folder.resolve()),
+        trust=trust,
     )
     project.tell(f"testing {model} as a service")
-    with project.target.candidate(plan, timeout=TIMEOUT) as url:
-        outcomes = try_out(project, package, url, trust=project.trust())
-    refuse(outcomes, f"{model}@run")
+    report = try_out(
+        project,
+        package,
+        _plan(project, served, environment),
+        subject=f"{model}@run",
+        trust=trust,
+        environment=environment,
+    )
+    refuse(project, report, model)
     passed, code = tests.passed, identify(project.root / settings.code, project.root, shared(project, model))
     project.yard.once(
         fresh("check"),
@@ -79,8 +79,15 @@ def check(project: Project, model: str) -> Checked:
             package=package.digest,
             code=code.digest,
             tests=passed,
-            service=len(outcomes),
+            service=len(report.outcomes),
         ),
         type(None),
     )
-    return Checked(model=model, tests=tests, service=outcomes)
+    return Checked(model=model, tests=tests, service=report)
+
+
+def _plan(project: Project, served: ServedModel, environment: str | None) -> ServicePlan:
+    """That model alone, as the environment's service would answer."""
+    if environment is None:
+        return ServicePlan(environment="check", generation=1, port=1, models=(served,))
+    return msgspec.structs.replace(door(project, environment), models=(served,))

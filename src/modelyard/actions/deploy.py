@@ -8,12 +8,13 @@ from modelyard import registry
 from modelyard.actions.announced import announced, known
 from modelyard.actions.locate import chosen, located
 from modelyard.actions.switch import TIMEOUT, address, model_id, planned, switch, wanted
-from modelyard.actions.try_out import refuse, try_out
+from modelyard.actions.try_out import encoded, refuse, try_out
 from modelyard.errors import ModelyardError, NotAdmitted
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.registry import Release, Trial, Version
 from modelyard.records.service import ServicePlan
+from modelyard.records.tested import ApplicationReport
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     tests: int
     """How many application tests the candidate passed; 0 when it was live already."""
+    report: ApplicationReport | None = None
 
 
 def deploy(
@@ -53,13 +55,14 @@ def deploy(
         about = f"{environment}.{version.model}"
         with announced(project, "deploy", about, run=known(release), package=version.package) as told:
             try:
-                passed = _test(project, release)
+                report = _test(project, release)
             except ModelyardError as error:
                 _fail(project, release, str(error))
                 raise
             live = switch(project, release)
             told.service(environment, version.model, version.number)
-    return Deployed(release=live, url=address(project, environment), tests=passed)
+    url, tests = address(project, environment), len(report.outcomes)
+    return Deployed(release=live, url=url, tests=tests, report=report)
 
 
 def _named(project: Project, environment: str, ref: str) -> Version:
@@ -136,31 +139,39 @@ def _begun(
     return project.yard.once(operation, project.actor, begin, Release)
 
 
-def _test(project: Project, release: Release) -> int:
+def _test(project: Project, release: Release) -> ApplicationReport:
+    """The report on the candidate, which is kept with the release whether or not it is good; ``CheckFailed``."""
     plan = planned(project, release)
     [candidate] = [m for m in plan.models if m.model_id == model_id(release)]
     alone = msgspec.structs.replace(plan, models=(msgspec.structs.replace(candidate, arm="champion"),))
-    package = located(project, f"{release.model}@{release.version}")
-    project.tell(f"testing {release.model}@{release.version} as a service")
-    token = next(iter(project.tokens(release.environment)), None)
-    with project.target.candidate(alone, timeout=TIMEOUT) as url:
-        trust = project.trust(release.environment)
-        outcomes = try_out(project, package, url, trust=trust, token=token)
     ref = f"{release.model}@{release.version}"
-    refuse(outcomes, ref)
-    project.yard.once(
-        fresh("try"),
-        project.actor,
-        lambda facts: facts.events.append(
-            "version.tried",
-            ref,
-            environment=release.environment,
-            package=release.package,
-            tests=len(outcomes),
-        ),
-        type(None),
+    project.tell(f"testing {ref} as a service")
+    report = try_out(
+        project,
+        located(project, ref),
+        alone,
+        subject=ref,
+        trust=project.trust(release.environment),
+        environment=release.environment,
     )
-    return len(outcomes)
+    digest = project.artifacts.put(encoded(report))
+
+    def record(facts: Facts) -> None:
+        kept = facts.releases.get(release.id) or release
+        facts.releases.put(msgspec.structs.replace(kept, tests=digest))
+        if report.passed:  # else the release fails with the reason
+            facts.events.append(
+                "version.tried",
+                ref,
+                environment=release.environment,
+                package=release.package,
+                tests=len(report.outcomes),
+                report=digest,
+            )
+
+    project.yard.once(fresh("try"), project.actor, record, type(None))
+    refuse(project, report, release.model)
+    return report
 
 
 def _fail(project: Project, release: Release, reason: str) -> None:

@@ -126,8 +126,8 @@ def _asked(project: Project, target: str) -> Iterator[tuple[str, Schema | None, 
         ),
     )
     project.tell(f"starting {target}")
-    with project.target.candidate(plan, timeout=TIMEOUT) as url:
-        yield url + path, schema, source, None
+    with project.target.candidate(plan, timeout=TIMEOUT) as candidate:
+        yield candidate.url + path, schema, source, None
 
 
 def _bodies(project: Project, data: str | None, schema: Schema | None, rows: int) -> list[bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
+import msgspec
+
 from modelyard import registry
 from modelyard.actions.doors import doors
 from modelyard.actions.locate import materialised
@@ -45,7 +47,6 @@ def switch(project: Project, release: Release) -> Release:
 
 def planned(project: Project, release: Release) -> ServicePlan:
     """The environment's plan with ``release`` in it, packages fetched and verified."""
-    settings = project.environment(release.environment)
     with project.yard.read() as facts:
         live = _live(facts, release.environment, tuple(project.settings.models))
         found = (registry.on_trial(facts, release.environment, r.model) for r in live)
@@ -57,21 +58,30 @@ def planned(project: Project, release: Release) -> ServicePlan:
         tried[release.model] = release
     log = project.log_folder(release.environment)
     log.mkdir(parents=True, exist_ok=True)
-    return ServicePlan(
-        environment=release.environment,
+    return msgspec.structs.replace(
+        door(project, release.environment),
         generation=release.id,
+        models=tuple(served(project, each[name]) for each in (releases, tried) for name in sorted(each)),
+        log=str(log),
+    )
+
+
+def door(project: Project, environment: str) -> ServicePlan:
+    """How an environment's service is asked, before it is said for what it answers."""
+    settings = project.environment(environment)
+    return ServicePlan(
+        environment=environment,
+        generation=1,
         host=settings.host,
         port=settings.port,
         origins=settings.origins,
         rate_limit=settings.rate_limit,
         grpc_port=settings.grpc_port,
         workers=settings.workers,
-        models=tuple(served(project, each[name]) for each in (releases, tried) for name in sorted(each)),
         token_sha256=tuple(
-            hashlib.sha256(token.encode()).hexdigest() for token in project.tokens(release.environment)
+            hashlib.sha256(token.encode()).hexdigest() for token in project.tokens(environment)
         ),
-        log=str(log),
-        **doors(project, release.environment),
+        **doors(project, environment),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.deployment.application import Golden, Outcome, application_tests
-from modelyard.deployment.local import LocalTarget
+from modelyard.deployment.application import Door, Subject, application_tests
+from modelyard.deployment.local import Candidate, LocalTarget
 
-__all__ = ["Golden", "LocalTarget", "Outcome", "application_tests"]
+__all__ = ["Candidate", "Door", "LocalTarget", "Subject", "application_tests"]

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -28,6 +28,20 @@ _POLL = 0.01
 _KERNEL = ("0", "2")
 """The parents of its threads: none, and the thread that begins the others."""
 T = TypeVar("T")
+
+
+class Candidate(NamedTuple):
+    """A service that is tested."""
+
+    url: str
+    grpc: str | None
+    """Host and port, where it speaks gRPC."""
+    pid: int
+    """Of its first process, on this machine."""
+
+    def memory_mb(self) -> float:
+        """What its processes hold; what they share is counted once."""
+        return round(sum(map(_held, _family(self.pid))) / 1024, 1)
 
 
 class LocalTarget:
@@ -52,19 +66,20 @@ class LocalTarget:
         _Service(self._folder / environment).stop()
 
     @contextlib.contextmanager
-    def candidate(self, plan: ServicePlan, *, timeout: float = 20.0) -> Iterator[str]:
-        """A service for ``plan`` on a free port of loopback, for tests; ended on leaving.
+    def candidate(self, plan: ServicePlan, *, timeout: float = 20.0, workers: int = 1) -> Iterator[Candidate]:
+        """A service for ``plan`` on free ports of loopback, for tests; ended on leaving.
 
-        Yields its URL. Nothing is logged and nothing of the environment's service is touched. It ends
-        with this process too, should that be killed.
+        It speaks gRPC when the plan does, and asks for the plan's tokens; but without TLS and an identity provider, and
+        its rate is not limited. Nothing is logged, and nothing of the environment's service is touched. It ends with this process too, should that be killed.
         """
         with scratch("candidate-", self._scratch) as folder:
             trial = msgspec.structs.replace(
                 plan,
                 host="127.0.0.1",
                 port=_free_port(),
-                grpc_port=None,
-                workers=1,
+                grpc_port=plan.grpc_port and _free_port(),
+                rate_limit=None,
+                workers=workers,
                 log=None,
                 tls=None,
                 jwt=None,
@@ -73,8 +88,9 @@ class LocalTarget:
             )
             service = _Service(folder, parent=os.getpid())
             try:
-                service.apply(trial, timeout)
-                yield f"http://127.0.0.1:{trial.port}"
+                state = service.apply(trial, timeout)
+                grpc = trial.grpc_port and f"127.0.0.1:{trial.grpc_port}"
+                yield Candidate(f"http://127.0.0.1:{trial.port}", grpc or None, state.pid)
             finally:
                 service.stop()
 
@@ -205,6 +221,29 @@ class _Service:
         # A process has no arguments yet between being spawned and begun; a thread of the kernel never has.
         begun = command == [b""] and stat.rpartition(")")[2].split()[1] not in _KERNEL
         return not zombie and (begun or os.fsencode(self._plan) in command)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and all that descend from it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                children.setdefault(int(parent), []).append(int(entry.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+def _held(pid: int) -> int:
+    """Kilobytes of one process, a page of several in equal parts (PSS)."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

@@ -119,3 +119,5 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     restores: int | None = None
     """The release that a rollback brings back; None for a deploy."""
     trial: Trial | None = None
+    tests: str | None = None
+    """Digest of the report on its application tests; None where none were made."""

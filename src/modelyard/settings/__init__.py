@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelyard.settings.application import ApplicationTests
 from modelyard.settings.data import (
     AsOfSettings,
     DataSettings,
@@ -27,6 +28,7 @@ from modelyard.settings.tree import (
 )
 
 __all__ = [
+    "ApplicationTests",
     "AsOfSettings",
     "DataSettings",
     "DeduplicateSettings",

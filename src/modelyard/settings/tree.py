@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from modelyard.settings.application import ApplicationTests
 from modelyard.settings.data import DataSettings, Share
 from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
 from modelyard.settings.monitor import MonitorSettings
@@ -277,6 +278,7 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     quota: QuotaSettings | None = None
     log: LogSettings = LogSettings()
     tracing: TracingSettings | None = None
+    tests: ApplicationTests = ApplicationTests()
 
 
 class PersonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
