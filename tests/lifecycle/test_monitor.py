@@ -130,6 +130,21 @@ def test_every_examined_window_is_kept_whole(modelyard: Command, watched: Watche
     assert "screening@1" in output
 
 
+def test_a_report_is_written_in_three_forms(modelyard: Command, watched: Watched) -> None:
+    run(modelyard, watched, "--last", "12")
+    for words in (("--last", "2"), ("--history",)):
+        for form in ("html", "md", "json"):
+            file = watched.folder / "out" / f"report.{form}"
+            assert run(modelyard, watched, *words, "--report", file)
+            assert "mean_radius" in file.read_text()
+    assert "12 windows" in (watched.folder / "out" / "report.html").read_text()
+    code, _, complaint = modelyard(
+        "-C", watched.folder, "monitor", "test", "--last", "1", "--report", "r.pdf"
+    )
+    assert code == 2
+    assert "end it with .html, .md or .json" in complaint
+
+
 def test_late_rows_are_judged_when_a_window_is_looked_at_again(modelyard: Command, watched: Watched) -> None:
     hour = f"{watched.end - dt.timedelta(hours=2):%Y-%m-%dT%H}"
     assert [r["rows"] for r in run(modelyard, watched, "--window", hour)] == [ROWS]

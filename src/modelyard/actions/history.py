@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
+from modelyard.actions.written import written
+from modelyard.errors import Misuse
 from modelyard.project import Project
 from modelyard.records.finding import WindowReport
 from modelyard.records.window import ExaminedWindow
@@ -37,3 +40,36 @@ def history(
 def recalled(project: Project, window: ExaminedWindow) -> WindowReport:
     """The whole report of an examined window. Raises ``UnknownName`` when it is not there any more."""
     return msgspec.json.decode(project.artifacts.get(window.report), type=WindowReport)
+
+
+COURSE = 300
+"""Windows before the last whose course a report shows."""
+
+
+def write(project: Project, reports: Sequence[WindowReport], path: Path) -> Path:
+    """The last of the windows in full and the course of those before it, as ``.html``, ``.md`` or ``.json``.
+
+    JSON holds all of ``reports``. Raises ``Misuse`` for another kind of file or windows of several models.
+    """
+    form = path.suffix.lower()
+    if form not in (".html", ".md", ".json"):
+        raise Misuse(f"{path} is no report's name; end it with .html, .md or .json.")
+    if len({report.model for report in reports}) != 1:
+        raise Misuse("A report is of one model; name it after the environment.")
+    if form == ".json":
+        return written(path, msgspec.json.format(msgspec.json.encode(reports), indent=2))
+    from modelyard.render import monitored
+
+    shown = max(reports, key=lambda report: (report.end, report.version))
+    first = min(report.start for report in reports)
+    past = history(project, shown.environment, (shown.model,), until=shown.end, limit=COURSE)
+    if len(reports) > 1:
+        past = [window for window in past if window.start >= first]
+    past = [window for window in past if _alike(window, shown)]
+    return written(path, (monitored.page if form == ".html" else monitored.text)(shown, past))
+
+
+def _alike(window: ExaminedWindow, shown: WindowReport) -> bool:
+    """Whether both are about as long, so that one chart may show them; a month has 28 to 31 days."""
+    length, other = shown.end - shown.start, window.end - window.start
+    return 0.8 * length <= other <= 1.25 * length

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import click
 
-from modelyard.actions.history import history
+from modelyard.actions.history import history, recalled, write
 from modelyard.actions.monitor import Asked, monitor
 from modelyard.cli.moment import Moment
 from modelyard.cli.output import json_option, project, say, show_json, show_table
@@ -29,6 +30,12 @@ _SHOWN = 20
     "--last", type=click.IntRange(1, 10_000), metavar="N", help="The newest N windows that are over."
 )
 @click.option("--history", "past", is_flag=True, help="Examine nothing; show what was found before.")
+@click.option(
+    "--report",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a report: FILE.html, FILE.md or FILE.json.",
+)
 @click.option("--all", "every", is_flag=True, help="Show every finding, not only alerts.")
 @click.option("--fail", is_flag=True, help="Exit 1 on an alert.")
 @json_option
@@ -43,6 +50,7 @@ def command(
     each: bool,
     last: int | None,
     past: bool,
+    file: Path | None,
     every: bool,
     fail: bool,
     as_json: bool,
@@ -58,14 +66,18 @@ def command(
     asked = _asked(period, since, until, each=each, last=last, past=past)
     here = project(ctx)
     if past:
-        _past(history(here, environment, models, since=since, until=until, limit=last or _SHOWN), as_json)
+        found = history(here, environment, models, since=since, until=until, limit=last or _SHOWN)
+        if file and found:
+            say(f"wrote {write(here, [recalled(here, window) for window in found], file)}", err=as_json)
+        _past(found, as_json)
         return
-    reports = [
-        r for m in models or tuple(here.settings.models) for r in monitor(here, environment, m, asked=asked)
-    ]
+    names = models or tuple(here.settings.models)
+    reports = [report for name in names for report in monitor(here, environment, name, asked=asked)]
+    if file:
+        say(f"wrote {write(here, reports, file)}", err=as_json)
     if as_json:
         show_json(reports)
-    elif len(reports) > len(models or here.settings.models):
+    elif len(reports) > len(names):
         _course(reports)
     else:
         for report in reports:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelyard.records.finding import Detail, FindingKind
+from modelyard.records.profile import ColumnProfile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Draft:
     least: float | None = None
     """The smallest effect that is worth an alert, where it is not ``min_effect``."""
     details: tuple[Detail, ...] = ()
+    pair: tuple[ColumnProfile, ColumnProfile] | None = None
+    """The column in the reference and in the window, where an alert is told part by part."""
 
 
 def share(part: float, whole: float) -> str:

@@ -53,6 +53,7 @@ def drift(kind: FindingKind, reference: ColumnProfile, window: ColumnProfile, *,
         change=f"{name} {_change(reference, window, n, m)}" if made.p is not None else "",
         calm=f"{name} {untested or _alike(reference)}" if made.p is None else f"{name} shows no drift",
         cells=made.cells if not is_text(reference) and made.cells == CELLS else 0,
+        pair=(reference, window),
     )
 
 

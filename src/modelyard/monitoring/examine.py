@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from modelyard.monitoring.draft import Draft, probability
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.judges import ALWAYS, JUDGES
+from modelyard.monitoring.parts import parts
 from modelyard.monitoring.pvalues import correct, smallest_shift
 from modelyard.records.finding import Family, Finding, WindowReport, family
 from modelyard.settings.monitor import MonitorSettings
@@ -81,7 +82,7 @@ def _decide(drafts: Sequence[Draft], settings: MonitorSettings, portion: float) 
                 alert=alert,
                 sentence=_sentence(draft, p, significant, alert, settings, reach),
                 reach=reach,
-                details=draft.details,
+                details=parts(*draft.pair) if alert and draft.pair else draft.details,
             )
 
 

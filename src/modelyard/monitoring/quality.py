@@ -76,6 +76,7 @@ def out_of_range(reference: ColumnProfile, window: ColumnProfile) -> Draft:
         change=said,
         calm=said,
         shown=outside > 0,
+        pair=(reference, window),
     )
 
 
@@ -104,6 +105,7 @@ def new_categories(reference: ColumnProfile, window: ColumnProfile) -> Draft:
         change=said,
         calm=said,
         shown=found > 0,
+        pair=(reference, window),
     )
 
 

@@ -19,8 +19,8 @@ from modelyard.records.explanation import Dependence, FeatureResiduals
 from modelyard.records.learning import LearningPoint
 from modelyard.records.report import Curve
 
-_INK, MUTED, _LINE, ACCENT, _PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
-_VARIABLES = {_INK: "--ink", MUTED: "--muted", _LINE: "--line", ACCENT: "--accent", _PAPER: "--surface"}
+INK, MUTED, _LINE, ACCENT, PAPER = "#101112", "#202122", "#303132", "#404142", "#505152"
+_VARIABLES = {INK: "--ink", MUTED: "--muted", _LINE: "--line", ACCENT: "--accent", PAPER: "--surface"}
 SIDE = 320
 _FONT = "Helvetica, Arial, sans-serif"
 _AXIS = {
@@ -72,7 +72,7 @@ def calibration(curve: Curve) -> str:
     x, y = axes("Stated probability", "Observed share", unit=True)
     line = plot.mark_line(opacity=0.55).encode(x=x, y=y)
     size = alt.Size("n:Q", scale=alt.Scale(type="sqrt", range=[36, 420]), legend=None)
-    dots = plot.mark_circle(color=ACCENT, opacity=1, stroke=_PAPER, strokeWidth=1.5).encode(
+    dots = plot.mark_circle(color=ACCENT, opacity=1, stroke=PAPER, strokeWidth=1.5).encode(
         x=x, y=y, size=size
     )
     described = ", ".join(f"{x:.2f} stated {y:.2f} observed" for x, y in zip(curve.x, curve.y, strict=True))
@@ -152,7 +152,7 @@ def levels(curve: Curve) -> str:
     bars = plot.mark_rule(stroke=ACCENT, strokeWidth=2.25, strokeDash=[1, 0]).encode(
         x=x, y="low:Q", y2="high:Q"
     )
-    dots = plot.mark_circle(color=ACCENT, opacity=1, size=90, stroke=_PAPER, strokeWidth=1.5).encode(x=x, y=y)
+    dots = plot.mark_circle(color=ACCENT, opacity=1, size=90, stroke=PAPER, strokeWidth=1.5).encode(x=x, y=y)
     described = ", ".join(f"{a:g} has {b:.3f}" for a, b in zip(curve.x, curve.y, strict=True))
     return svg(diagonal() + bars + dots, "levels", f"Observed share by level: {described}.")
 
@@ -174,7 +174,7 @@ def fan(curve: Curve) -> str:
         x=x, y=alt.Y("low:Q", title="Value", scale=scale), y2="high:Q"
     )
     line = plot.mark_line(strokeWidth=1.5).encode(x=x, y=alt.Y("x:Q", scale=scale))
-    colour = alt.condition("datum.out", alt.value(_INK), alt.value(ACCENT))
+    colour = alt.condition("datum.out", alt.value(INK), alt.value(ACCENT))
     dots = plot.mark_circle(size=30, opacity=0.85).encode(x=x, y=y, color=colour)
     out = sum(bool(row["out"]) for row in rows)
     return svg(
@@ -237,7 +237,7 @@ def heatmap(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
     axis = alt.Axis(labelExpr=label, labelOverlap=True, labelFontSize=11)
     chart = (
         alt.Chart(alt.Data(values=rows), width=side, height=side)
-        .mark_rect(color=ACCENT, stroke=_PAPER, strokeWidth=1)
+        .mark_rect(color=ACCENT, stroke=PAPER, strokeWidth=1)
         .encode(
             x=alt.X("p:N", sort=order, title="Predicted", axis=axis),
             y=alt.Y("t:N", sort=order, title="True", axis=axis),
@@ -268,7 +268,7 @@ def _stepless(curve: Curve, x: str, y: str, note: str) -> Any:
     plot = alt.Chart(alt.Data(values=rows), width=SIDE, height=SIDE).encode(x=across, y=up, order="i:Q")
     text = (
         alt.Chart(alt.Data(values=[{"x": 0.96, "y": 0.07}]))
-        .mark_text(text=note, align="right", color=_INK, fontSize=14, fontWeight=600)
+        .mark_text(text=note, align="right", color=INK, fontSize=14, fontWeight=600)
         .encode(x=across, y=up)
     )
     return plot.mark_line() + text
