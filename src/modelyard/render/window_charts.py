@@ -97,11 +97,7 @@ def volume(windows: Sequence[ExaminedWindow]) -> str:
 
 def _cells(window: ExaminedWindow, series: Sequence[Series]) -> list[dict[str, Any]]:
     by = {(b.kind, b.column, b.slice): b for b in window.findings}
-    found: list[tuple[int, Brief]] = [
-        (i, by[each])
-        for i, each in enumerate(series)
-        if each in by  # type: ignore[index]
-    ]
+    found: list[tuple[int, Brief]] = [(i, by[each]) for i, each in enumerate(series) if each in by]
     return [
         {"x": _stamp(window.end), "y": str(i), "effect": max(brief.effect, 0.0), "alert": brief.alert}
         for i, brief in found
