@@ -68,6 +68,7 @@ lock: $(VENV)/bin/uv
 	$(COMPILE) locks/attestations.in -o locks/attestations.txt
 	$(COMPILE) locks/kserve.in -o locks/kserve.txt
 	$(COMPILE) locks/mlserver.in -o locks/mlserver.txt
+	$(COMPILE) locks/schemathesis.in -o locks/schemathesis.txt
 
 $(VENV)/bin/uv: $(VENV)/.dev
 

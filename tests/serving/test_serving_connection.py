@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import threading
 import time
 from pathlib import Path
@@ -241,3 +242,30 @@ def test_what_clients_call_their_requests_is_logged_beside_our_ids(tmp_path: Pat
     assert len(set(frame.ids)) == 3
     assert all(data.count(i) >= 1 for i in frame.ids)
     assert b'"id":"theirs-2"' in data
+
+
+def test_a_number_no_model_could_answer_is_the_clients_fault_any_other_failure_the_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflows(own: Predict, batch: Batch) -> Answers:
+        if (np.abs(batch.numbers) > 50).any():
+            raise AuthorError("The model gave an answer that is not finite; every answer must be.")
+        return own(batch)
+
+    altered(monkeypatch, overflows)
+    said = {}
+
+    async def run() -> None:
+        async with serving(tmp_path) as (_, port):
+            for size in (3.5, 50.5, 1e9, -1e300):
+                body = json.dumps({"rows": [{"age": 40, "size": size}]}).encode()
+                head = (
+                    f"POST /models/screening/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+                )
+                said[size] = await exchange(port, head.encode() + b"Connection: close\r\n\r\n" + body)
+
+    asyncio.run(run())
+    assert [said[size].split()[1] for size in said] == [b"200", b"500", b"422", b"422"]
+    error = json.loads(said[1e9].partition(b"\r\n\r\n")[2])["error"]
+    assert (error["code"], error["field"]) == ("out_of_reach", "size")
+    assert "between 0 and 50" in error["message"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serving_parts import Running, plan_for, serve_numeric
+from serving_parts import Running, plan_for, serve_mixed, serve_numeric
 
 pytestmark = pytest.mark.peer
 
@@ -148,3 +148,28 @@ def test_mlservers_infer(single: Running, peer: Peer, tmp_path: Path, binary: bo
     for reply in replies:
         outputs = {output["name"]: output for output in reply["outputs"]}
         assert outputs["prediction"]["data"] in (["malignant"], "malignant"), reply
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service of a classifier of numbers and a regression of mixed columns."""
+    folder = tmp_path_factory.mktemp("both")
+    running = Running(folder, plan_for(serve_numeric(folder / "p1"), serve_mixed(folder / "p2")))
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    ("paths", "left_out"),
+    [
+        ("^/models/[a-z]+/predict|^/[a-z0-9]+(/models)?$", []),
+        # a protocol takes more than what is described, and no schema says that all columns are equally long
+        ("infer|invocations|:predict", ["positive_data_acceptance", "negative_data_rejection"]),
+    ],
+    ids=["native", "protocols"],
+)
+def test_schemathesis_finds_nothing(both: Running, peer: Peer, paths: str, left_out: list[str]) -> None:
+    command = [peer("schemathesis").parent / "schemathesis", "run", "--checks", "all", "--seed", "7"]
+    command += ["--max-examples", "60", "--include-path-regex", paths, "--no-color"]
+    command += ["--exclude-checks", ",".join(left_out)] if left_out else []
+    run(*command, f"http://127.0.0.1:{both.plan.port}/openapi.json")

@@ -24,6 +24,9 @@ _TOLERANCE = 1e-5
 _SMALL = 2048
 """Elements up to which tensors are cheaper read as rows of JSON, together with the turn's other rows."""
 
+_FAR = 1e6
+"""Times the range that training data showed, from which on a model's failure is the number's fault."""
+
 Span = slice | Problem
 
 
@@ -158,11 +161,8 @@ class Live:
             return batch, spans, self._predictor.predict(batch)
         except Exception as error:
             if sum(isinstance(s, slice) for s in spans) == 1:
-                return (
-                    batch.take(slice(0, 0)),
-                    [_failed(error) if type(s) is slice else s for s in spans],
-                    None,
-                )
+                refused = self._failed(error, batch)
+                return batch.take(slice(0, 0)), [refused if type(s) is slice else s for s in spans], None
         return self._each(batch, spans)
 
     def _each(self, batch: Batch, spans: list[Span]) -> tuple[Batch, list[Span], Answers | None]:
@@ -178,7 +178,7 @@ class Live:
             try:
                 given.append(self._predictor.predict(part))
             except Exception as error:
-                after.append(_failed(error))
+                after.append(self._failed(error, part))
                 continue
             kept.append(part)
             after.append(slice(at, at + len(part)))
@@ -186,6 +186,30 @@ class Live:
         if not kept:
             return batch.take(slice(0, 0)), after, None
         return concat(kept), after, joined(given)
+
+    def _failed(self, error: Exception, batch: Batch) -> Problem:
+        """500; 422 where a number is so large that no model of these data could answer it."""
+        said = (
+            str(error)
+            if isinstance(error, AuthorError)
+            else f"The model raised {type(error).__name__}: {error}"
+        )
+        bounds = {c.name: c for c in self.schema.features}
+        for j, name in enumerate(self.manifest.layout.numbers):
+            low, high = bounds[name].minimum, bounds[name].maximum
+            if low is None or high is None:
+                continue
+            far = _FAR * max(abs(low), abs(high), high - low)
+            wild = batch.numbers[np.abs(batch.numbers[:, j]) > max(far, _FAR), j]
+            if len(wild):
+                return Problem(
+                    422,
+                    f"The model has no answer to '{name}' = {wild[0]:.4g}: what it was trained on lies between "
+                    f"{low:.4g} and {high:.4g}.",
+                    code="out_of_reach",
+                    field=name,
+                )
+        return Problem(500, said)
 
 
 def joined(given: list[Answers]) -> Answers:
@@ -206,13 +230,6 @@ def _problem(refused: RequestRefused | slice, body: bytes | Reading) -> Problem:
     status = 422 if concerns_row and isinstance(body, bytes) else 400
     code = "invalid_row" if concerns_row else ""
     return Problem(status, str(refused), code=code, field=refused.field)
-
-
-def _failed(error: Exception) -> Problem:
-    said = (
-        str(error) if isinstance(error, AuthorError) else f"The model raised {type(error).__name__}: {error}"
-    )
-    return Problem(500, said)
 
 
 class Models:

@@ -10,18 +10,10 @@ from typing import Any
 
 import msgspec
 
-from modelyard.records.package import Label
 from modelyard.records.schema import Column
+from modelyard.serving import forms
 from modelyard.serving.live import Live
 
-_TYPES: dict[str, dict[str, Any]] = {
-    "integer": {"type": "integer"},
-    "float": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "string": {"type": "string"},
-    "date": {"type": "string", "format": "date"},
-    "datetime": {"type": "string", "format": "date-time"},
-}
 _ERROR = {
     "type": "object",
     "required": ["status", "error"],
@@ -52,15 +44,28 @@ def openapi(models: Sequence[Live], *, secured: bool) -> bytes:
     schemas: dict[str, Any] = {"Error": _ERROR}
     for live in models:
         name = live.served.model
-        schemas[f"{name}-row"] = row_schema(live)
-        schemas[f"{name}-answer"] = _answer_schema(live)
+        schemas[f"{name}-row"] = forms.row(live.schema)
+        schemas[f"{name}-answer"] = forms.answer(live.manifest)
         paths[f"/models/{name}/predict"] = {"post": _predict(live)}
-        for path, text, error in (
-            (f"/models/{name}/invocations", "MLflow's scoring forms, JSON or CSV.", "error_code"),
-            (f"/v1/models/{name}:predict", "KServe V1.", "error"),
-            (f"/v2/models/{name}/infer", "Open Inference Protocol V2, JSON or binary tensors.", "error"),
-        ):
-            paths[path] = {"post": _other(text, error)}
+        paths[f"/models/{name}/invocations"] = {
+            "post": _other(
+                "MLflow's scoring forms, JSON or CSV.",
+                forms.invocation(live.schema),
+                forms.PREDICTIONS,
+                "error_code",
+            )
+        }
+        paths[f"/v1/models/{name}:predict"] = {
+            "post": _other("KServe V1.", forms.instances(live.schema), forms.PREDICTIONS, "error")
+        }
+        paths[f"/v2/models/{name}/infer"] = {
+            "post": _other(
+                "Open Inference Protocol V2, JSON or binary tensors.",
+                forms.inference(live.schema, live.outputs),
+                forms.INFERRED,
+                "error",
+            )
+        }
     for path, text in (
         ("/health", "Whether the service answers."),
         ("/models", "The models that are served."),
@@ -112,86 +117,21 @@ def _predict(live: Live) -> dict[str, Any]:
     }
 
 
-def _other(text: str, error: str) -> dict[str, Any]:
+def _other(text: str, asked: dict[str, Any], answered: dict[str, Any], error: str) -> dict[str, Any]:
     """A surface whose form is a protocol's own."""
     refusal = {"application/json": {"schema": {"type": "object", "required": [error]}}}
-    anything: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
     return {
         "summary": text,
-        "requestBody": {"required": True, "content": anything},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
         "responses": {
-            "200": {"description": "The answer in the protocol's form.", "content": anything},
+            "200": {
+                "description": "The answer in the protocol's form.",
+                "content": {"application/json": {"schema": answered}},
+            },
             "4XX": {"description": "Why the request was refused.", "content": refusal},
             "5XX": {"description": "Why the model could not answer.", "content": refusal},
         },
     }
-
-
-def row_schema(live: Live) -> dict[str, Any]:
-    """JSON Schema of one row: every feature, and nothing else."""
-    features = live.schema.features
-    return {
-        "type": "object",
-        "required": [c.name for c in features],
-        "additionalProperties": False,
-        "properties": {c.name: _column(c) for c in features},
-    }
-
-
-def _column(column: Column) -> dict[str, Any]:
-    described = dict(_TYPES[column.kind])
-    if "range" in column.declared:
-        if column.minimum is not None:
-            described["minimum"] = column.minimum
-        if column.maximum is not None:
-            described["maximum"] = column.maximum
-    if "categories" in column.declared and column.categories is not None:
-        described["enum"] = [*column.categories, *([None] if column.nullable else [])]
-    if column.nullable:
-        described["type"] = [described["type"], "null"]
-    return described
-
-
-def _answer_schema(live: Live) -> dict[str, Any]:
-    classes = live.manifest.classes
-    label: dict[str, Any] = (
-        {"type": "number"} if not classes else {"type": _label_type(classes), "enum": list(classes)}
-    )
-    properties: dict[str, Any] = {
-        "status": {"const": "ok"},
-        "model_id": {"type": "string"},
-        "request_id": {"type": "string", "description": "What a true outcome joins on."},
-        "prediction": {"type": "array", "items": label},
-    }
-    if classes:
-        likely = {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": len(classes),
-            "maxItems": len(classes),
-        }
-        properties["probability"] = {"type": "array", "items": likely}
-        properties["classes"] = {"type": "array", "items": {"type": _label_type(classes)}}
-    if levels := live.manifest.quantiles:
-        each = {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": len(levels),
-            "maxItems": len(levels),
-        }
-        properties["quantiles"] = {"type": "array", "items": each}
-        properties["levels"] = {"const": list(levels)}
-    return {
-        "type": "object",
-        "required": ["status", "model_id", "request_id", "prediction"],
-        "properties": properties,
-    }
-
-
-def _label_type(classes: Sequence[Label]) -> str:
-    if all(isinstance(c, bool) for c in classes):
-        return "boolean"
-    return "integer" if all(isinstance(c, int) for c in classes) else "string"
 
 
 def docs(models: Sequence[Live], *, secured: bool) -> bytes:

@@ -18,7 +18,7 @@ from modelyard.wire.reading import JSON, Framed, Given
 from modelyard.wire.reading import Reading as _Reading
 from modelyard.wire.tensors import Tensor
 
-_DATATYPES = {"integer": "INT64", "float": "FP64", "boolean": "BOOL"}
+DATATYPES = {"integer": "INT64", "float": "FP64", "boolean": "BOOL"}
 _NUMERIC = frozenset({"integer", "float", "boolean"})
 
 
@@ -80,7 +80,7 @@ def metadata(
 ) -> dict[str, Any]:
     """A model's metadata: one input a feature, in the schema's order."""
     inputs = [
-        {"name": c.name, "datatype": _DATATYPES.get(c.kind, "BYTES"), "shape": [-1]} for c in schema.features
+        {"name": c.name, "datatype": DATATYPES.get(c.kind, "BYTES"), "shape": [-1]} for c in schema.features
     ]
     return {
         "name": name,

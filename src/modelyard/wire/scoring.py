@@ -67,7 +67,7 @@ def read_invocation(content: bytes, kind: str, schema: Schema) -> Reading:
         raise Problem(400, f"The body must be an object with exactly one of {forms}.")
     for key in value.keys() - {given[0], "params"}:
         raise Problem(400, f'The body has "{key[:40]}" beside "{given[0]}"; only "params" may be there.')
-    if value.get("params"):
+    if value.get("params") not in (None, {}):
         raise Problem(400, 'This model takes no "params": leave them out.')
     names = [c.name for c in schema.features]
     form = given[0]
