@@ -10,15 +10,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelyard import jobs
 from modelyard.errors import AuditBroken, DatabaseDown, Misuse
 from modelyard.ports import Facts, Yard
+from modelyard.records.job import Asked
+from modelyard.records.run import Process
 from modelyard.storage.database import open_yard
 from modelyard.storage.events import verify
+from modelyard.testing.samples import NOON
 from modelyard.testing.yard import YardKit, change
 
 
@@ -186,3 +191,30 @@ def test_the_lifecycle_runs_on_a_server(
     assert "every link holds" in run("audit", "verify")
     assert "Nothing is wrong" in run("doctor")
     assert not list(folder.rglob("*.db"))
+
+
+def test_workers_on_many_machines_share_jobs_without_a_double(
+    tmp_path: Path, postgres_url: Callable[[], str]
+) -> None:
+    url = postgres_url()
+    yards = [open_yard(url, tmp_path / f"machine{n}") for n in range(4)]
+    asked = [Asked(kind="build", models=(f"m{n}",)) for n in range(20)]
+    change(yards[0], *(lambda f, a=a: jobs.ask(f, a, by="ann", now=NOON) for a in asked))
+    taken: list[int] = []
+
+    def work(at: int) -> None:
+        executor, mark = f"machine{at}", yards[at].mark
+        words: dict[str, Any] = {
+            "executor": executor,
+            "process": Process(host=executor, pid=1, born=1),
+            "gone": lambda _: False,
+            "limits": {},
+            "now": NOON,
+        }
+        while job := mark("ann", lambda f: jobs.take(f, **words)):
+            taken.append(job.id)
+            mark("ann", partial(jobs.end, job_id=job.id, executor=executor, outcome="done", now=NOON))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert sorted(taken) == list(range(1, 21))

@@ -103,6 +103,7 @@ def _named(facts: Facts) -> set[str]:
         *facts.versions.list(),
         *facts.releases.list(),
         *facts.windows.list(),
+        *facts.jobs.list(),
     ]
     return {digest.decode() for record in records for digest in _DIGEST.findall(msgspec.json.encode(record))}
 

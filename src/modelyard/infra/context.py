@@ -23,7 +23,7 @@ _ROOMS = (
     "__init__.pyi",
     "authoring.py",
     "errors.py",
-    "ports.py",
+    "ports",
     "py.typed",
     "records",
     "predictions",

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from modelyard.settings.application import ApplicationTests
+from modelyard.settings.control import JobSettings
 from modelyard.settings.data import DataSettings, Share
 from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
 from modelyard.settings.monitor import MonitorSettings
@@ -335,3 +336,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     people: dict[str, PersonSettings] = {}
     monitor: dict[Name, MonitorSettings] = {}
     infra: InfraSettings = InfraSettings()
+    jobs: JobSettings = JobSettings()

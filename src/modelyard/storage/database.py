@@ -154,6 +154,31 @@ class SqlYard:
         finally:
             self._inside.once = False
 
+    def mark(self, actor: str, work: Callable[[Facts], T]) -> T:
+        if getattr(self._inside, "once", False):
+            raise Misuse("A mark was made within an operation; do one after the other.")
+        self._inside.once = True
+        try:
+            with self.database.lock(), self.database.begin(write=True) as connection:
+                self._same_revision(connection)
+                return self._marked(connection, actor, work)
+        finally:
+            self._inside.once = False
+
+    def _marked(self, connection: sa.Connection, actor: str, work: Callable[[Facts], T]) -> T:
+        transaction = Transaction(connection, actor=actor, clock=self._clock)
+        facts = SqlFacts(transaction)
+        try:
+            person = self._guard.write(facts, actor) if self._guard else None
+            if person:
+                transaction.actor = person.name
+            value = work(facts)
+            if facts.events.appended:
+                raise Misuse("What is an event is an operation; do it through the yard's 'once'.")
+        finally:
+            transaction.end()
+        return value
+
     def _once(self, operation: str, actor: str, work: Callable[[Facts], T], result: type[T]) -> T:
         outcome: tuple[T, checkpoint.Checkpoint | None] | None = None
         try:

@@ -10,11 +10,13 @@ from modelyard.storage.admissions import SqlAdmissions
 from modelyard.storage.aliases import SqlAliases
 from modelyard.storage.datasets import SqlDatasets
 from modelyard.storage.events import SqlEvents
+from modelyard.storage.jobs import SqlJobs
 from modelyard.storage.labels import SqlLabels
 from modelyard.storage.packages import SqlPackages
 from modelyard.storage.releases import SqlReleases
 from modelyard.storage.reviews import SqlReviews
 from modelyard.storage.runs import SqlRuns
+from modelyard.storage.schedules import SqlSchedules
 from modelyard.storage.schema import operations
 from modelyard.storage.steps import SqlSteps
 from modelyard.storage.tokens import SqlTokens
@@ -41,6 +43,8 @@ class SqlFacts:
         self.steps = SqlSteps(transaction)
         self.tokens = SqlTokens(transaction)
         self.windows = SqlWindows(transaction)
+        self.jobs = SqlJobs(transaction)
+        self.schedules = SqlSchedules(transaction)
 
     def done(self, operation: str, result: type[T]) -> T | None:
         query = sa.select(operations.c.result).where(operations.c.id == operation)

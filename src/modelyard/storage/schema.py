@@ -216,3 +216,30 @@ windows = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Index("ix_windows_ends", "environment", "model", "ends"),
 )
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("ended", sa.BigInteger, nullable=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Index(None, "state", "due"),
+)
+
+said = sa.Table(
+    "said",
+    metadata,
+    sa.Column("job", sa.Integer, sa.ForeignKey("jobs.id"), primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("due", sa.BigInteger, nullable=False, index=True),
+    sa.Column("record", sa.Text, nullable=False),
+)

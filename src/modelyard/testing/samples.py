@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from modelyard.records.access import Token
 from modelyard.records.dataset import DatasetVersion, Split
+from modelyard.records.job import Asked, Job, Schedule
 from modelyard.records.package import Package
 from modelyard.records.registry import Admission, Alias, Marks, Release, Review, Version
 from modelyard.records.run import Code, Run
@@ -139,3 +140,20 @@ def step(identity: str = "identity", **fields: Any) -> StepRecord:
         made=NOON,
     )
     return replace(made, **fields)
+
+
+def job(job_id: int = 1, **fields: Any) -> Job:
+    made = Job(
+        id=job_id,
+        asked=Asked(kind="build", models=("screening",)),
+        state="queued",
+        by="ann",
+        since=NOON,
+        due=NOON,
+    )
+    return replace(made, **fields)
+
+
+def schedule(name: str = "monitor/prod/screening", **fields: Any) -> Schedule:
+    asked = Asked(kind="monitor", models=("screening",), environment="prod")
+    return replace(Schedule(name=name, asked=asked, every=3600, due=NOON), **fields)

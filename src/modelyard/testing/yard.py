@@ -12,6 +12,7 @@ from modelyard.records.event import Wanted
 from modelyard.records.registry import Version
 from modelyard.testing import samples
 from modelyard.testing.expect import expected
+from modelyard.testing.jobs import JobsKit
 from modelyard.testing.labels import LabelsKit, SearchKit
 from modelyard.testing.operations import add_version, change, do
 from modelyard.testing.tokens import TokensKit
@@ -330,6 +331,7 @@ class YardKit(
     SearchKit,
     TokensKit,
     WindowsKit,
+    JobsKit,
     _ReleasesKit,
     _EventsKit,
 ):

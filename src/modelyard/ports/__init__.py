@@ -5,25 +5,23 @@ Each has a conformance kit in ``modelyard.testing`` that every implementation pa
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
+from modelyard.ports.control import Jobs, Schedules, Windows
+from modelyard.ports.sink import Answered as Answered
+from modelyard.ports.sink import PredictionSink as PredictionSink
+from modelyard.ports.sink import Rows as Rows
 from modelyard.records.access import Token
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.event import Event, Wanted
-from modelyard.records.package import Manifest, Package
+from modelyard.records.package import Package
 from modelyard.records.registry import Admission, Alias, Marks, Release, Review, Version
 from modelyard.records.run import Run
-from modelyard.records.service import ServedModel, ServicePlan, ServiceState
+from modelyard.records.service import ServicePlan, ServiceState
 from modelyard.records.step import StepRecord
-from modelyard.records.window import ExaminedWindow
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 T = TypeVar("T")
 Condition = Callable[[Any], tuple[Any, Any]]
@@ -232,30 +230,6 @@ class Tokens(Protocol):
         ...
 
 
-class Windows(Protocol):
-    """The history of monitoring: examined windows, those of one version by their begin and end.
-
-    ``put`` inserts, or replaces what was found in the same window before, as when late rows came.
-    """
-
-    def put(self, window: ExaminedWindow) -> None: ...
-    def latest(self, environment: str, model: str) -> ExaminedWindow | None:
-        """The one that ended last; of several versions that examined last."""
-        ...
-
-    def list(
-        self,
-        environment: str | None = None,
-        model: str | None = None,
-        *,
-        since: dt.datetime | None = None,
-        until: dt.datetime | None = None,
-        limit: int | None = None,
-    ) -> list[ExaminedWindow]:
-        """By their end, newest first; those that end after ``since`` and begin before ``until``."""
-        ...
-
-
 class Facts(Protocol):
     """One transaction's view of the yard; not to be used after it ends, nor by another thread."""
 
@@ -285,6 +259,10 @@ class Facts(Protocol):
     def tokens(self) -> Tokens: ...
     @property
     def windows(self) -> Windows: ...
+    @property
+    def jobs(self) -> Jobs: ...
+    @property
+    def schedules(self) -> Schedules: ...
     def done(self, operation: str, result: type[T]) -> T | None:
         """What ``Yard.once`` stored for that operation; None when it was never done."""
         ...
@@ -306,6 +284,13 @@ class Yard(Protocol):
         """
         ...
 
+    def mark(self, actor: str, work: Callable[[Facts], T]) -> T:
+        """Do ``work`` in one write transaction that is no operation and appends no event: leases, heartbeats, clocks.
+
+        Nothing but its facts is stored. When it raises ``DatabaseDown`` it may have happened all the same.
+        """
+        ...
+
 
 class Target(Protocol):
     """Where an environment's services run."""
@@ -324,70 +309,6 @@ class Target(Protocol):
 
     def stop(self, environment: str) -> None:
         """Drain and end the service; no error when nothing runs."""
-        ...
-
-
-class Rows(Protocol):
-    """Features of n rows as ``tables.batch.Batch`` has them."""
-
-    @property
-    def numbers(self) -> NDArray[np.float64]: ...
-    @property
-    def texts(self) -> NDArray[np.object_]: ...
-
-
-class Answered(Protocol):
-    """A model's answers for n rows as ``predictor.answers.Answers`` has them."""
-
-    @property
-    def prediction(self) -> NDArray[Any]: ...
-    @property
-    def probability(self) -> NDArray[np.float64] | None: ...
-    @property
-    def quantiles(self) -> NDArray[np.float64] | None: ...
-
-
-class PredictionSink(Protocol):
-    """Where a worker logs what it answered. One thread, one process; a fork opens its own.
-
-    ``write`` only gathers; what ``flush`` returned from is logged and survives ``kill -9`` of the
-    process. So a loop turn is: ``write`` for each model's batch, one ``flush``, then the replies. When
-    ``flush`` raises ``StoreDown`` everything gathered since the last one is dropped and must not be
-    answered; a later turn may succeed again. Predictions are never lost between two that are logged.
-    """
-
-    def begin(self, model: ServedModel, manifest: Manifest) -> int:
-        """Announce a model; the key is what ``write`` takes. No I/O."""
-        ...
-
-    def write(
-        self,
-        key: int,
-        batch: Rows,
-        answers: Answered,
-        *,
-        ids: Sequence[bytes],
-        at: float,
-        latency: float,
-        counts: Sequence[int] | None = None,
-        client_ids: Sequence[str | None] | None = None,
-    ) -> None:
-        """Gather one batch of that model: request i has ``ids[i]`` and the next ``counts[i]`` rows.
-
-        Without ``counts`` each request is one row. ``at`` is seconds since 1970, ``latency`` seconds.
-        ``client_ids`` are what clients called their requests.
-        """
-        ...
-
-    def flush(self, *, fsync: bool = False) -> None:
-        """Log what was gathered, in one write. ``fsync`` waits for the disk too. Raises ``StoreDown``.
-
-        Without anything gathered it only does what is due by the clock.
-        """
-        ...
-
-    def close(self) -> None:
-        """``flush``, and let go of what was written. A closed sink takes nothing more."""
         ...
 
 

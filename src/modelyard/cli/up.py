@@ -1,0 +1,40 @@
+"""``modelyard up``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.cli.output import project, say
+
+
+@click.command()
+@click.option("--part", type=click.Choice(["clock"]), hidden=True)
+@click.pass_context
+def command(ctx: click.Context, part: str | None) -> None:
+    """Run everything on this machine, until Ctrl-C: what is live is kept running, windows are looked at, jobs are done.
+
+    Services go on answering after it; 'modelyard stop ENV' ends them.
+
+    \b
+    Example: modelyard up
+    """
+    from modelyard.pipelines.leash import heed
+    from modelyard.pipelines.until import Until
+
+    heed()
+    here = project(ctx)
+    here.require("developer")
+    until = Until().heed()
+    if part:
+        from modelyard.pipelines.clock import Clock
+
+        Clock(here, report=say).run(until)
+        return
+    from modelyard.pipelines.up import up
+
+    parts = [("up", "--part", "clock")]
+    if here.settings.jobs.workers:
+        parts.append(("worker", "--jobs", str(here.settings.jobs.workers)))
+    say(f"{here.settings.project.name} is up, until Ctrl-C")
+    up(here, parts, until, report=say)
+    say("ended; services go on answering")

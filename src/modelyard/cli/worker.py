@@ -1,0 +1,41 @@
+"""``modelyard worker``."""
+
+from __future__ import annotations
+
+import click
+
+from modelyard.cli.output import project, say
+from modelyard.pipelines.leash import heed
+from modelyard.pipelines.until import Until
+from modelyard.pipelines.worker import Worker
+
+
+@click.command()
+@click.option(
+    "--jobs", "most", type=click.IntRange(1, 64), default=1, show_default=True, help="Jobs side by side."
+)
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    help="Only of this queue: an environment, or build. May be given several times.",
+)
+@click.option("--until-idle", is_flag=True, help="End when there is nothing left to do.")
+@click.pass_context
+def command(ctx: click.Context, most: int, queues: tuple[str, ...], until_idle: bool) -> None:
+    """Take jobs of the yard and do them on this machine, until Ctrl-C.
+
+    What it had begun then is given back; what it was doing when it was killed is taken over by another.
+
+    \b
+    Example: modelyard worker --jobs 2 --queue build
+    """
+    heed()
+    here = project(ctx)
+    here.require("developer")
+    until = Until().heed()
+    worker = Worker(here, most=most, only=queues, report=say)
+    say(
+        f"worker {worker.name} takes {'jobs of ' + ', '.join(queues) if queues else 'any job'}, {most} at a time"
+    )
+    worker.run(until, idle=until_idle)
