@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink, Rows
-from modelyard.predictions import Ids, LoggedFrame, Writer, load, open_writer, read, segments
+from modelyard.predictions import Ids, LoggedFrame, Writer, load, open_writer, read, read_outcomes, segments
+from modelyard.records.outcome import Outcome
 from modelyard.testing.prediction_sink import Answer, PredictionSinkKit, manifest, served
 
 
@@ -33,6 +34,10 @@ class TestLog(PredictionSinkKit):
 
     def logged(self) -> list[Answer]:
         return [answer for frame in read(self.folder) for answer in answers(frame)]
+
+    def told(self) -> list[tuple[str, float, Outcome]]:
+        frames = read_outcomes(self.folder)
+        return [(frame.model, frame.at, outcome) for frame in frames for outcome in frame.outcomes]
 
 
 def answers(frame: LoggedFrame) -> list[Answer]:

@@ -6,6 +6,7 @@ import pytest
 
 from modelyard.ports import PredictionSink
 from modelyard.predictions import MemorySink
+from modelyard.records.outcome import Outcome
 from modelyard.testing.prediction_sink import Answer, PredictionSinkKit
 
 
@@ -17,6 +18,10 @@ class TestMemorySink(PredictionSinkKit):
     def open(self) -> PredictionSink:
         self.sinks.append(MemorySink())
         return self.sinks[-1]
+
+    def told(self) -> list[tuple[str, float, Outcome]]:
+        frames = [frame for sink in self.sinks for frame in sink.told]
+        return [(frame.model, frame.at, outcome) for frame in frames for outcome in frame.outcomes]
 
     def logged(self) -> list[Answer]:
         found = []

@@ -154,7 +154,8 @@ def test_mlservers_infer(single: Running, peer: Peer, tmp_path: Path, binary: bo
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service of a classifier of numbers and a regression of mixed columns."""
     folder = tmp_path_factory.mktemp("both")
-    running = Running(folder, plan_for(serve_numeric(folder / "p1"), serve_mixed(folder / "p2")))
+    plan = plan_for(serve_numeric(folder / "p1"), serve_mixed(folder / "p2"), log=str(folder / "log"))
+    running = Running(folder, plan)
     yield running
     running.stop()
 
@@ -162,7 +163,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.mark.parametrize(
     ("paths", "left_out"),
     [
-        ("^/models/[a-z]+/predict|^/[a-z0-9]+(/models)?$", []),
+        ("^/models/[a-z]+/(predict|feedback)|^/[a-z0-9]+(/models)?$", []),
         # a protocol takes more than what is described, and no schema says that all columns are equally long
         ("infer|invocations|:predict", ["positive_data_acceptance", "negative_data_rejection"]),
     ],

@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "Some rows now, without a service.",
     "score": "A whole table in batch, from and to any source.",
     "loadtest": "A service under load: latencies, promises, replicas.",
+    "feedback": "The true outcomes of predictions, from a file.",
     "monitor": "Drift and data quality of a window; exit 1 on alert with --fail.",
     "status": "What is live where.",
     "data": "Dataset versions: list, show, check out.",

@@ -5,15 +5,19 @@ from __future__ import annotations
 from modelyard.monitoring.collect import collect
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.examine import examine
+from modelyard.monitoring.given import OUTCOME, given, shape, whose
 from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.logged import count_features, count_predictions, of_version
+from modelyard.monitoring.outcomes import told
 from modelyard.monitoring.reading import features, moments, versions, window
 from modelyard.monitoring.shift import drifted
+from modelyard.monitoring.truth import known, labelled, reckon, resolved, typed, with_truth
 from modelyard.monitoring.windows import Span, between, by_rows, counted, last, newest, period, span
 
 __all__ = [
     "ALWAYS",
     "JUDGES",
+    "OUTCOME",
     "Evidence",
     "Judge",
     "Span",
@@ -26,12 +30,22 @@ __all__ = [
     "drifted",
     "examine",
     "features",
+    "given",
+    "known",
+    "labelled",
     "last",
     "moments",
     "newest",
     "of_version",
     "period",
+    "reckon",
+    "resolved",
+    "shape",
     "span",
+    "told",
+    "typed",
     "versions",
+    "whose",
     "window",
+    "with_truth",
 ]

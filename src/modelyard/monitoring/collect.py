@@ -13,14 +13,16 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+import polars as pl
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
 
-from modelyard.monitoring.sheet import fresh, home_of, opened, outage, rows, shape_of
-from modelyard.predictions import LoggedFrame, Segment, load, segments
+from modelyard.monitoring.outcomes import outcome_rows, outcomes_home
+from modelyard.monitoring.sheet import Frame, fresh, home_of, opened, outage, rows, shape_of
+from modelyard.predictions import LoggedFrame, LoggedOutcomes, Segment, load, segments
 
 _CHUNK = 128 * 2**20
 _CONFIGURATION = {
@@ -47,15 +49,20 @@ def collect(folder: Path, tables: Path, *, environment: str) -> int:
 
 def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
     by_table: dict[Path, list[LoggedFrame]] = {}
+    told: dict[Path, list[LoggedOutcomes]] = {}
     damaged = set()
     for segment in chunk:
         content = load(segment)
         for found in content.frames:
             home = home_of(tables, environment, found.model.model)
             by_table.setdefault(home / shape_of(found), []).append(found)
+        for heard in content.outcomes:
+            told.setdefault(outcomes_home(tables, environment, heard.model), []).append(heard)
         if not content.intact:
             damaged.add(segment)
-    moved = sum(_append(path, found) for path, found in by_table.items())
+    moved = sum(_append(path, found, rows) for path, found in by_table.items())
+    for path, some in told.items():
+        _append(path, some, outcome_rows)
     for segment in chunk:
         if segment in damaged:
             segment.path.rename(segment.path.with_suffix(".damaged"))
@@ -64,7 +71,7 @@ def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
     return moved
 
 
-def _append(path: Path, found: Sequence[LoggedFrame]) -> int:
+def _append(path: Path, found: Sequence[Frame], make: Callable[[Sequence[Frame]], pl.DataFrame]) -> int:
     """Commit the frames that the table does not have yet, and see them on the disk."""
     table = opened(path)
     new = fresh(found, table)
@@ -73,7 +80,7 @@ def _append(path: Path, found: Sequence[LoggedFrame]) -> int:
     last: dict[str, int] = {}
     for each in new:
         last[each.segment.writer] = max(each.segment.number, last.get(each.segment.writer, 0))
-    written = rows(new)
+    written = make(new)
     path.mkdir(parents=True, exist_ok=True)
     write_deltalake(
         path,

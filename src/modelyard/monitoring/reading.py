@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from deltalake import DeltaTable
 from modelyard.errors import DataRefused
 from modelyard.monitoring.sheet import AT, COLUMNS, fresh, home_of, opened, outage, rows, shape_of
 from modelyard.predictions import LoggedFrame, read
+
+_BEGIN, _END = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (1970, 9000))
 
 
 def window(
@@ -75,6 +77,44 @@ def _column(
             if tail:
                 parts.append(rows(tail)[name])
     return pl.concat(parts)
+
+
+def predictions(
+    tables: Path,
+    folder: Path,
+    *,
+    environment: str,
+    model: str,
+    names: Sequence[str] = (),
+    ids: tuple[str, pl.Series] | None = None,
+) -> pl.DataFrame:
+    """``request_id``, ``row``, ``at`` and ``key`` of all predictions of the model, whichever version answered.
+
+    ``ids`` are a column, ``request_id`` or ``client_id``, and the values wanted of it: the key is that column. Else it
+    is the JSON of the features ``names``, and what has not all of them is left out. Raises ``StoreDown``.
+    """
+    parts = [pl.DataFrame(schema={"request_id": pl.String, "row": pl.Int64, "at": AT, "key": pl.String})]
+    with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
+        for table, tail in _both(tables, folder, environment, model, _Cut(_BEGIN, _END, None)):
+            lazy = [] if table is None else [pl.scan_delta(table)]
+            lazy += [rows(tail).lazy()] if tail else []
+            parts += [part.collect() for each in lazy for part in _keyed(each, names, ids)]
+        return pl.concat(parts)
+
+
+def _keyed(
+    part: pl.LazyFrame, names: Sequence[str], ids: tuple[str, pl.Series] | None
+) -> Iterator[pl.LazyFrame]:
+    columns = ["request_id", "row", "at"]
+    if ids is not None:
+        name, wanted = ids
+        yield part.filter(pl.col(name).is_in(wanted.implode())).select(*columns, key=pl.col(name))
+        return
+    features_ = part.collect_schema()["features"]
+    assert isinstance(features_, pl.Struct)
+    if set(names) <= {field.name for field in features_.fields}:
+        chosen = [pl.col("features").struct.field(name) for name in names]
+        yield part.select(*columns, key=pl.struct(chosen).struct.json_encode())
 
 
 @dataclass(frozen=True)

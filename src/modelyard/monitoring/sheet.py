@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,11 +16,12 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from modelyard.errors import StoreDown
-from modelyard.predictions import LoggedFrame
+from modelyard.predictions import LoggedFrame, LoggedOutcomes
 from modelyard.records.schema import Column
 from modelyard.tables.kinds import DTYPES
 
 AT = pl.Datetime("us", "UTC")
+Frame = TypeVar("Frame", LoggedFrame, LoggedOutcomes)
 COLUMNS: dict[str, pl.DataType] = {
     "request_id": pl.String(),
     "row": pl.Int64(),
@@ -47,10 +48,10 @@ def shape_of(found: LoggedFrame) -> str:
 
 
 def home_of(tables: Path, environment: str, model: str) -> Path:
-    return tables / "predictions" / _safe(environment) / _safe(model)
+    return tables / "predictions" / safe(environment) / safe(model)
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
     """A folder's name; not by ``%``, which the library would decode again."""
     return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"~{ord(found[0]):x}~", name)
 
@@ -59,7 +60,7 @@ def opened(path: Path) -> DeltaTable | None:
     return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
 
 
-def fresh(found: Sequence[LoggedFrame], table: DeltaTable | None) -> list[LoggedFrame]:
+def fresh(found: Sequence[Frame], table: DeltaTable | None) -> list[Frame]:
     """The frames of segments that no commit of the table names."""
     if table is None:
         return list(found)

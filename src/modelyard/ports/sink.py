@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from modelyard.records.outcome import Outcome
 from modelyard.records.package import Manifest
 from modelyard.records.service import ServedModel
 
@@ -63,6 +64,10 @@ class PredictionSink(Protocol):
         Without ``counts`` each request is one row. ``at`` is seconds since 1970, ``latency`` seconds.
         ``client_ids`` are what clients called their requests.
         """
+        ...
+
+    def outcomes(self, model: str, outcomes: Sequence[Outcome], *, at: float) -> None:
+        """Gather what was told at ``at`` (seconds since 1970) of answers of that model, whoever gave them."""
         ...
 
     def flush(self, *, fsync: bool = False) -> None:

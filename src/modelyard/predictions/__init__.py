@@ -5,17 +5,29 @@ Each worker appends frames to preallocated segments of its own; the yard collect
 
 from modelyard.predictions.ids import Ids
 from modelyard.predictions.memory import MemorySink
-from modelyard.predictions.reader import LoggedFrame, Segment, load, read, segments
+from modelyard.predictions.outcomes import fitting
+from modelyard.predictions.reader import (
+    LoggedFrame,
+    LoggedOutcomes,
+    Segment,
+    load,
+    read,
+    read_outcomes,
+    segments,
+)
 from modelyard.predictions.writer import Writer, open_writer
 
 __all__ = [
     "Ids",
     "LoggedFrame",
+    "LoggedOutcomes",
     "MemorySink",
     "Segment",
     "Writer",
+    "fitting",
     "load",
     "open_writer",
     "read",
+    "read_outcomes",
     "segments",
 ]

@@ -6,6 +6,7 @@ alone. ``ROWS`` is a batch: fixed fields, then msgpack of what varies in length 
 features' numbers [n, k], the probabilities (of a regression the quantiles) [n, c] and, of a regression, the predictions [n], all
 little-endian float64 and row-major: what the model was asked with is logged by copying memory.
 Texts and labels go as they are; their dictionaries are the table's to make when it is compacted.
+``OUTCOMES`` (msgpack) is what was told of answers given before, by this writer or any other.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.ports import Answered, Rows
+from modelyard.records.outcome import Outcome
 from modelyard.records.package import Label, Layout, Task
 from modelyard.records.schema import Schema
 
 FORMAT = 1
-HEAD, MODEL, ROWS = b"H", b"M", b"R"
+HEAD, MODEL, ROWS, OUTCOMES = b"H", b"M", b"R", b"O"
 
 ENVELOPE = struct.Struct("<II")
 """Length and CRC-32 of the payload."""
@@ -65,6 +67,15 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
     client_ids: Sequence[str | None] | None
     texts: Sequence[Any]
     labels: Sequence[Label] | None
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True):
+    """Outcomes of one model's answers; ``number`` counts the writer's outcomes before them."""
+
+    model: str
+    at: float
+    number: int
+    outcomes: tuple[Outcome, ...]
 
 
 class Batched(msgspec.Struct, frozen=True):
@@ -117,6 +128,14 @@ def rows(
     if regression:
         payload.append(np.asarray(answers.prediction, np.float64).tobytes())
     return sealed(b"".join(payload))
+
+
+def outcomes(record: Told) -> bytes:
+    return sealed(OUTCOMES + _encode(record))
+
+
+def read_outcomes(payload: bytes) -> Told:
+    return msgspec.msgpack.decode(payload[1:], type=Told)
 
 
 def read_head(payload: bytes) -> Head:

@@ -9,6 +9,7 @@ from typing import Any
 from modelyard.ports import Answered, Rows
 from modelyard.predictions import frame
 from modelyard.predictions.writer import logged
+from modelyard.records.outcome import Outcome
 from modelyard.records.package import Manifest
 from modelyard.records.service import ServedModel
 
@@ -32,8 +33,10 @@ class MemorySink:
     """A ``PredictionSink`` whose ``frames`` hold what was flushed, oldest first."""
 
     frames: list[Remembered] = field(default_factory=list)
+    told: list[frame.Told] = field(default_factory=list)
     _models: list[frame.Logged] = field(default_factory=list)
     _pending: list[Remembered] = field(default_factory=list)
+    _heard: list[frame.Told] = field(default_factory=list)
 
     def begin(self, model: ServedModel, manifest: Manifest) -> int:
         self._models.append(logged(len(self._models), model, manifest))
@@ -61,10 +64,17 @@ class MemorySink:
         model = self._models[key]
         self._pending.append(Remembered(model, batch, answers, ids, kept, named, at, latency))
 
+    def outcomes(self, model: str, outcomes: Sequence[Outcome], *, at: float) -> None:
+        if outcomes:
+            before = sum(len(told.outcomes) for told in (*self.told, *self._heard))
+            self._heard.append(frame.Told(model, at, before, tuple(outcomes)))
+
     def flush(self, *, fsync: bool = False) -> None:
         del fsync  # memory has nothing slower to wait for
         self.frames += self._pending
+        self.told += self._heard
         self._pending.clear()
+        self._heard.clear()
 
     def close(self) -> None:
         self.flush()

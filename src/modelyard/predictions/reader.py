@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.predictions import frame
+from modelyard.records.outcome import Outcome
 from modelyard.records.package import Label
 
 
@@ -71,12 +72,25 @@ class LoggedFrame:
         return len(self.numbers)
 
 
+@dataclass(frozen=True)
+class LoggedOutcomes:
+    """What was told at ``at`` (seconds since 1970) of answers of one model; ``number`` counts the writer's
+    outcomes before them."""
+
+    segment: Segment
+    model: str
+    at: float
+    number: int
+    outcomes: tuple[Outcome, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Content:
     """A segment's intact frames; ``intact`` says that nothing else is in it, torn or damaged."""
 
     frames: tuple[LoggedFrame, ...]
     intact: bool
+    outcomes: tuple[LoggedOutcomes, ...] = ()
 
 
 def segments(folder: Path) -> list[Segment]:
@@ -104,6 +118,12 @@ def read(folder: Path) -> Iterator[LoggedFrame]:
         last = None if end is None else (segment.writer, segment.number, end)
 
 
+def read_outcomes(folder: Path) -> Iterator[LoggedOutcomes]:
+    """All intact frames of outcomes, by writer and in the order written."""
+    for segment in segments(folder):
+        yield from load(segment).outcomes
+
+
 def load(segment: Segment, *, expected: int | None = None) -> Content:
     """What one segment holds; ``expected`` is where its rows should go on, if known.
 
@@ -116,6 +136,7 @@ def load(segment: Segment, *, expected: int | None = None) -> Content:
     payloads, intact = _payloads(content)
     models: dict[int, frame.Logged] = {}
     found = []
+    told = []
     for payload in payloads:
         try:
             if payload[:1] == frame.HEAD:
@@ -124,6 +145,9 @@ def load(segment: Segment, *, expected: int | None = None) -> Content:
             elif payload[:1] == frame.MODEL:
                 model = frame.read_model(payload)
                 models[model.key] = model
+            elif payload[:1] == frame.OUTCOMES:
+                heard = frame.read_outcomes(payload)
+                told.append(LoggedOutcomes(segment, heard.model, heard.at, heard.number, heard.outcomes))
             else:
                 batched = frame.read_rows(payload)
                 gap = 0 if expected is None else batched.sequence - expected
@@ -132,7 +156,7 @@ def load(segment: Segment, *, expected: int | None = None) -> Content:
                 intact = intact and gap == 0
         except (msgspec.MsgspecError, struct.error, KeyError, ValueError):
             intact = False  # of another format, or of a model whose announcement is damaged
-    return Content(tuple(found), intact)
+    return Content(tuple(found), intact, tuple(told))
 
 
 def _payloads(content: bytes) -> tuple[list[bytes], bool]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from modelyard.errors import StoreDown
 from modelyard.ports import Answered, Rows
 from modelyard.predictions import frame
+from modelyard.records.outcome import Outcome
 from modelyard.records.package import Manifest
 from modelyard.records.service import ServedModel
 
@@ -48,8 +49,9 @@ class Writer:
         self.writer = f"{time.time_ns():016x}{os.urandom(4).hex()}"
         self._folder, self._redact, self._size, self._age = folder, redact, size, age
         self._models: dict[int, tuple[bytes, bool]] = {}
-        self._pending: list[tuple[int, bytes]] = []
+        self._pending: list[tuple[int | None, bytes]] = []
         self._sequence = self._flushed = 0
+        self._told = 0
         self._number = 0
         self._segment: _Segment | None = None
         try:
@@ -93,6 +95,12 @@ class Writer:
         self._sequence += n
         self._pending.append((key, content))
 
+    def outcomes(self, model: str, outcomes: Sequence[Outcome], *, at: float) -> None:
+        if outcomes:
+            told = frame.Told(model, at, self._told, tuple(outcomes))
+            self._told += len(outcomes)
+            self._pending.append((None, frame.outcomes(told)))
+
     def flush(self, *, fsync: bool = False) -> None:
         pending, self._pending = self._pending, []
         try:
@@ -113,7 +121,7 @@ class Writer:
         finally:
             self._abandon()
 
-    def _append(self, pending: list[tuple[int, bytes]]) -> None:
+    def _append(self, pending: list[tuple[int | None, bytes]]) -> None:
         if self._segment is not None and self._segment.gone:
             self._abandon()
         segment = self._segment
@@ -126,12 +134,12 @@ class Writer:
         segment.models.update(key for key, _ in pending)
         segment.since = segment.since or time.monotonic()
 
-    def _announced(self, segment: _Segment | None, pending: list[tuple[int, bytes]]) -> bytes:
+    def _announced(self, segment: _Segment | None, pending: list[tuple[int | None, bytes]]) -> bytes:
         """The frames, each model's announcement before its first in that segment."""
         known = set() if segment is None else set(segment.models)
         parts = []
         for key, content in pending:
-            if key not in known:
+            if key is not None and key not in known:
                 known.add(key)
                 parts.append(self._models[key][0])
             parts.append(content)
@@ -167,7 +175,8 @@ class _Segment:
     def __init__(self, path: Path, head: bytes, size: int) -> None:
         self.path, self.size = path, size
         self.end = 0
-        self.models: set[int] = set()
+        self.models: set[int | None] = set()
+        """Keys of the models that have rows in it; None when it has outcomes."""
         self.since = 0.0
         self._named = False
         fresh = path.with_suffix(".new")
@@ -209,7 +218,7 @@ class _Segment:
             self._named = True
 
     def close(self) -> None:
-        """Give back what was set aside, then the lock; without rows leave nothing."""
+        """Give back what was set aside, then the lock; without anything in it leave nothing."""
         with contextlib.suppress(OSError):  # a failing disk keeps its zeros, which readers pass over
             os.ftruncate(self.file, self.end)
             if not self.models:

@@ -62,6 +62,8 @@ class Admission:
         if not self.secured:
             if head.headers.get("origin") not in self._origins:
                 _refuse_other_sites(head)
+            if head.method == "POST" and head.path.rstrip("/").endswith(_KEPT):
+                _refuse_other_hosts(head)
             return ANYBODY
         scheme, _, token = head.headers.get("authorization", "").partition(" ")
         token = token.strip()
@@ -141,6 +143,10 @@ MAY = (
 """What a page may ask, beside ``shared``."""
 
 
+_KEPT = "/feedback"
+"""How the paths end whose requests change what is known here."""
+
+
 class Bucket:
     """Requests that may be answered at once, filled at the rate; it holds a second's, and one at least."""
 
@@ -180,6 +186,16 @@ def _expired(reason: str) -> Problem:
         f"This token does not count: {reason}; ask for another.",
         headers=b'www-authenticate: Bearer error="invalid_token"\r\n',
     )
+
+
+def _refuse_other_hosts(head: Head) -> None:
+    """What changes something is asked of this machine by its own name, so that no other name leads here."""
+    host = head.headers.get("host") or ""
+    name = host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
+    if not is_loopback(name.strip("[]")):
+        raise Problem(
+            403, f"{head.path} changes what is kept: ask 127.0.0.1 itself, or give the service a token."
+        )
 
 
 def _refuse_other_sites(head: Head) -> None:

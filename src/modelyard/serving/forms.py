@@ -28,6 +28,16 @@ INFERRED = {
     "properties": {"outputs": {"type": "array", "items": {"required": ["name", "datatype", "shape"]}}},
 }
 
+KEPT = {
+    "type": "object",
+    "required": ["status", "model", "accepted"],
+    "properties": {
+        "status": {"const": "ok"},
+        "model": {"type": "string"},
+        "accepted": {"type": "integer"},
+    },
+}
+
 
 def row(schema: Schema, *, strict: bool = True) -> dict[str, Any]:
     """One row: every feature, and where it is ``strict`` nothing else."""
@@ -144,9 +154,7 @@ def _column(column: Column) -> dict[str, Any]:
 def answer(manifest: Manifest) -> dict[str, Any]:
     """The native surface's answer."""
     classes = manifest.classes
-    label: dict[str, Any] = (
-        {"type": "number"} if not classes else {"type": _label_type(classes), "enum": list(classes)}
-    )
+    label = _label(classes)
     properties: dict[str, Any] = {
         "status": {"const": "ok"},
         "model_id": {"type": "string"},
@@ -176,6 +184,43 @@ def answer(manifest: Manifest) -> dict[str, Any]:
         "required": ["status", "model_id", "request_id", "prediction"],
         "properties": properties,
     }
+
+
+def outcomes(manifest: Manifest) -> dict[str, Any]:
+    """True outcomes: one, or many of them, each by one of two ids."""
+    id_ = {"type": "string", "minLength": 1, "maxLength": 200}
+    each = [
+        {
+            "type": "object",
+            "required": [name, "outcome"],
+            "additionalProperties": False,
+            "properties": {
+                name: id_ | {"description": said},
+                "row": {"type": "integer", "minimum": 0, "maximum": 2**31},
+                "outcome": _label(manifest.classes),
+                "at": {
+                    "type": ["string", "null"],
+                    "format": "date-time",
+                    "description": "When it came to be true.",
+                },
+            },
+        }
+        for name, said in (
+            ("request_id", "As the prediction's answer gave it."),
+            ("client_id", "The X-Request-Id that the prediction was asked with."),
+        )
+    ]
+    many = {
+        "type": "object",
+        "required": ["outcomes"],
+        "additionalProperties": False,
+        "properties": {"outcomes": _many({"oneOf": each})},
+    }
+    return {"oneOf": [*each, many]}
+
+
+def _label(classes: Sequence[Label]) -> dict[str, Any]:
+    return {"type": _label_type(classes), "enum": list(classes)} if classes else {"type": "number"}
 
 
 def _label_type(classes: Sequence[Label]) -> str:

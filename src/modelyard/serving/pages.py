@@ -47,6 +47,7 @@ def openapi(models: Sequence[Live], *, secured: bool) -> bytes:
         schemas[f"{name}-row"] = forms.row(live.schema)
         schemas[f"{name}-answer"] = forms.answer(live.manifest)
         paths[f"/models/{name}/predict"] = {"post": _predict(live)}
+        paths[f"/models/{name}/feedback"] = {"post": _feedback(live)}
         paths[f"/models/{name}/invocations"] = {
             "post": _other(
                 "MLflow's scoring forms, JSON or CSV.",
@@ -113,6 +114,21 @@ def _predict(live: Live) -> dict[str, Any]:
             "200": {"description": "One prediction a row.", "content": answer},
             "4XX": {"description": "Why the request was refused.", "content": refusal},
             "5XX": {"description": "Why the model could not answer.", "content": refusal},
+        },
+    }
+
+
+def _feedback(live: Live) -> dict[str, Any]:
+    refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    asked = {"application/json": {"schema": forms.outcomes(live.manifest)}}
+    return {
+        "summary": "True outcomes, one or many; told again they correct what was told before.",
+        "operationId": f"feedback-{live.served.model}",
+        "requestBody": {"required": True, "content": asked},
+        "responses": {
+            "200": {"description": "All are kept.", "content": {"application/json": {"schema": forms.KEPT}}},
+            "4XX": {"description": "Why none of them was kept.", "content": refusal},
+            "5XX": {"description": "Why none of them could be kept.", "content": refusal},
         },
     }
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from modelyard.serving import arms, described, pages, surfaces
+from modelyard.ports import PredictionSink
+from modelyard.serving import arms, described, feedback, pages, surfaces
 from modelyard.serving.apart import Apart
 from modelyard.serving.connection import Slot
 from modelyard.serving.limits import Limits
@@ -29,11 +30,19 @@ class Routes:
         self._apart = apart
         self._exposition = exposition
         self._secured = False
+        self._log: PredictionSink | None = None
         self._pages: dict[str, bytes] = {}
 
-    def point(self, queues: dict[str, Queue], rivals: dict[str, Queue], *, secured: bool) -> None:
+    def point(
+        self,
+        queues: dict[str, Queue],
+        rivals: dict[str, Queue],
+        *,
+        secured: bool,
+        log: PredictionSink | None,
+    ) -> None:
         """From now on these models are asked; ``secured`` says that who asks needs a token."""
-        self.queues, self.rivals, self._secured = queues, rivals, secured
+        self.queues, self.rivals, self._secured, self._log = queues, rivals, secured, log
         self._pages.clear()
 
     def every(self) -> list[Queue]:
@@ -45,6 +54,9 @@ class Routes:
         match path.split("/")[1:]:
             case ["models", name, "predict"]:
                 return self._verb(head, "POST", self.divided(name, head, self._native(head)))
+            case ["models", name, "feedback"]:
+                lives = [self.queue(name).live, *(q.live for q in [self.rivals.get(name)] if q)]
+                return self._verb(head, "POST", feedback.heard(lives, self._log, self._limits))
             case ["invocations"]:
                 return self._invocations(self._only(), head)
             case ["models", name, "invocations"]:

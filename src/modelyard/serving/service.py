@@ -73,6 +73,7 @@ class Service:
             self._pointed(self._routes.queues, models.by_name),
             self._pointed(self._routes.rivals, models.rivals),
             secured=admission.secured,
+            log=log,
         )
         self.models = models
         self._admission = admission

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from modelyard.ports import PredictionSink
+from modelyard.records.outcome import Outcome
 from modelyard.records.package import Layout, Manifest, Task
 from modelyard.records.schema import Column, Schema
 from modelyard.records.service import ServedModel
@@ -85,6 +86,10 @@ class PredictionSinkKit(ABC):
     @abstractmethod
     def logged(self) -> list[Answer]:
         """Everything that this test's sinks have logged, in order."""
+
+    @abstractmethod
+    def told(self) -> list[tuple[str, float, Outcome]]:
+        """Model, time and outcome of each that this test's sinks have logged, in order."""
 
     def _write(self, sink: PredictionSink, key: int, ids: list[bytes], **more: Any) -> None:
         n = sum(more.get("counts") or [1] * len(ids))
@@ -175,6 +180,36 @@ class PredictionSinkKit(ABC):
         batch = _Batch(np.array([[1.0]]), np.array([["red"]], dtype=object))
         with pytest.raises(ValueError, match="count"):
             sink.write(key, batch, answers, ids=[b"a", b"b"], at=1.0, latency=0.1)
+
+    def test_outcomes_come_back_beside_rows_as_they_were_told(self) -> None:
+        sink = self.open()
+        key = sink.begin(served("m"), manifest("m"))
+        every = [
+            Outcome("a", "grün", 1, 12.5),
+            Outcome("b", True, by="client_id"),
+            Outcome("c", 7),
+            Outcome("d", 0.1),
+        ]
+        self._write(sink, key, [b"a"])
+        sink.outcomes("m", every[:3], at=1000.25)
+        sink.outcomes("other", every[3:], at=1001.0)
+        sink.outcomes("m", [], at=1002.0)
+        assert self.told() == []
+        sink.flush()
+        assert self.told() == [
+            *(("m", 1000.25, outcome) for outcome in every[:3]),
+            ("other", 1001.0, every[3]),
+        ]
+        assert [type(outcome.outcome) for _, _, outcome in self.told()] == [str, bool, int, float]
+        assert [a.request_id for a in self.logged()] == [b"a"]
+
+    def test_a_sink_of_outcomes_alone_keeps_them(self) -> None:
+        sink = self.open()
+        for number in range(3):
+            sink.outcomes("m", [Outcome(f"{number}", "yes")], at=float(number))
+            sink.flush()
+        sink.close()
+        assert [outcome.id for _, _, outcome in self.told()] == ["0", "1", "2"]
 
     def test_two_sinks_do_not_disturb_each_other(self) -> None:
         sinks = [self.open(), self.open()]
