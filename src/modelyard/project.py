@@ -29,6 +29,7 @@ from modelyard.settings import (
     ModelSettings,
     MonitorSettings,
     Settings,
+    TriggerSettings,
     YardSettings,
 )
 from modelyard.storage.durable import sync
@@ -227,6 +228,18 @@ class Project:
 
     def monitor(self, model: str) -> MonitorSettings:
         return self.settings.monitor.get(model, MonitorSettings())
+
+    def trigger(self, model: str) -> TriggerSettings:
+        """What starts its builds, with the environments that it means named."""
+        _ = self.model(model)
+        given = self.settings.triggers.get(model, TriggerSettings())
+        names = tuple(self.settings.environments)
+        if not names:
+            raise SettingsError(
+                "There is no environment in modelyard.toml that a build could go to; add [environments.test]."
+            )
+        to = given.deploy_to or names[-1]
+        return msgspec.structs.replace(given, deploy_to=to, environment=given.environment or to)
 
     def tokens(self, environment: str) -> tuple[str, ...]:
         """The bearer tokens that an environment's service accepts, as they stand in its file."""

@@ -110,10 +110,10 @@ def test_facts_as_json(modelyard: Command, built: Path, name: str) -> None:
 
 def test_unknown_setting_is_refused_with_its_neighbour(modelyard: Command, built: Path) -> None:
     settings = built / "modelyard.toml"
-    settings.write_text(settings.read_text() + "\n[triggers.screening]\nschedule = '0 3 * * 1'\n")
+    settings.write_text(settings.read_text() + "\n[alarms.screening]\nschedule = '0 3 * * 1'\n")
     code, _, complaint = modelyard("-C", built, "status")
     assert code == 2
-    assert "unknown setting 'triggers'" in complaint
+    assert "unknown setting 'alarms'" in complaint
     assert str(settings) in complaint
 
 

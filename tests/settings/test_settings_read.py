@@ -48,7 +48,7 @@ def test_environments_keep_their_order(tmp_path: Path) -> None:
             "[data.patients.split]\ntst = 0.1\n",
             "unknown setting 'data.patients.split.tst' (did you mean 'test'?)",
         ),
-        ("[triggers.screening]\n", "unknown setting 'triggers'"),
+        ("[alarms.screening]\n", "unknown setting 'alarms'"),
         ('[environments.prod]\nport = "8103"\n', "'environments.prod.port': expected `int`, got `str`"),
         ("[environments.prod]\nport = 70000\n", "'environments.prod.port': expected `int` <= 65535"),
         ("[environments.prod]\nport = 8101\n", "'test' and 'prod' both ask for port 8101"),

@@ -18,6 +18,7 @@ from modelyard.actions.tune import trials_of
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.footprint import FIGURES, Footprint
+from modelyard.records.gate import Gate
 from modelyard.records.package import Package
 from modelyard.records.report import Report
 
@@ -69,10 +70,12 @@ def _evaluated(project: Project, package: Package, operation: str | None) -> Eva
     return Evaluated(report=report, digest=digest, html=html)
 
 
-def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
+def judge(
+    project: Project, package: Package, *, whole: bool = False, bounds: tuple[Gate, ...] | None = None
+) -> Report:
     """Score a package and the live ones its gates name on the test split; nothing is stored.
 
-    Without ``whole`` the report holds what gates need and no more.
+    Without ``whole`` the report holds what gates need and no more; ``bounds`` are other gates than the settings'.
     """
     from modelyard import evaluation
     from modelyard.data import load
@@ -85,7 +88,7 @@ def judge(project: Project, package: Package, *, whole: bool = False) -> Report:
     tables = project.holding(version)
     frame = load(version, tables, part="test")
     train = load(version, tables, part="train") if whole else None
-    bounds = rules(settings)
+    bounds = rules(settings) if bounds is None else bounds
     champions = {rule.no_worse_than for rule in bounds} | {settings.evaluation.champion}
     with project.yard.read() as facts:
         found = {name: facts.releases.live(name, package.model) for name in champions if name}

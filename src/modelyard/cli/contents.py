@@ -23,6 +23,7 @@ COMMANDS = {
     "loadtest": "A service under load: latencies, promises, replicas.",
     "feedback": "The true outcomes of predictions, from a file.",
     "monitor": "Drift and data quality of a window; exit 1 on alert with --fail.",
+    "trigger": "Build again where data, code, drift or a schedule call for it, by a policy.",
     "status": "What is live where.",
     "data": "Dataset versions: list, show, check out.",
     "diff": "How a model, environment, commit or dataset differs from another.",

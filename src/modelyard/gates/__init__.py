@@ -1,8 +1,9 @@
-"""Rules that evaluation and promotion share (floor 3)."""
+"""Rules that evaluation, promotion, canaries and triggers share (floor 3)."""
 
 from __future__ import annotations
 
+from modelyard.gates.canary import canary
 from modelyard.gates.decide import decide, refuse, require
 from modelyard.gates.fairness import fair
 
-__all__ = ["decide", "fair", "refuse", "require"]
+__all__ = ["canary", "decide", "fair", "refuse", "require"]

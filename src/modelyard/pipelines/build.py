@@ -49,6 +49,8 @@ class Built(msgspec.Struct, kw_only=True):
     """As each ended."""
     failures: dict[str, Exception] = {}
     """By step."""
+    gave: dict[str, str] = {}
+    """What each step made or found, whole."""
 
     def refuse(self) -> None:
         """Raise the first failure, if there was one."""
@@ -116,7 +118,7 @@ class _Walk:
         self._gave: dict[str, str] = {}
         self._lost: dict[str, str] = {}
         """Steps that cannot be done, and the failed one that each needs."""
-        self.built = Built(steps=[], failures={})
+        self.built = Built(steps=[], failures={}, gave=self._gave)
 
     def next(self) -> Job | None:
         """A step that must be done and can be, looking up those that need not; None when there is none now."""

@@ -200,8 +200,15 @@ class Events(Protocol):
         ...
 
     def newest(self) -> Event | None: ...
-    def list(self, *, after: int = 0, limit: int | None = None, wanted: Wanted | None = None) -> list[Event]:
-        """Ascending by ``seq``, those that are ``wanted``."""
+    def list(
+        self,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        wanted: Wanted | None = None,
+        last: int | None = None,
+    ) -> list[Event]:
+        """Ascending by ``seq``, those that are ``wanted``; of these with ``last`` only so many at the end."""
         ...
 
 

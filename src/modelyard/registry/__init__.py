@@ -13,6 +13,20 @@ from modelyard.registry.promote import admissible, promote
 from modelyard.registry.register import register
 from modelyard.registry.release import begin, fail, on_trial, rollback_target, stop, succeed
 from modelyard.registry.resolve import parse, resolve
+from modelyard.registry.retraining import (
+    built,
+    commence,
+    conclude,
+    decided,
+    decisions,
+    failures,
+    key,
+    proceed,
+    retrainings,
+    this_week,
+    tried,
+    under_way,
+)
 from modelyard.registry.review import review
 from modelyard.registry.search import choose, search
 from modelyard.registry.token import create, revoke
@@ -21,18 +35,27 @@ __all__ = [
     "admissible",
     "alias",
     "begin",
+    "built",
     "choose",
+    "commence",
+    "conclude",
     "create",
+    "decided",
+    "decisions",
     "deprecate",
     "fail",
+    "failures",
+    "key",
     "live_at",
     "note",
     "on_trial",
     "parse",
+    "proceed",
     "promote",
     "register",
     "reinstate",
     "resolve",
+    "retrainings",
     "review",
     "revoke",
     "rollback_target",
@@ -40,5 +63,8 @@ __all__ = [
     "stop",
     "succeed",
     "tag",
+    "this_week",
+    "tried",
     "unalias",
+    "under_way",
 ]

@@ -26,10 +26,13 @@ from modelyard.settings.tree import (
     TuneSettings,
     YardSettings,
 )
+from modelyard.settings.triggers import CanarySettings, ChampionSettings, PolicySettings, TriggerSettings
 
 __all__ = [
     "ApplicationTests",
     "AsOfSettings",
+    "CanarySettings",
+    "ChampionSettings",
     "DataSettings",
     "DeduplicateSettings",
     "EngineSettings",
@@ -39,12 +42,14 @@ __all__ = [
     "ModelSettings",
     "MonitorSettings",
     "PersonSettings",
+    "PolicySettings",
     "ProjectSettings",
     "Settings",
     "SigningSettings",
     "SourceSettings",
     "SplitSettings",
     "TransformSettings",
+    "TriggerSettings",
     "TuneSettings",
     "YardSettings",
     "find",

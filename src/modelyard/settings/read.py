@@ -209,6 +209,7 @@ def _cross_check(settings: Settings, path: Path) -> None:
     for name in settings.monitor:
         if name not in settings.models:
             raise SettingsError(f"{path}: 'monitor.{name}': there is no [models.{name}].")
+    _check_triggers(settings, path)
     for name in ("latest", "run"):
         if name in settings.environments:
             raise SettingsError(
@@ -231,6 +232,21 @@ def _cross_check(settings: Settings, path: Path) -> None:
             raise SettingsError(
                 f"{path}: 'environments.{name}.host' is {environment.host}, beyond loopback; "
                 f"give 'environments.{name}.token_file' as well."
+            )
+
+
+def _check_triggers(settings: Settings, path: Path) -> None:
+    for name, trigger in settings.triggers.items():
+        if name not in settings.models:
+            raise SettingsError(f"{path}: 'triggers.{name}': there is no [models.{name}].")
+        for key in ("environment", "deploy_to"):
+            asked = getattr(trigger, key)
+            if asked is not None and asked not in settings.environments:
+                raise SettingsError(f"{path}: 'triggers.{name}.{key}': there is no [environments.{asked}].")
+        if not settings.environments:
+            raise SettingsError(
+                f"{path}: 'triggers.{name}': there is no environment that a build could go to; "
+                "give one, such as [environments.test]."
             )
 
 

@@ -13,6 +13,7 @@ from modelyard.settings.control import JobSettings
 from modelyard.settings.data import DataSettings, Share
 from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
 from modelyard.settings.monitor import MonitorSettings
+from modelyard.settings.triggers import TriggerSettings
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Reference = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}@[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
@@ -335,5 +336,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environments: dict[Name, EnvironmentSettings] = {}
     people: dict[str, PersonSettings] = {}
     monitor: dict[Name, MonitorSettings] = {}
+    triggers: dict[Name, TriggerSettings] = {}
     infra: InfraSettings = InfraSettings()
     jobs: JobSettings = JobSettings()

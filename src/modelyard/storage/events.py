@@ -49,14 +49,22 @@ class SqlEvents:
         return self._stored()
 
     def list(
-        self, *, after: int = 0, limit: int | None = None, wanted: Wanted | None = None
+        self,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        wanted: Wanted | None = None,
+        last: int | None = None,
     ) -> builtins.list[Event]:
         """Raises ``AuditBroken`` for a row that was not written by ``append``."""
         self.seal()
         query = sa.select(events).where(events.c.seq > after).order_by(events.c.seq).limit(limit)
         if wanted is not None:
             query = query.where(*_conditions(wanted))
-        return [_event(row) for row in self._transaction.query(query)]
+        if last is None:
+            return [_event(row) for row in self._transaction.query(query)]
+        newest = query.order_by(None).order_by(events.c.seq.desc()).limit(last)
+        return [_event(row) for row in reversed(self._transaction.query(newest).all())]
 
     def head(self) -> checkpoints.Checkpoint:
         """The chain as it is stored."""

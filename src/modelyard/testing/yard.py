@@ -269,6 +269,8 @@ class _EventsKit:
             events = facts.events.list()
             assert [e.seq for e in events] == [1, 2, 3]
             assert [e.action for e in events] == ["a.first", "a.second", "a.third"]
+            assert facts.events.list(last=2) == events[1:]
+            assert facts.events.list(last=1, wanted=Wanted(action="a.second")) == events[1:2]
             assert [e.actor for e in events] == ["Änn", "Änn", "ann"]
             assert events[0].payload == {"text": 'ünï"\\\n\u20ac😀', "number": -(2**53) + 1}
             assert all(e.ts.utcoffset() == dt.timedelta(0) for e in events)

@@ -1,0 +1,131 @@
+"""A version on trial beside the live one: begun, looked at, ended; steps of a retraining."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+
+from modelyard import registry
+from modelyard.actions.deploy import deploy
+from modelyard.actions.rollback import rollback
+from modelyard.actions.switch import address
+from modelyard.errors import ServiceDown
+from modelyard.ports import Facts
+from modelyard.project import Project, now
+from modelyard.records.canary import Arm, Begun, CanaryReport, Measure
+from modelyard.records.registry import Release, Trial
+
+_TIMEOUT = 10
+
+
+def begin(
+    project: Project, environment: str, ref: str, share: float, *, reason: str, operation: str
+) -> Begun:
+    """Try the version on a share of the requests, and remember what the service had counted until then."""
+    with project.yard.read() as facts:
+        if done := facts.done(f"{operation}/begun", Begun):
+            return done
+    tried = deploy(
+        project,
+        environment,
+        ref,
+        trial=Trial(arm="canary", share=share),
+        reason=reason,
+        operation=operation,
+    ).release
+    with project.yard.read() as facts:
+        live = facts.releases.live(environment, tried.model)
+    assert live is not None, "a trial is beside what is live"
+    counted = _counters(project, environment, tried.model)
+    begun = Begun(
+        release=tried.id,
+        version=tried.version,
+        champion=live.version,
+        share=share,
+        since=now(),
+        rival=counted.get(tried.version, Arm()),
+        live=counted.get(live.version, Arm()),
+    )
+    return project.yard.once(f"{operation}/begun", project.actor, lambda _: begun, Begun)
+
+
+def failed(project: Project, operation: str) -> str:
+    """Why an earlier call of ``begin`` failed; empty where none did."""
+    with project.yard.read() as facts:
+        done = facts.done(operation, Release)
+        release = facts.releases.get(done.id) if done else None
+    return release.reason if release is not None and release.status == "failed" else ""
+
+
+def look(project: Project, environment: str, model: str, begun: Begun) -> CanaryReport:
+    """What has been seen since the step began. Raises ``ServiceDown`` when the service does not answer."""
+    from modelyard.gates import canary
+
+    settings = project.trigger(model).canary
+    measure: Measure = "requests"
+    counted = _counters(project, environment, model)
+    rival = _since(begun.rival, counted.get(begun.version, Arm()))
+    live = _since(begun.live, counted.get(begun.champion, Arm()))
+    return canary(settings, begun, rival, live, by=measure, environment=environment, model=model, now=now())
+
+
+def judged(project: Project, report: CanaryReport, *, operation: str) -> CanaryReport:
+    """Put a verdict on record; a repeat is the first one."""
+
+    def append(facts: Facts) -> CanaryReport:
+        registry.tried(facts, report)
+        return report
+
+    return project.yard.once(f"{operation}/judged", project.actor, append, CanaryReport)
+
+
+def verdict(project: Project, operation: str) -> CanaryReport | None:
+    """What ``judged`` put on record."""
+    with project.yard.read() as facts:
+        return facts.done(f"{operation}/judged", CanaryReport)
+
+
+def on_trial(project: Project, environment: str, begun: Begun, model: str) -> Release | None:
+    """The release of that step, while it is on trial."""
+    with project.yard.read() as facts:
+        tried = registry.on_trial(facts, environment, model)
+    return tried if tried and tried.id == begun.release else None
+
+
+def end(project: Project, environment: str, model: str, begun: Begun, *, reason: str, operation: str) -> None:
+    """Only what is live answers again; nothing happens when the trial was ended already."""
+    if on_trial(project, environment, begun, model):
+        rollback(project, environment, model, reason=reason, operation=f"{operation}/rollback")
+
+
+def _since(before: Arm, counted: Arm) -> Arm:
+    """A service that was started again counts from nothing."""
+    if counted.judged < before.judged or counted.errors < before.errors:
+        return counted
+    return Arm(judged=counted.judged - before.judged, errors=counted.errors - before.errors)
+
+
+def _counters(project: Project, environment: str, model: str) -> dict[int, Arm]:
+    """What the environment's service has counted of each version."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    url = f"{address(project, environment)}/metrics"
+    token = next(iter(project.tokens(environment)), None)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT) as answer:
+            text = answer.read().decode()
+    except (OSError, urllib.error.URLError) as error:
+        raise ServiceDown(
+            f"{url} does not answer ({getattr(error, 'reason', error)}), so the canary of {model} cannot be judged; "
+            f"run 'modelyard deploy {environment} {model}' or 'modelyard rollback {environment} {model}'."
+        ) from None
+    found: dict[int, list[int]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            at = {"model_infer_request_success_total": 0, "model_infer_request_failure_total": 1}.get(
+                sample.name
+            )
+            if at is not None and sample.labels.get("model") == model:
+                found.setdefault(int(sample.labels["version"]), [0, 0])[at] += int(sample.value)
+    return {version: Arm(judged=ok + bad, errors=bad) for version, (ok, bad) in found.items()}

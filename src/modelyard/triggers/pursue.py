@@ -1,0 +1,37 @@
+"""What a look at a model's triggers leads to: a retraining begun, or taken further."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import msgspec
+
+from modelyard.pipelines.build import Step
+from modelyard.pipelines.retrain import go_on, retrain
+from modelyard.project import Project
+from modelyard.records.trigger import Decision, Retraining
+from modelyard.triggers.consider import consider
+
+
+class Pursued(msgspec.Struct, frozen=True, kw_only=True):
+    decision: Decision
+    retraining: Retraining | None = None
+    """The one that was begun or taken further, as it stands now."""
+
+
+def pursue(
+    project: Project,
+    model: str,
+    *,
+    moment: dt.datetime | None = None,
+    by_hand: bool = False,
+    sparing: bool = False,
+    report: Callable[[Step], None] = lambda _: None,
+) -> Pursued:
+    """Take further what is under way, look at the triggers once, and carry out a yes. As ``consider`` and ``retrain``."""
+    moved = go_on(project, model, report=report)
+    decision = consider(project, model, moment=moment, by_hand=by_hand, sparing=sparing)
+    if decision.verdict == "yes":
+        return Pursued(decision=decision, retraining=retrain(project, decision, report=report))
+    return Pursued(decision=decision, retraining=moved)
