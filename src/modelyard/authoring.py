@@ -193,7 +193,7 @@ class TrainingData:
     def __init__(
         self,
         features: pd.DataFrame,
-        target: pd.Series[Any],
+        target: pd.Series[Any] | pd.DataFrame,
         *,
         seed: int = 0,
         folds: Sequence[int] | None = None,
@@ -232,16 +232,17 @@ class TrainingData:
         return self._get("pandas")[0]  # type: ignore[no-any-return]
 
     @property
-    def target(self) -> pd.Series[Any]:
-        """A pandas series; with ``polars()`` or ``numpy()`` take the target from there."""
-        return self._peek("pandas")[1]  # type: ignore[no-any-return]
+    def target(self) -> Any:
+        """A pandas series, of several labels a frame of 0 and 1, one column a label; with ``polars()`` or ``numpy()`` take
+        the target from there."""
+        return self._peek("pandas")[1]
 
-    def polars(self) -> tuple[pl.DataFrame, pl.Series]:
-        """(features, target) as Polars."""
+    def polars(self) -> tuple[pl.DataFrame, Any]:
+        """(features, target) as Polars: a frame and a series, or of several labels a frame."""
         return self._get("polars")
 
     def numpy(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """(features [n, k], target [n]): float64 when every feature is a number, else objects."""
+        """(features [n, k], target [n], of several labels [n, labels]): float64 when every feature is a number, else objects."""
         return self._get("numpy")
 
     @property
@@ -260,7 +261,9 @@ class TrainingData:
         return self._made[kind]
 
 
-def _convert(features: pd.DataFrame, target: pd.Series[Any], kind: FrameKind) -> tuple[Any, Any]:
+def _convert(
+    features: pd.DataFrame, target: pd.Series[Any] | pd.DataFrame, kind: FrameKind
+) -> tuple[Any, Any]:
     if kind == "numpy":
         return features.to_numpy(), target.to_numpy()
     if kind == "polars":

@@ -177,3 +177,47 @@ def test_a_model_that_exits_does_not_end_the_service() -> None:
 
     with pytest.raises(AuthorError, match="raised SystemExit: 3"):
         answer(Fitted(None, "binary", ("no", "yes"), predict=leaves), BATCH, SCHEMA)
+
+
+LABELS = ("rain", "wind", "fog")
+
+
+def test_several_labels_are_answered_as_those_that_hold() -> None:
+    found = asked(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0]]), task="multilabel", classes=LABELS)
+    assert found.prediction.tolist() == [["rain", "fog"], [], ["wind"]]
+    assert found.probability is None
+    chances = np.array([[0.5, 0.6, 0.2], [0.0, 1.0, 0.51], [0.1, 0.1, 0.1]])
+    found = asked(chances, task="multilabel", classes=LABELS)
+    assert found.prediction.tolist() == [["wind"], ["wind", "fog"], []]
+    assert found.probability.tolist() == chances.tolist()
+    assert found.take(np.array([1])).prediction.tolist() == [["wind", "fog"]]
+
+
+def test_lists_of_a_matrix_a_label_are_read_by_their_classes() -> None:
+    class Seen:
+        classes_ = [np.array([0, 1]), np.array([0]), np.array([1])]
+
+        def predict_proba(self, rows: Any) -> list[Any]:
+            n = len(rows)
+            return [np.tile([0.3, 0.7], (n, 1)), np.ones((n, 1)), np.ones((n, 1))]
+
+    found = answer(Fitted(Seen(), "multilabel", LABELS), BATCH, SCHEMA)
+    assert found.probability is not None
+    assert found.probability[0].tolist() == [0.7, 0.0, 1.0]
+    assert found.prediction.tolist() == [["rain", "fog"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("given_answer", "says"),
+    [
+        ([1, 0, 1], r"where \[3, 3\] was expected"),
+        ([[1, 0]] * 3, "for each of the labels rain, wind, fog"),
+        ([[1, 2, 0]] * 3, "gave 2, which is neither yes"),
+        ([[0.1, -0.1, 0.5]] * 3, "no probabilities of the labels"),
+        ([[0.1, np.nan, 0.5]] * 3, "must be finite"),
+        ([["yes", "no", "no"]] * 3, "values that are not numbers"),
+    ],
+)
+def test_what_is_no_answer_of_labels_is_one_sentence(given_answer: Any, says: str) -> None:
+    with pytest.raises(AuthorError, match=says):
+        asked(np.array(given_answer), task="multilabel", classes=LABELS)

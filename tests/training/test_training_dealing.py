@@ -98,3 +98,20 @@ def test_the_splits_own_folds_are_taken_and_others_refused() -> None:
     assert (scored, forward) == ((0, 1, 2), False)
     with pytest.raises(SettingsError, match="take 'folds' out of one of them"):
         dealt(frame, folds=5)
+
+
+def test_each_label_is_in_every_fold() -> None:
+    frame = table(rain=np.arange(200) % 2 == 0, fog=np.arange(200) % 25 == 0, wind=np.arange(200) > 150)
+    held = frame.select("rain", "fog", "wind").to_numpy().astype(bool)
+    asked = Split(test=0.2, seed=0, stratify=False)
+    schema = Schema(
+        columns=(Column(name="id", kind="integer"), Column(name="x", kind="integer")), key=("id",)
+    )
+    found = deal(frame, held, schema=schema, split=asked, folds=4, seed=5, classes=True)
+    for at in range(3):
+        assert np.ptp(np.bincount(found.fold[held[:, at]], minlength=4)) <= 10
+        assert np.bincount(found.fold[held[:, at]], minlength=4).min() > 0
+    assert np.bincount(found.fold[held[:, 1]]).tolist() == [2, 2, 2, 2]
+    held[:, 1] = frame["id"].to_numpy() < 3
+    with pytest.raises(DataRefused, match="holds in 3 rows of the training split, too few for 4 folds"):
+        deal(frame, held, schema=schema, split=asked, folds=4, seed=5, classes=True)

@@ -78,3 +78,15 @@ def test_a_declared_task_that_does_not_fit_is_refused(values: np.ndarray, declar
 def test_a_target_that_cannot_be_learnt_is_refused(values: np.ndarray, says: str) -> None:
     with pytest.raises(DataRefused, match=says):
         tell(values)
+
+
+def test_several_labels_are_a_task_of_their_own() -> None:
+    held = np.array([[True, False], [False, True], [True, True]])
+    assert tell(held, None, ("rain", "fog")) == ("multilabel", ("rain", "fog"))
+    assert tell(held, "multilabel", ("rain", "fog")) == ("multilabel", ("rain", "fog"))
+    with pytest.raises(SettingsError, match=r'task = "regression" has one target, and the dataset has 2'):
+        tell(held, "regression", ("rain", "fog"))
+    with pytest.raises(SettingsError, match="list their columns in 'target'"):
+        tell(np.array([0, 1]), "multilabel")
+    with pytest.raises(DataRefused, match="'fog' is true in all 3 training rows"):
+        tell(held | [False, True], None, ("rain", "fog"))

@@ -122,7 +122,8 @@ def _on_the_same_rows(project: Project, old: Trained, new: Trained) -> Compariso
         raise UnknownName(f"{new.tested} is not on record.")
     frame = load(version, project.holding(version), part="test")
     predictors = opened(project, new.package), opened(project, old.package)
-    rows, truth = gather(frame, version.schema), target(frame, version.schema)
+    labels = predictors[0].manifest.classes
+    rows, truth = gather(frame, version.schema), target(frame, version.schema, labels=labels)
     return evaluation.beside(*predictors, rows, truth, name=old.ref)
 
 

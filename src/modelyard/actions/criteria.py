@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import SettingsError
 from modelyard.project import Project
 from modelyard.records.gate import FairnessRule, Gate
+from modelyard.records.package import Label
 from modelyard.records.schema import Schema
 from modelyard.settings import ModelSettings
 
@@ -35,9 +36,17 @@ def rules(settings: ModelSettings) -> tuple[Gate, ...]:
 
 
 def wanted(
-    project: Project, model: str, schema: Schema, frame: pl.DataFrame, train: pl.DataFrame | None
+    project: Project,
+    model: str,
+    schema: Schema,
+    frame: pl.DataFrame,
+    train: pl.DataFrame | None,
+    *,
+    labels: tuple[Label, ...] = (),
 ) -> Wanted:
     """What is looked at beside metrics; without training rows what gates read and no more.
+
+    ``labels`` are in the model's order.
 
     Raises ``SettingsError`` for a column that is not there or cannot be cut so.
     """
@@ -57,7 +66,7 @@ def wanted(
             for name, f in settings.fairness.items()
         ),
         prices=Prices(asked.costs.false_positive, asked.costs.false_negative) if asked.costs else None,
-        train=(gather(train, schema), target(train, schema))
+        train=(gather(train, schema), target(train, schema, labels=labels))
         if train is not None and asked.baselines
         else None,
         importance=train is not None and asked.importance,
@@ -82,7 +91,7 @@ def _columns(
     from modelyard.evaluation import Sliced
     from modelyard.tables.gather import values
 
-    columns = {c.name: c for c in schema.columns if c.name != schema.target}
+    columns = {c.name: c for c in schema.columns if c.name not in schema.targets}
     for name, ends in edges.items():
         if name not in columns:
             raise SettingsError(

@@ -93,11 +93,13 @@ def judge(
     with project.yard.read() as facts:
         found = {name: facts.releases.live(name, package.model) for name in champions if name}
     releases = {name: release for name, release in found.items() if release}
-    asked = wanted(project, package.model, version.schema, frame, train)
+    predictor = opened(project, package.digest)
+    labels = predictor.manifest.classes
+    asked = wanted(project, package.model, version.schema, frame, train, labels=labels)
     return evaluation.evaluate(
-        opened(project, package.digest),
+        predictor,
         gather(frame, version.schema),
-        target(frame, version.schema),
+        target(frame, version.schema, labels=labels),
         model=package.model,
         package=package.digest,
         dataset=version.ref,

@@ -46,7 +46,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     row: int
     refused: list[str] = []
     """What the check refuses; then there is no answer."""
-    prediction: Label | float | None = None
+    prediction: Label | float | list[Label] | None = None
     probability: dict[str, float] = {}
     quantiles: dict[str, float] = {}
     of: str = ""
@@ -57,8 +57,19 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     features: list[Feature] = []
 
 
-def explain(project: Project, ref: str, file: Path, *, row: int = 1, form: Form | None = None) -> Explained:
-    """Why the package of ``ref`` answers as it does to one row (from 1) of a CSV or Parquet file."""
+def explain(
+    project: Project,
+    ref: str,
+    file: Path,
+    *,
+    row: int = 1,
+    form: Form | None = None,
+    label: str | None = None,
+) -> Explained:
+    """Why the package of ``ref`` answers as it does to one row (from 1) of a CSV or Parquet file.
+
+    Of several labels ``label`` is the one to explain; by default the likeliest.
+    """
     from modelyard.data import extract
     from modelyard.tables.check import check
     from modelyard.tables.gather import gather
@@ -68,6 +79,12 @@ def explain(project: Project, ref: str, file: Path, *, row: int = 1, form: Form 
         raise SourceMissing(f"There is no file {file}.")
     package = located(project, ref)
     predictor = opened(project, package.digest, form=form)
+    several = predictor.manifest.task == "multilabel"
+    if label is not None and (not several or label not in predictor.manifest.classes):
+        known = (
+            f"its labels are {', '.join(map(str, predictor.manifest.classes))}" if several else "it has none"
+        )
+        raise Misuse(f"{ref} does not tell the label '{label}'; {known}.")
     schema = of_features(predictor.schema)
     frame = extract(str(file.resolve()), file.parent.resolve(), schema=schema)
     if not 1 <= row <= frame.height:
@@ -80,7 +97,7 @@ def explain(project: Project, ref: str, file: Path, *, row: int = 1, form: Form 
         return msgspec.structs.replace(told, refused=said)
     example = gather(one, schema)
     background, name = _background(project, package, predictor)
-    return _explained(told, predictor, example, background, marks=checked.marks, name=name)
+    return _explained(told, predictor, example, background, marks=checked.marks, name=name, label=label)
 
 
 def _explained(
@@ -91,19 +108,30 @@ def _explained(
     *,
     marks: dict[str, int],
     name: str,
+    label: str | None,
 ) -> Explained:
     from modelyard.predictor.contributions import contributions
 
     manifest = predictor.manifest
     answers = predictor.predict(example)
     prediction = answers.prediction.tolist()[0]
-    at = list(manifest.classes).index(prediction) if answers.probability is not None else -1
+    about, said = prediction, f"the answer is {prediction}"
+    if manifest.task == "multilabel":
+        chances = answers.probability
+        likeliest = (
+            (prediction or manifest.classes)[0] if chances is None else manifest.classes[chances[0].argmax()]
+        )
+        about = label or likeliest
+        said = f"{about} is answered"
+    at = list(manifest.classes).index(about) if answers.probability is not None else -1
 
     def ask(batch: Batch) -> NDArray[np.float64]:
         given = predictor.predict(batch)
         if at >= 0:
             assert given.probability is not None
             return given.probability[:, at]
+        if manifest.task == "multilabel":
+            return np.array([about in held for held in given.prediction.tolist()], dtype=np.float64)
         if manifest.classes:
             return np.asarray(given.prediction == prediction, dtype=np.float64)
         return np.asarray(given.prediction, dtype=np.float64)
@@ -123,9 +151,9 @@ def _explained(
         )
         for i, column in enumerate(columns)
     ]
-    of = f"the probability of {prediction}" if at >= 0 else "the prediction"
+    of = f"the probability of {about}" if at >= 0 else "the prediction"
     if at < 0 and manifest.classes:
-        of = f"how often the answer is {prediction}"
+        of = f"how often {said}"
     return msgspec.structs.replace(
         told,
         prediction=prediction,

@@ -42,7 +42,7 @@ def sealed(project: Project, source: Path, *, model: str | None, trust: str | No
     version = latest_data(project, settings.data)
     project.tell(f"reading {version.ref}")
     learnt, held = (load(version, project.tables, part=part) for part in ("train", "test"))
-    task, classes = tell(target(learnt, version.schema), settings.task)
+    task, classes = tell(target(learnt, version.schema), settings.task, version.schema.labels)
     schema = foreign.narrowed(found, version.schema)
     fitted, graph = foreign.fitted(found, schema, task=task, classes=classes)
     schema = foreign.narrowed(found, schema, fitted.model)

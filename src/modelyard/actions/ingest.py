@@ -102,7 +102,8 @@ def _look(project: Project, dataset: str, *, full: bool) -> _Looked:
         return _Looked(declaration, None)
     ruled = (
         latest.declared == declaration.digest
-        and (latest.schema.target, latest.schema.key) == (settings.target, _key(settings))
+        and (latest.schema.target, latest.schema.labels, latest.schema.key)
+        == (settings.one, settings.labels, _key(settings))
         and agrees(latest.split, declared(settings.split, project.root))
         and not any(found.kind in settings.refuse for found in latest.findings)
         and (

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelyard.actions.criteria import rules
+from modelyard.errors import SettingsError
 from modelyard.project import Project
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.run import Run
@@ -44,10 +45,16 @@ def material(
     frame = load(version, tables, part="train", split=True)
     learnt = rows(frame, version.schema)
     held = rows(load(version, tables, part="test", split=True), version.schema)
-    task, classes = tell(learnt.target, "regression" if settings.quantiles else settings.task)
-    require(rules(settings), task, settings.quantiles)
+    declared = "regression" if settings.quantiles else settings.task
+    task, classes = tell(learnt.target, declared, version.schema.labels)
+    require(rules(settings), task, settings.quantiles, classes)
     if settings.metric:
-        known(settings.metric, task, settings.quantiles)
+        known(settings.metric, task, settings.quantiles, classes)
+    if strange := sorted(set(settings.thresholds) - set(classes if task == "multilabel" else ())):
+        labels = ", ".join(map(str, classes)) if task == "multilabel" else f"none, as it is a {task} model"
+        raise SettingsError(
+            f"'models.{run.model}.thresholds' names '{strange[0]}', which is no label of the model; its labels: {labels}."
+        )
     folds = None
     if settings.tune or dealt:
         folds = deal(
@@ -66,6 +73,7 @@ def material(
         classes=classes,
         seed=run.seed,
         quantiles=settings.quantiles,
+        thresholds=tuple(settings.thresholds.get(str(c), 0.5) for c in classes if settings.thresholds),
     )
     return Material(begin, write(held, place / "held"), folds)
 

@@ -25,6 +25,7 @@ _ALSO = (
     "frame",
     "classes",
     "quantiles",
+    "thresholds",
     "task",
     "schema",
     "layout",

@@ -25,6 +25,7 @@ from modelyard.errors import AuthorError, StepDied, StoreDown
 from modelyard.predictor import Answers, Manifest, Predictor, open_package, verify
 from modelyard.records.schema import Schema
 from modelyard.records.trust import Trust
+from modelyard.tables import held
 from modelyard.tables.batch import Batch
 from modelyard.tables.check import check
 from modelyard.tables.gather import gather
@@ -240,6 +241,8 @@ def _halves(
 def _kept(good: pl.DataFrame, work: Work, answers: list[Answers], manifest: Manifest) -> pl.DataFrame:
     """The kept columns, ``prediction``, and a column a class or level."""
     made: dict[str, Any] = {"prediction": [v for a in answers for v in a.prediction.tolist()]}
+    if manifest.task == "multilabel":
+        made = dict(held.columns(made["prediction"], manifest.classes))
     beside = (
         [(f"probability_{label}", "probability") for label in manifest.classes]
         if all(a.probability is not None for a in answers)

@@ -40,7 +40,7 @@ def main() -> None:
     def begin(job: dict[str, Any]) -> None:
         asked = _asked(job, messages.Begin)
         named: dict[str, Any] = {"task": asked.task, "classes": asked.classes, "seed": asked.seed}
-        named["quantiles"] = asked.quantiles
+        named["quantiles"], named["thresholds"] = asked.quantiles, asked.thresholds
         bench.begin(Path(asked.rows), asked.schema, folds=_path(asked.folds), **named)
 
     def fit(job: dict[str, Any]) -> dict[str, Any]:
@@ -146,11 +146,15 @@ def _seal(bench: Bench, asked: messages.Seal) -> None:
 def _answer(asked: messages.Answer) -> None:
     import numpy as np
 
+    from modelyard.metrics.multilabel import encode
     from modelyard.predictor import open_own
     from modelyard.training.rows import read
 
-    answers = open_own(Path(asked.package)).predict(read(Path(asked.rows)).batch)
+    predictor = open_own(Path(asked.package))
+    answers = predictor.predict(read(Path(asked.rows)).batch)
     arrays = {"prediction": np.asarray(answers.prediction.tolist())}
+    if predictor.manifest.task == "multilabel":
+        arrays["prediction"] = encode(answers.prediction, predictor.manifest.classes)
     if answers.probability is not None:
         arrays["probability"] = answers.probability
     if answers.quantiles is not None:

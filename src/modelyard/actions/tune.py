@@ -157,6 +157,7 @@ def _key(project: Project, run: Run, version: DatasetVersion) -> str:
     parts = (
         (run.model, version.digest, version.split, version.schema, run.code.digest, run.environment),
         (settings.task, settings.metric, settings.quantiles, run.seed, run.params, run.uses),
+        *([settings.thresholds] if settings.thresholds else []),
         (asked.sampler, asked.folds, asked.pruner, asked.points),
         asked.trials if asked.sampler == "grid" else None,  # a part of a grid is drawn for its size
     )

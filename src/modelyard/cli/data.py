@@ -147,7 +147,7 @@ def _tell(report: DataReport) -> None:
     )
     if report.balance:
         show_table(
-            (f"{report.target}", "train", "test"),
+            ("label" if report.labels else f"{report.target}", "train", "test"),
             [(b.label, b.train, b.test) for b in report.balance],
             empty="",
         )

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 )
 @click.option("--explain", is_flag=True, help="Walk one row through check, features, model and output.")
 @click.option("--row", type=click.IntRange(min=1), help="The row to explain, from 1.")
+@click.option(
+    "--label", metavar="NAME", help="Of several labels the one to explain; by default the likeliest."
+)
 @json_option
 @click.pass_context
 def command(
@@ -33,6 +36,7 @@ def command(
     form: Form | None,
     explain: bool,
     row: int | None,
+    label: str | None,
     as_json: bool,
 ) -> None:
     """Answer for the rows of a CSV or Parquet file, without a service.
@@ -41,12 +45,13 @@ def command(
     Example: modelyard predict screening@prod rows.csv
              modelyard predict screening@prod rows.csv --explain --row 3
     """
-    if row is not None and not explain:
-        raise Misuse("--row goes with --explain.")
+    for option, given in (("--row", row), ("--label", label)):
+        if given is not None and not explain:
+            raise Misuse(f"{option} goes with --explain.")
     if explain:
         from modelyard.actions.explain import explain as explained
 
-        found = explained(project(ctx), ref, file, row=row or 1, form=form)
+        found = explained(project(ctx), ref, file, row=row or 1, form=form, label=label)
         show_json(found) if as_json else _explain(found)
         if found.refused:
             ctx.exit(1)
@@ -57,7 +62,7 @@ def command(
         return
     beside = answers.probability or answers.quantiles or [[] for _ in answers.prediction]
     rows = [
-        (at, label, *(f"{number:.4f}" for number in row))
+        (at, ", ".join(label) if isinstance(label, list) else label, *(f"{number:.4f}" for number in row))
         for at, (label, row) in enumerate(zip(answers.prediction, beside, strict=True), start=1)
     ]
     titles = (*map(str, answers.classes), *(f"{level:g}" for level in answers.levels))
@@ -76,7 +81,12 @@ def _explain(found: Explained) -> None:
     say(f"model   {found.package[:12]}, {found.form}")
     beside = found.probability or found.quantiles
     numbers = ", ".join(f"{name} {number:.4g}" for name, number in beside.items())
-    say(f"answer  {found.prediction}" + (f"  ({numbers})" if numbers else ""))
+    told = (
+        ", ".join(map(str, found.prediction)) or "none"
+        if isinstance(found.prediction, list)
+        else found.prediction
+    )
+    say(f"answer  {told}" + (f"  ({numbers})" if numbers else ""))
     assert found.base is not None
     assert found.answer is not None
     say(

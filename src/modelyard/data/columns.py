@@ -56,9 +56,14 @@ def _span(seen: Seen) -> float:
 
 def target_leaks(train: pl.DataFrame, schema: Schema) -> list[DataFinding]:
     """Features that alone tell the target (almost) perfectly."""
-    if schema.target is None or train.height < _FEWEST:
+    if train.height < _FEWEST:
         return []
-    labels = train[schema.target]
+    found = [one for name in schema.targets for one in _target_leaks(name, train, schema)]
+    return sorted(found, key=lambda f: -f.figure)
+
+
+def _target_leaks(target: str, train: pl.DataFrame, schema: Schema) -> list[DataFinding]:
+    labels = train[target]
     numeric = labels.dtype.is_numeric()
     wanted = _floats(labels) if numeric else None
     if wanted is not None and (not np.isfinite(wanted).all() or wanted.min() == wanted.max()):
@@ -77,14 +82,14 @@ def target_leaks(train: pl.DataFrame, schema: Schema) -> list[DataFinding]:
             how = f"(it explains {percent(min(figure, 1.0))} of its variance)"
         if figure >= limit:
             sentence = (
-                f"Column '{column.name}' alone tells '{schema.target}' {how}: it may have been written "
+                f"Column '{column.name}' alone tells '{target}' {how}: it may have been written "
                 "after the outcome or from it; if so, leave it out by 'drop' in 'transform', "
                 "for it will not be there when the model is asked."
             )
             found.append(
                 DataFinding(kind="target_leak", columns=(column.name,), figure=figure, sentence=sentence)
             )
-    return sorted(found, key=lambda f: -f.figure)
+    return found
 
 
 def identifiers(

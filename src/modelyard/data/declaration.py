@@ -125,7 +125,7 @@ def declare(inferred: Schema, declaration: Declaration, path: Path) -> Schema:
                 f"{path}: 'columns.{name}': the data has no column '{name}'{near(name, names)}."
             )
     for name, column in declaration.columns.items():
-        if column.forbidden and name == inferred.target:
+        if column.forbidden and name in inferred.targets:
             raise SettingsError(f"{path}: 'columns.{name}.forbidden': it is the target; name another target.")
     columns = tuple(
         _column(c, declaration.columns[c.name], path) if c.name in declaration.columns else c

@@ -16,6 +16,7 @@ from modelyard.records.datareport import Balance, Bar, ColumnReport, DataReport,
 from modelyard.records.dataset import DatasetVersion
 from modelyard.records.profile import ColumnProfile, Profile
 from modelyard.records.schema import Schema
+from modelyard.tables.labels import holds
 from modelyard.tables.split import SPLIT
 
 LOOKED = 50_000
@@ -47,6 +48,7 @@ def describe(version: DatasetVersion, profile: Profile, rows: pl.LazyFrame | Non
         rows=version.rows,
         test_rows=version.test_rows,
         target=schema.target,
+        labels=schema.labels,
         key=schema.key,
         split=version.split,
         sources=version.sources,
@@ -110,7 +112,7 @@ def _column(
     whole: bool,
 ) -> ColumnReport:
     role: Role = (
-        "target" if profile.name == schema.target else "key" if profile.name in schema.key else "feature"
+        "target" if profile.name in schema.targets else "key" if profile.name in schema.key else "feature"
     )
     drawn = bars(profile)
     missing = profile.nulls + profile.nans
@@ -124,6 +126,9 @@ def _column(
         if classes is not None and role == "feature":
             drawn = _by_target(values, drawn, classes)
             link = relation(values, classes.target, classes=classes.codes is not None)
+        elif role == "feature":
+            links = [relation(values, looked[name].cast(pl.String), classes=True) for name in schema.labels]
+            link = max((one for one in links if one), key=lambda one: abs(one.value), default=None)
     n = sum(profile.counts)
     report = ColumnReport(
         name=profile.name,
@@ -214,7 +219,7 @@ def _related(
     ]
     telling = sorted(numeric, key=lambda name: -strength[name])[:_WIDE]
     # the target leads where it is a number, so that its own row is the first
-    telling.sort(key=lambda name: name != schema.target)
+    telling.sort(key=lambda name: name not in schema.targets)
     matrix = correlations(looked.select(telling)) if len(telling) > 1 and looked.height > 2 else None
     shown = telling[:_MATRIX]
     names = classes.names if classes is not None else ()
@@ -222,7 +227,7 @@ def _related(
         **{field: getattr(report, field) for field in DataReport.__struct_fields__ if field not in _LOOKS},
         looked=looked.height,
         classes=names,
-        balance=_balance(looked, classes),
+        balance=_of_labels(looked, schema) if schema.labels else _balance(looked, classes),
         spread=_spread(looked, classes),
         related=tuple(shown) if matrix is not None else (),
         correlations=(
@@ -245,7 +250,7 @@ def _strongest(names: list[str], matrix: NDArray[np.float64], schema: Schema) ->
     for a, b, value in pairs:
         if len(found) == _PAIRS or abs(value) < 0.3:
             break
-        if schema.target not in (a, b):
+        if not {a, b} & {*schema.targets}:
             found.append(Relation(a=a, b=b, measure="spearman", value=value))
     return tuple(found)
 
@@ -257,6 +262,19 @@ def _balance(looked: pl.DataFrame, classes: _Classes | None) -> tuple[Balance, .
     width = len(classes.names)
     held, kept = (np.bincount(classes.codes[side], minlength=width).tolist() for side in (test, ~test))
     return tuple(Balance(label=name, train=kept[at], test=held[at]) for at, name in enumerate(classes.names))
+
+
+def _of_labels(looked: pl.DataFrame, schema: Schema) -> tuple[Balance, ...]:
+    test = looked[SPLIT] == "test"
+    found = []
+    for name in schema.labels:
+        yes = holds(looked[name], schema.column(name))
+        sides = [int((yes & side).sum()) for side in (~test, test)]
+        rows = [int(side.sum()) for side in (~test, test)]
+        found.append(
+            Balance(label=name, train=sides[0], test=sides[1], train_rows=rows[0], test_rows=rows[1])
+        )
+    return tuple(found)
 
 
 def _spread(looked: pl.DataFrame, classes: _Classes | None) -> tuple[Spread, ...]:

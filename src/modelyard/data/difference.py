@@ -149,15 +149,16 @@ def _schema(before: Schema, after: Schema) -> tuple[SchemaChange, ...]:
             note(column.name, "range", "has another range" if personal else told)
         if then.categories != column.categories:
             note(column.name, "categories", "has other values" if personal else _labels(then, column))
-    if before.target != after.target:
-        note(after.target or before.target or "", "role", _role("target", before.target, after.target))
+    if before.targets != after.targets:
+        was, now = ", ".join(before.targets), ", ".join(after.targets)
+        note(now or was, "role", _role("target", was, now))
     if before.key != after.key:
         was, now = ", ".join(before.key), ", ".join(after.key)
         note(now or was, "role", _role("key", was, now))
     return tuple(found)
 
 
-def _role(role: str, was: str | None, now: str | None) -> str:
+def _role(role: str, was: str, now: str) -> str:
     if not now:
         return f"is not the {role} any more"
     return f"is the {role} now" + (f" instead of {was}" if was else "")

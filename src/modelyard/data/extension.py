@@ -24,6 +24,7 @@ from modelyard.records.profile import ColumnProfile, Profile
 from modelyard.records.schema import Schema
 from modelyard.tables.delta import Part
 from modelyard.tables.infer import MOST_DISTINCT, Seen
+from modelyard.tables.labels import told
 from modelyard.tables.profile import LABEL, merge, on_edges, on_labels
 from modelyard.tables.rowhash import Words
 from modelyard.tables.sample import count_frame
@@ -79,13 +80,20 @@ class Kept:
             frozenset(label for label, rows in column.categories.items() if rows) if listed else None,
         )
 
-    def labels(self, target: str) -> pl.DataFrame:
-        """Rows and test rows by label."""
-        frame = pl.scan_parquet(list(self.files), glob=False).select(target, SPLIT)
-        counts = frame.group_by(target).agg(
-            pl.len().alias("rows"), (pl.col(SPLIT) == "test").sum().alias("test")
-        )
-        return counts.rename({target: "label"}).collect(engine="streaming")
+    def labels(self, schema: Schema) -> pl.DataFrame:
+        """Rows and test rows by label, as ``tables.split.by_label`` names them."""
+        frame = pl.scan_parquet(list(self.files), glob=False).select(*schema.targets, SPLIT)
+        found = []
+        for name in schema.targets:
+            counts = frame.group_by(name).agg(
+                pl.len().alias("rows"), (pl.col(SPLIT) == "test").sum().alias("test")
+            )
+            counted = counts.rename({name: "label"}).collect(engine="streaming")
+            if schema.labels:
+                counted = counted.drop_nulls("label")
+                counted = counted.with_columns(told(counted["label"], schema.column(name)).alias("label"))
+            found.append(counted)
+        return pl.concat(found)
 
     def profiled(self, parts: Sequence[Part], seen: Mapping[str, Seen], schema: Schema) -> Profile:
         """With the rows of ``parts``; ``seen`` is of these and of the old ones."""

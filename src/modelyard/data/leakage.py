@@ -277,7 +277,7 @@ def _uneven(sample: pl.DataFrame, schema: Schema, split: Split) -> list[DataFind
     """Only where rows are not dealt one by one: there chance keeps shares near what was asked."""
     if not (split.group or split.time or split.column or split.holdout):
         return []
-    found = []
+    found: list[DataFinding] = []
     test = sample[SPLIT] == "test"
     share = float(test.mean() or 0)  # type: ignore[arg-type]
     if (split.group or split.time) and not split.test / _SKEW <= share <= split.test * _SKEW:
@@ -296,14 +296,20 @@ def _uneven(sample: pl.DataFrame, schema: Schema, split: Split) -> list[DataFind
                 ),
             )
         )
-    if schema.target is None or schema.column(schema.target).kind == "float":
-        return found
+    for target in schema.targets:
+        if schema.column(target).kind != "float":
+            found += _uneven_classes(sample[target], test, share)
+    return found
+
+
+def _uneven_classes(target: pl.Series, test: pl.Series, share: float) -> list[DataFinding]:
     counted = (
-        pl.DataFrame({"label": sample[schema.target], "test": test})
+        pl.DataFrame({"label": target, "test": test})
         .group_by("label")
         .agg(pl.len().alias("rows"), pl.col("test").sum().alias("test"))
         .sort("label")
     )
+    found: list[DataFinding] = []
     if counted.height > judged.MOST_CLASSES:
         return found
     for label, rows, tested in counted.iter_rows():
@@ -311,9 +317,9 @@ def _uneven(sample: pl.DataFrame, schema: Schema, split: Split) -> list[DataFind
             found.append(
                 _finding(
                     "uneven",
-                    (schema.target,),
+                    (target.name,),
                     tested / rows,
-                    f"Of '{schema.target}' {label} {judged.percent(tested / rows)} of the rows are in the test split, "
+                    f"Of '{target.name}' {label} {judged.percent(tested / rows)} of the rows are in the test split, "
                     f"of all rows {judged.percent(share)}: training and test see different mixtures; split otherwise, or "
                     "know it when you read scores.",
                 )

@@ -12,7 +12,9 @@ from modelyard.tables.infer import is_blank
 from modelyard.tables.split import FOLD, SPLIT
 
 
-def check_names(names: list[str], target: str | None, key: tuple[str, ...], where: str) -> None:
+def check_names(
+    names: list[str], target: str | tuple[str, ...] | None, key: tuple[str, ...], where: str
+) -> None:
     """``where`` the columns are named. Raises ``SettingsError`` for roles that no column has, ``DataRefused`` for
     names that no table holds."""
     for ours in (SPLIT, FOLD):
@@ -27,20 +29,21 @@ def check_names(names: list[str], target: str | None, key: tuple[str, ...], wher
                 f"{where}: columns '{other}' and '{name}' differ in case only, which a Delta table cannot hold; "
                 "rename one."
             )
-    for role, name in (*(("target", t) for t in [target] if t), *(("key", k) for k in key)):
+    targets = target if isinstance(target, tuple) else (target,) if target else ()
+    for role, name in (*(("target", t) for t in targets), *(("key", k) for k in key)):
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean '{near[0]}'?" if near else "the columns are"
             raise SettingsError(f"There is no column '{name}' for the {role}; {hint} {_listed(names, near)}")
-    if target in key:
-        raise SettingsError(f"Column '{target}' is both target and key; take another key.")
-    if not set(names) - {target, *key}:
+    if both := [name for name in targets if name in key]:
+        raise SettingsError(f"Column '{both[0]}' is both target and key; take another key.")
+    if not set(names) - {*targets, *key}:
         raise DataRefused(
-            f"{where}: no column beside {_roles(target, key)}, so nothing to learn from; add features."
+            f"{where}: no column beside {_roles(', '.join(targets), key)}, so nothing to learn from; add features."
         )
 
 
-def _roles(target: str | None, key: tuple[str, ...]) -> str:
+def _roles(target: str, key: tuple[str, ...]) -> str:
     keys = f"the key '{', '.join(key)}'" if key else ""
     return " and ".join(part for part in (f"the target '{target}'" if target else "", keys) if part)
 
@@ -54,7 +57,7 @@ def _listed(names: list[str], near: list[str]) -> str:
 def check_columns(names: list[str], previous: Schema, where: str) -> None:
     """``where`` the columns are named. Raises ``DataRefused`` when they are not those of the version before."""
     known = [c.name for c in previous.columns]
-    roles = dict.fromkeys(previous.key, "key") | ({previous.target: "target"} if previous.target else {})
+    roles = dict.fromkeys(previous.key, "key") | dict.fromkeys(previous.targets, "target")
     if (told := unlike(names, known, "the version before", roles)) is None:
         return
     features = {c.name for c in previous.features}

@@ -26,6 +26,7 @@ from modelyard.tables.infer import Seen, is_blank, look
 from modelyard.tables.rowhash import Words, row_hashes
 from modelyard.tables.rules import EXACT, row_rules
 from modelyard.tables.sample import Sample
+from modelyard.tables.split import by_label
 
 _QUICK = {"kind", "nullable", "range", "categories", "unique"}
 """Rules that what was seen of a piece can clear as a whole, or that are asked of the whole table."""
@@ -47,8 +48,8 @@ class Piece:
     keys: Words
     missing: dict[str, int]
     """The first row without a value, of target and key."""
-    target: tuple[object, bool]
-    """The first value, and whether another follows."""
+    target: dict[str, tuple[object, bool]]
+    """Of each target the first value, and whether another follows."""
     contents: leakage.Sides
     """Hashes of the rows' features, some of many."""
     part: Part
@@ -62,6 +63,7 @@ class Piecework:
         kinds: Mapping[str, Kind | None],
         *,
         target: str | None,
+        labels: tuple[str, ...] = (),
         key: tuple[str, ...],
         dealer: Callable[[Schema], Dealer],
         stratify: bool,
@@ -74,6 +76,7 @@ class Piecework:
             columns=tuple(Column(name=n, kind=_stored(n, kinds[n], previous), nullable=True) for n in names),
             target=target,
             key=key,
+            labels=labels,
         )
         """Names, kinds and roles; nothing is known of nulls and ranges yet."""
         self.expected = declare(
@@ -107,7 +110,7 @@ class Piecework:
             self._rows += frame.height
             bound = leakage.bound(self._rows)
         self.sample.add(frame, words)
-        roles = [n for n in (*self.schema.key, self.schema.target) if n is not None]
+        roles = (*self.schema.key, *self.schema.targets)
         return Piece(
             rows=frame.height,
             seen=seen,
@@ -118,7 +121,7 @@ class Piecework:
             labels=labels,
             keys=row_hashes(frame, self.schema.key) if self.schema.key else np.empty(0, np.uint64),
             missing={n: _first_missing(frame[n]) for n in roles if seen[n].nulls + seen[n].nans},
-            target=_differs(frame, self.schema.target),
+            target={name: _differs(frame[name]) for name in self.schema.targets},
             contents=leakage.Sides.below(bound, content, test.to_numpy()),
             part=self._keep(dealt),
         )
@@ -138,16 +141,9 @@ class Piecework:
         )
 
     def _labels(self, frame: pl.DataFrame, test: pl.Series) -> pl.DataFrame:
-        target = self.schema.target
-        if not self._stratify or target is None:
+        if not self._stratify or not self.schema.targets:
             return pl.DataFrame()
-        return (
-            pl.DataFrame({"label": frame[target], "test": test})
-            .drop_nulls("label")
-            .group_by("label")
-            .agg(pl.len().alias("rows"), pl.col("test").sum().alias("test"))
-            .head(_LABELS)
-        )
+        return by_label(frame, test, self.schema).head(_LABELS)
 
     def _keep(self, frame: pl.DataFrame) -> Part:
         with self._lock:
@@ -213,10 +209,8 @@ def _first_missing(series: pl.Series) -> int:
     return int(missing.arg_true()[0])
 
 
-def _differs(frame: pl.DataFrame, target: str | None) -> tuple[object, bool]:
-    if target is None or frame.height == 0:
-        return None, False
-    labels = frame[target].drop_nulls()
+def _differs(target: pl.Series) -> tuple[object, bool]:
+    labels = target.drop_nulls()
     return (labels[0], bool((labels != labels[0]).any())) if labels.len() else (None, False)
 
 

@@ -157,7 +157,7 @@ def _prepare(
         if previous is not None:
             check_columns(list(kinds), previous, heading(first))
             check_kinds(kinds, previous, first.origin)
-        check_names(list(kinds), settings.target, key, heading(first))
+        check_names(list(kinds), settings.labels or settings.one, key, heading(first))
         return enforced.kinds(kinds) if enforced else kinds
 
     if base:
@@ -191,7 +191,8 @@ def _prepare(
         readings.append(
             Piecework(
                 kinds,
-                target=settings.target,
+                target=settings.one,
+                labels=settings.labels,
                 key=key,
                 dealer=hand,
                 stratify=settings.split.stratify,
@@ -249,7 +250,7 @@ def _prepare(
     split = done.dealer.split
     if settings.split.stratify:
         labels = [piece.labels for piece in pieces]
-        labels += [held.labels(schema.target)] if held and schema.target else []
+        labels += [held.labels(schema)] if held and schema.targets else []
         found = class_shares(pl.concat(labels), schema=schema)
         split = msgspec.structs.replace(split, shares=found)
     kept = {c.name for c in previous.columns if c.kind == "string"} if previous else set()

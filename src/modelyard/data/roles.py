@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +14,7 @@ from modelyard.data.piecework import Piece, rows_of
 from modelyard.errors import DataRefused
 from modelyard.records.dataset import Split
 from modelyard.records.schema import Schema
+from modelyard.tables.labels import refuse, stranger
 from modelyard.tables.rowhash import Words
 
 
@@ -75,9 +78,15 @@ def check_target(
     pieces: Sequence[Piece], reading: Reading[Piece], schema: Schema, *, varies: bool = False
 ) -> None:
     """``varies``: other rows of the table have several values."""
-    name = schema.target
-    if name is None:
-        return
+    for name in schema.targets:
+        _check_target(name, pieces, reading, varies=varies)
+    for name in schema.labels:
+        seen = functools.reduce(operator.add, (piece.seen[name] for piece in pieces))
+        if what := stranger(schema.column(name), seen):
+            raise refuse(name, what)
+
+
+def _check_target(name: str, pieces: Sequence[Piece], reading: Reading[Piece], *, varies: bool) -> None:
     if (found := _missing(pieces, name)) is not None:
         row, count = found
         if count == reading.rows and not varies:
@@ -86,7 +95,7 @@ def check_target(
             f"{reading.place.of(row + 1)}: the target '{name}' is null "
             f"(in {count} of {reading.rows} rows); leave rows without an outcome out."
         )
-    firsts = [piece.target for piece in pieces if piece.rows]
+    firsts = [piece.target[name] for piece in pieces if piece.rows]
     if not varies and not any(differs or first != firsts[0][0] for first, differs in firsts):
         raise DataRefused(
             f"The target '{name}' is {firsts[0][0]} in all {reading.rows} rows; "

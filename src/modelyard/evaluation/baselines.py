@@ -16,8 +16,9 @@ from modelyard.evaluation.compare import paired
 from modelyard.evaluation.slices import RESAMPLES, sample
 from modelyard.metrics import Answered, Quantiles
 from modelyard.metrics.score import encode_truth
-from modelyard.predictor import Predictor, label_array, middle
+from modelyard.predictor import Predictor, label_array, middle, of_labels
 from modelyard.records.explanation import Baseline
+from modelyard.records.package import Label
 from modelyard.tables.batch import Batch
 
 _WORK = 2_000_000
@@ -63,6 +64,9 @@ def _simple(
         yield "quantiles", _spread(np.zeros(n), np.quantile(numbers, levels), levels), len(target)
     elif task == "regression":
         yield "mean", Answered(np.full(n, target.astype(np.float64).mean())), len(target)
+    elif task == "multilabel":
+        chances = np.broadcast_to(target.mean(axis=0), (n, len(classes)))
+        yield "prior", _of_labels(chances, classes), len(target)
     else:
         codes = encode_truth(target, classes)
         shares = np.bincount(codes, minlength=len(classes)) / len(codes)
@@ -90,6 +94,15 @@ def _simple(
             return
         from sklearn.linear_model import LogisticRegression
 
+        if task == "multilabel":
+            each = [
+                LogisticRegression(max_iter=200).fit(design, yes) for yes in target.T if 0 < yes.mean() < 1
+            ]
+            if len(each) < len(classes):
+                return
+            chances = np.column_stack([one.predict_proba(applied)[:, 1] for one in each])
+            yield "logistic", _of_labels(chances, classes), len(rows)
+            return
         codes = encode_truth(target, classes)
         if len(set(codes.tolist())) < 2:
             return
@@ -97,6 +110,11 @@ def _simple(
     probability = np.zeros((n, len(classes)))
     probability[:, fitted.classes_] = fitted.predict_proba(applied)
     yield "logistic", Answered(label_array(classes)[probability.argmax(axis=1)], probability), len(rows)
+
+
+def _of_labels(chances: NDArray[np.float64], classes: tuple[Label, ...]) -> Answered:
+    answers = of_labels(chances, classes)
+    return Answered(answers.prediction, answers.probability)
 
 
 def _spread(given: NDArray[np.float64], ends: NDArray[np.float64], levels: tuple[float, ...]) -> Answered:

@@ -13,7 +13,7 @@ from modelyard import metrics
 from modelyard.errors import ModelyardError
 from modelyard.evaluation.answers import answered, require_answers
 from modelyard.evaluation.slices import RESAMPLES, Part
-from modelyard.metrics import Answered
+from modelyard.metrics import Answered, multilabel
 from modelyard.metrics.score import encode_answers, encode_truth
 from modelyard.predictor import Predictor
 from modelyard.records.comparison import Comparison, Decisions, PairedMetric, PairedSlice
@@ -168,9 +168,7 @@ def paired(name: str, gap: metrics.Gap) -> PairedMetric:
 def _decisions(
     truth: NDArray[Any], ours: Answered, theirs: Answered, classes: tuple[Label, ...]
 ) -> Decisions:
-    true = encode_truth(truth, classes)
-    right = encode_answers(ours.prediction, classes) == true
-    other = encode_answers(theirs.prediction, classes) == true
+    right, other = (_right(truth, answers, classes) for answers in (ours, theirs))
     only, lost = int((right & ~other).sum()), int((~right & other).sum())
     exact, mid = metrics.mcnemar(only, lost)
     return Decisions(
@@ -181,6 +179,15 @@ def _decisions(
         p_exact=exact,
         p_mid=mid,
     )
+
+
+def _right(truth: NDArray[Any], answers: Answered, classes: tuple[Label, ...]) -> NDArray[np.bool_]:
+    """The rows that are answered as they are; of several labels with all of them."""
+    if truth.ndim == 2:
+        found: NDArray[np.bool_] = (multilabel.encode(answers.prediction, classes) == truth).all(axis=1)
+        return found
+    same: NDArray[np.bool_] = encode_answers(answers.prediction, classes) == encode_truth(truth, classes)
+    return same
 
 
 def _features(schema: Schema) -> dict[str, Column]:

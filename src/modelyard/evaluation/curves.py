@@ -24,8 +24,8 @@ _TAIL = 60
 def confusion(
     task: Task, truth: NDArray[Any], prediction: NDArray[Any], classes: Sequence[Label]
 ) -> tuple[tuple[int, ...], ...]:
-    """Counts [c, c], true classes in rows; empty for regression."""
-    if task == "regression":
+    """Counts [c, c], true classes in rows; empty for regression and for several labels, which each have their own."""
+    if task in ("regression", "multilabel"):
         return ()
     cells = multiclass.confusion(
         encode_truth(truth, classes), encode_answers(prediction, classes), len(classes)

@@ -19,6 +19,7 @@ from modelyard.evaluation.curves import confusion, curves
 from modelyard.evaluation.decision import calibrated, priced
 from modelyard.evaluation.fairness import treated
 from modelyard.evaluation.importance import important
+from modelyard.evaluation.labels import labelled
 from modelyard.evaluation.losses import losses
 from modelyard.evaluation.residuals import residuals
 from modelyard.evaluation.search import search
@@ -62,7 +63,7 @@ def evaluate(
     for rows that cannot be scored and ``SettingsError`` for a gate on an unknown metric.
     """
     manifest = predictor.manifest
-    require(gates, manifest.task, manifest.quantiles)
+    require(gates, manifest.task, manifest.quantiles, manifest.classes)
     _require_truth(truth, len(features), dataset)
     answers = predictor.predict(features)
     require_answers(answers, manifest, len(truth), who=f"model '{model}'")
@@ -115,6 +116,7 @@ def evaluate(
         rows=len(truth),
         metrics=found,
         confusion=confusion(manifest.task, truth, given.prediction, classes),
+        labels=labelled(manifest, truth, given),
         curves=curves(manifest.task, truth, given, classes, seed=seed),
         gates=outcomes,
         comparisons=tuple(compared.values()),

@@ -44,7 +44,7 @@ def important(predictor: Predictor, features: Batch, truth: NDArray[Any], *, see
         for column in columns:
             orders = [rng.permutation(len(rows)) for _ in range(_REPEATS)]
             shuffled = concat([_shuffled(predictor, features, column, order) for order in orders])
-            _, grown = loss(shuffled, np.tile(truth, _REPEATS))
+            _, grown = loss(shuffled, np.concatenate([truth] * _REPEATS))
             found.append(_feature(column.name, (grown.reshape(_REPEATS, -1) - base).mean(axis=0)))
         found.sort(key=lambda feature: -feature.increase)
         shown = [predictor.schema.column(f.column) for f in found[:_SHOWN] if f.increase > 0]
@@ -96,7 +96,7 @@ def _replaced(predictor: Predictor, batch: Batch, column: Column, values: Any) -
 
 def _dependence(predictor: Predictor, features: Batch, column: Column) -> Dependence | None:
     """Of two classes and of numbers; nothing for a column with one value, or one about a person."""
-    if predictor.manifest.task == "multiclass" or column.personal:
+    if predictor.manifest.task in ("multiclass", "multilabel") or column.personal:
         return None
     some = features.take(slice(0, _AVERAGED))
     values = _values(predictor, features, column)

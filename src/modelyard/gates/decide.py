@@ -15,7 +15,7 @@ from modelyard.metrics.score import require as known
 from modelyard.records.comparison import Comparison
 from modelyard.records.footprint import FIGURES
 from modelyard.records.gate import Gate, GateOutcome
-from modelyard.records.package import Task
+from modelyard.records.package import Label, Task
 from modelyard.records.slices import Slice
 
 
@@ -35,7 +35,12 @@ def decide(
     return tuple(outcome for gate in gates for outcome in _bounds(gate, metrics, compared, slices))
 
 
-def require(gates: Sequence[Gate], task: Task, quantiles: Sequence[float] = ()) -> None:
+def require(
+    gates: Sequence[Gate],
+    task: Task,
+    quantiles: Sequence[float] = (),
+    classes: Sequence[Label] = (),
+) -> None:
     """``SettingsError`` for a metric that such a model does not have, or that cannot be compared."""
     for gate in gates:
         if gate.metric in FIGURES:
@@ -45,7 +50,7 @@ def require(gates: Sequence[Gate], task: Task, quantiles: Sequence[float] = ()) 
                     "bound it with 'max' alone."
                 )
             continue
-        near = aim(known(gate.metric, task, quantiles), quantiles)
+        near = aim(known(gate.metric, task, quantiles, classes), quantiles)
         if near is not None and gate.no_worse_than is not None:
             raise SettingsError(
                 f"'{gate.metric}' is to be near {near:g}, better neither above nor below it, so "

@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from modelyard.metrics import quantile
+from modelyard.metrics import multilabel, quantile
 from modelyard.metrics.binary import Floats
 from modelyard.metrics.quantile import Quantiles
 from modelyard.metrics.score import encode_answers, encode_truth, measure
@@ -38,7 +38,7 @@ def intervals(
 ) -> dict[str, tuple[float, float]]:
     """Low and high end of each metric's interval; NaN where no resample defines it.
 
-    Classification is resampled within each true class, so that no class is lost. A resample is a
+    Classification is resampled within each true class, so that no class is lost; several labels all rows together. A resample is a
     row of counts and all metrics are scored on a block of them at once. Without ``resamples`` it
     is 1,000, fewer (at least 50) where the rows are many, since the interval is then narrow.
     Arguments and errors as of ``score``.
@@ -51,7 +51,11 @@ def intervals(
         for name, values in scores(weights).items():
             found.setdefault(name, []).append(values)
     ends = {name: _ends(np.concatenate(values), level) for name, values in found.items()}
-    if task != "regression":
+    if task == "multilabel":
+        true, said = (multilabel.encode(values, classes) for values in (truth, prediction))
+        counts = multilabel.shares(true, said, classes)
+        ends |= {name: wilson(hits, rows, level) for name, (hits, rows) in counts.items()}
+    elif task != "regression":
         ends |= _shares(encode_truth(truth, classes), encode_answers(prediction, classes), task, level)
     if quantiles is not None:
         counted = quantile.shares(truth.astype(np.float64), quantiles)
@@ -85,8 +89,8 @@ def _shares(
 
 
 def strata(task: Task, truth: NDArray[np.generic], classes: Sequence[Label]) -> tuple[NDArray[np.intp], ...]:
-    """The rows of each true class; of a regression all rows."""
-    if task == "regression":
+    """The rows of each true class; of a regression and of several labels all rows."""
+    if task in ("regression", "multilabel"):
         return (np.arange(len(truth)),)
     codes = encode_truth(truth, classes)
     return tuple(rows for k in range(len(classes)) if len(rows := np.flatnonzero(codes == k)))
@@ -94,7 +98,7 @@ def strata(task: Task, truth: NDArray[np.generic], classes: Sequence[Label]) -> 
 
 def how_many(task: Task, rows: int, classes: int) -> int:
     """Resamples: 1,000, fewer (at least 50) where the rows are many."""
-    width = rows * (max(1, classes) if task == "multiclass" else 1)
+    width = rows * (max(1, classes) if task in ("multiclass", "multilabel") else 1)
     return int(np.clip(_WORK // max(1, width), _FEWEST, RESAMPLES))
 
 

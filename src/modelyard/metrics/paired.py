@@ -72,7 +72,9 @@ def differences(
     measures = [measure(task, truth, a.prediction, a.probability, classes, a.quantiles) for a in (one, other)]
     whole = [scores(np.ones((1, len(truth)))) for scores in measures]
     levels = one.quantiles.levels if one.quantiles else ()
-    shared = [n for n in names(task, levels) if n in whole[0] and n in whole[1] and aim(n, levels) is None]
+    shared = [
+        n for n in names(task, levels, classes) if n in whole[0] and n in whole[1] and aim(n, levels) is None
+    ]
     drawn: dict[str, list[Floats]] = {name: [] for name in shared}
     b = resamples or how_many(task, len(truth), len(classes))
     groups = strata(task, truth, classes)

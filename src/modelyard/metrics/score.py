@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError, DataRefused, SettingsError
-from modelyard.metrics import binary, multiclass, quantile, regression
+from modelyard.metrics import binary, multiclass, multilabel, quantile, regression
 from modelyard.metrics.binary import Floats
 from modelyard.metrics.quantile import Quantiles
 from modelyard.records.package import Label, Task
@@ -33,10 +33,17 @@ _NAMES: dict[Task, tuple[str, ...]] = {
         "expected_calibration_error",
     ),
     "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "roc_auc_ovr"),
+    "multilabel": multilabel.OF_ALL,
     "regression": ("r2", "rmse", "mae", "median_absolute_error", "mape"),
 }
-_DEFAULTS: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
+_DEFAULTS: dict[Task, str] = {
+    "binary": "roc_auc",
+    "multiclass": "accuracy",
+    "multilabel": "f1_macro",
+    "regression": "r2",
+}
 _LOWER_IS_BETTER = {
+    "hamming_loss",
     "log_loss",
     "brier",
     "expected_calibration_error",
@@ -64,8 +71,11 @@ _OF_LABELS = {
 """Metrics that need no probabilities."""
 
 
-def names(task: Task, quantiles: Sequence[float] = ()) -> tuple[str, ...]:
-    """The task's metrics, in the order of a report; of a regression those of its ``quantiles``' levels too."""
+def names(task: Task, quantiles: Sequence[float] = (), classes: Sequence[Label] = ()) -> tuple[str, ...]:
+    """The task's metrics, in the order of a report; of a regression those of its ``quantiles``' levels too, of several
+    labels those of each, which are the ``classes``."""
+    if task == "multilabel":
+        return multilabel.names(classes)
     return (*(quantile.names(quantiles) if quantiles else ()), *_NAMES[task])
 
 
@@ -74,11 +84,18 @@ def default(task: Task, quantiles: Sequence[float] = ()) -> str:
     return "pinball" if quantiles else _DEFAULTS[task]
 
 
-def require(name: str, task: Task | None = None, quantiles: Sequence[float] = ()) -> str:
+def require(
+    name: str,
+    task: Task | None = None,
+    quantiles: Sequence[float] = (),
+    classes: Sequence[Label] = (),
+) -> str:
     """The name itself; ``SettingsError`` when no task, or not this one, has such a metric."""
     every = (*dict.fromkeys(n for t in _NAMES.values() for n in t), *quantile.OF_ALL)
-    known = names(task, quantiles) if task else every
-    if name in known or (task is None and quantile.is_one(name)):
+    known = names(task, quantiles, classes) if task else every
+    if name in known or (task is None and (quantile.is_one(name) or multilabel.is_one(name))):
+        return name
+    if task == "multilabel" and not classes and multilabel.is_one(name):
         return name
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
@@ -103,12 +120,13 @@ def score(
     """Each metric of the task on these answers; NaN where the rows leave it undefined.
 
     ``truth`` and ``prediction`` [n] hold labels, or numbers for regression; ``probability`` [n, c]
-    is in the order of ``classes``, the last of two being the positive one. Without it only the
+    is in the order of ``classes``, the last of two being the positive one. Of several labels ``truth`` is [n, c] bool
+    and each prediction a list of labels. Without it only the
     metrics of labels are given; with ``quantiles`` theirs too. Raises ``DataRefused`` for a true label and ``AuthorError`` for a
     predicted one that is not among ``classes``.
     """
     found = measure(task, truth, prediction, probability, classes, quantiles)(np.ones((1, len(truth))))
-    listed = names(task, quantiles.levels if quantiles else ())
+    listed = names(task, quantiles.levels if quantiles else (), classes)
     return {name: float(found[name][0]) for name in listed if name in found}
 
 
@@ -124,7 +142,7 @@ def value(
 ) -> float:
     """One metric as ``score`` gives it, without the others; NaN where it is undefined or asks for probabilities that
     there are none of."""
-    if len(truth) == 0 or quantiles is not None:
+    if len(truth) == 0 or quantiles is not None or task == "multilabel":
         found = score(task, truth, prediction, probability, classes, quantiles=quantiles)
         return found.get(metric, np.nan)
     require(metric, task)
@@ -162,6 +180,14 @@ def measure(
             return of_points
         of_quantiles = quantile.measure(truth.astype(np.float64), quantiles)
         return lambda weights: of_quantiles(weights) | of_points(weights)
+    if task == "multilabel":
+        if truth.ndim != 2:
+            raise DataRefused(
+                f"The rows have one target, and the model tells {len(classes)} labels; give it the columns "
+                f"{', '.join(map(str, classes))}."
+            )
+        true, said = (multilabel.encode(values, classes) for values in (truth, prediction))
+        return multilabel.measure(true, said, probability, classes)
     true_codes, codes = encode_truth(truth, classes), encode_answers(prediction, classes)
     if task == "binary":
         positive = None if probability is None else np.ascontiguousarray(probability[:, -1])

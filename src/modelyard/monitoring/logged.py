@@ -35,7 +35,9 @@ def count_predictions(rows: pl.DataFrame, manifest: Manifest, answers: Profile) 
         return count_answers(np.empty(0), np.empty((0, classes)), answers)
     probability = rows["probability"]
     return count_answers(
-        rows["prediction"].to_numpy(),
+        np.array([*rows["prediction"].to_list(), None], dtype=object)[:-1]
+        if manifest.task == "multilabel"
+        else rows["prediction"].to_numpy(),
         None if probability.null_count() else probability.list.to_array(classes).to_numpy(),
         answers,
     )

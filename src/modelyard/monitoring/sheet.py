@@ -128,6 +128,8 @@ def _listed(
 
 
 def _label(found: LoggedFrame) -> pl.DataType:
+    if found.model.task == "multilabel":
+        return pl.List(pl.String)
     kinds = {type(label) for label in found.model.classes}
     if found.model.task == "regression":
         return pl.Float64()

@@ -12,6 +12,7 @@ from modelyard.records.package import Label, Manifest, Task
 from modelyard.records.schema import Schema
 from modelyard.render.cells import sheet
 from modelyard.render.wording import headlines, number, words
+from modelyard.tables import held
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,6 +113,8 @@ class Model:
 
     def _columns(self, answers: Answers) -> dict[str, Any]:
         columns: dict[str, Any] = {"prediction": answers.prediction.tolist()}
+        if self.task == "multilabel":
+            columns = dict(held.columns(columns["prediction"], self.classes))
         if answers.probability is not None:
             for at, label in enumerate(self.classes):
                 columns[f"probability_{label}"] = answers.probability[:, at]
@@ -140,7 +143,7 @@ class Model:
             ("answers", answers),
             ("form", f"{form}, Python {manifest.python}"),
             ("features", _few([column.name for column in self.schema.features])),
-            ("target", self.schema.target or ""),
+            ("target", ", ".join(self.schema.targets)),
             ("package", self.about.package.digest),
             ("trained", f"{run.started:%Y-%m-%d %H:%M} UTC on {run.dataset}, run {run.id}" if run else ""),
             ("parameters", ", ".join(f"{k}={v}" for k, v in run.params.items()) if run else ""),

@@ -11,6 +11,7 @@ import numpy as np
 from modelyard.errors import Unconvertible
 from modelyard.packaging import boosted, modules
 from modelyard.packaging.finish import finish
+from modelyard.packaging.labelwise import alone
 from modelyard.packaging.operators import operators
 from modelyard.packaging.together import together
 from modelyard.predictor.boosters import library
@@ -31,8 +32,8 @@ def convert(fitted: Fitted, schema: Schema) -> bytes:
     """
     if fitted.predict is not None:
         raise Unconvertible("the model answers through 'predict' in model.py, which is Python")
-    if alone := fitted.regressors():
-        return together([convert(one, schema) for one in alone])
+    if parted := alone(fitted):
+        return together([convert(one, schema) for one in parted], labels=fitted.task == "multilabel")
     if is_module(fitted.model):
         return modules.convert(fitted.model, schema, regression=fitted.task == "regression")
     if type(fitted.model).__module__.partition(".")[0] not in ("sklearn", "xgboost", "lightgbm"):
@@ -41,8 +42,10 @@ def convert(fitted: Fitted, schema: Schema) -> bytes:
         return _attempted(boosted.Bare(fitted.model), fitted, schema)
     if fitted.task != "regression" and not hasattr(fitted.model, "predict_proba"):
         raise Unconvertible(f"a {type(fitted.model).__name__} gives labels without probabilities")
+    if isinstance(getattr(fitted.model, "classes_", None), list):
+        raise Unconvertible(f"a {type(fitted.model).__name__} of several labels has no exact converter")
     seen = [c.item() if isinstance(c, np.generic) else c for c in getattr(fitted.model, "classes_", ())]
-    if fitted.task != "regression" and tuple(seen) != fitted.classes:
+    if fitted.task in ("binary", "multiclass") and tuple(seen) != fitted.classes:
         raise Unconvertible("the model was not fitted on every class, or on another order of them")
     return _attempted(fitted.model, fitted, schema)
 

@@ -72,7 +72,7 @@ def fitted(
     if not hasattr(model, "predict"):
         raise Unconvertible(f"{where} holds a {type(model).__name__}, which has no 'predict'.")
     known = getattr(model, "classes_", None)
-    if known is not None and task != "regression":
+    if known is not None and task in ("binary", "multiclass"):
         found = {value.item() if hasattr(value, "item") else value for value in known}
         if found != set(classes):
             raise Unconvertible(

@@ -23,7 +23,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     """``golden.json``: rows as a client would send them, and what the package answers."""
 
     rows: list[dict[str, Cell]]
-    prediction: list[Label | float]
+    prediction: list[Label | float | list[Label]]
     probability: list[list[float]] | None = None
     quantiles: list[list[float]] | None = None
 

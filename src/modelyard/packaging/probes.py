@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from modelyard.errors import Unconvertible
 from modelyard.packaging import boosted
+from modelyard.packaging.labelwise import alone
 from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.parts import parts
@@ -94,8 +95,8 @@ def thresholds(fitted: Fitted, test: Batch, schema: Schema) -> Batch:
     through the trained preprocessing itself. No rows for a model without trees. Raises ``Unconvertible``
     when they cannot be found, since a proof without them would be none.
     """
-    if alone := fitted.regressors():
-        return concat([thresholds(one, test, schema) for one in alone])
+    if parted := alone(fitted):
+        return concat([thresholds(one, test, schema) for one in parted])
     if not _has_trees(fitted.model):
         return _bases(test, 0)
     try:

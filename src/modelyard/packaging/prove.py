@@ -17,7 +17,8 @@ from modelyard.records.schema import Schema
 from modelyard.tables.batch import Batch
 
 TIE = 1e-9
-"""Two classes closer than this in the trained model are tied: sums of float64 in another order."""
+"""Two classes closer than this in the trained model, or a label's yes and no, are tied: sums of float64 in another
+order."""
 
 Predict = Callable[[Batch], Answers]
 
@@ -30,6 +31,7 @@ def prove(
     schema: Schema,
     thresholds: Batch,
     tolerance: float,
+    decided: tuple[float, ...] = (),
 ) -> Proof:
     """Hold ``predict_onnx`` against ``predict_native`` on every probe.
 
@@ -37,7 +39,8 @@ def prove(
     much of their own size, or of the largest number on the test split), no label differs unless the trained
     model ties, and a row that the trained model refuses (NaN, infinity, an unknown category under
     ``handle_unknown='error'``) is refused by the compiled one too. Nulls are tried only where the schema
-    allows them: elsewhere the schema check refuses the row before any model sees it.
+    allows them: elsewhere the schema check refuses the row before any model sees it. ``decided`` are the thresholds of
+    labels.
     """
     sets = (
         ("test split", probes.sample(test)),
@@ -52,7 +55,7 @@ def prove(
     for name, rows in sets:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            probe, reason, size = _probe(name, rows, predict_native, predict_onnx, tolerance, scale)
+            probe, reason, size = _probe(name, rows, predict_native, predict_onnx, tolerance, scale, decided)
         scale = scale or size
         done.append(probe)
         if reason:
@@ -61,7 +64,13 @@ def prove(
 
 
 def _probe(
-    name: str, rows: Batch, native: Predict, onnx: Predict, tolerance: float, scale: float
+    name: str,
+    rows: Batch,
+    native: Predict,
+    onnx: Predict,
+    tolerance: float,
+    scale: float,
+    decided: tuple[float, ...],
 ) -> tuple[Probe, str, float]:
     answered = _answered(native, rows)
     refused = np.setdiff1d(np.arange(len(rows)), np.concatenate([at for at, _ in answered] or [np.array([])]))
@@ -77,7 +86,7 @@ def _probe(
             break
         size = size or _size(theirs)
         worst = max(worst, _worst(theirs, ours, size))
-        flips += _flips(theirs, ours)
+        flips += _flips(theirs, ours, decided)
     for at in refused.astype(np.intp).tolist():
         try:
             onnx(rows.take([at]))
@@ -124,9 +133,12 @@ def _worst(theirs: Answers, ours: Answers, size: float) -> float:
     return float((np.abs(numbers - _numbers(ours)) / np.maximum(np.abs(numbers), size)).max(initial=0.0))
 
 
-def _flips(theirs: Answers, ours: Answers) -> int:
+def _flips(theirs: Answers, ours: Answers, decided: tuple[float, ...]) -> int:
     if theirs.probability is None:
         return 0
-    first_two = np.sort(theirs.probability, axis=1)[:, -2:]
-    tied = first_two[:, -1] - first_two[:, 0] <= TIE if first_two.shape[1] > 1 else False
+    if len(theirs.prediction) and isinstance(theirs.prediction[0], list):  # of labels that hold
+        tied = np.abs(theirs.probability - np.array(decided or 0.5)).min(axis=1) <= TIE
+    else:
+        first_two = np.sort(theirs.probability, axis=1)[:, -2:]
+        tied = first_two[:, -1] - first_two[:, 0] <= TIE if first_two.shape[1] > 1 else False
     return int(((theirs.prediction != ours.prediction) & ~np.asarray(tied)).sum())

@@ -86,7 +86,11 @@ def _card(
 ) -> dict[str, Any]:
     told = "regression" if manifest.task == "regression" else f"{manifest.task} classification"
     outputs = (
-        ["number"] if manifest.task == "regression" else [f"one of {', '.join(map(str, manifest.classes))}"]
+        ["number"]
+        if manifest.task == "regression"
+        else [
+            f"{'any' if manifest.task == 'multilabel' else 'one'} of {', '.join(map(str, manifest.classes))}"
+        ]
     )
     said = {name: [answers[one] for one in ids if one in answers] for name, ids in _ANSWERED.items()}
     considerations = {

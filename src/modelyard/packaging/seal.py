@@ -97,6 +97,7 @@ def seal(
                 task=fitted.task,
                 classes=fitted.classes,
                 quantiles=fitted.quantiles,
+                thresholds=fitted.thresholds,
                 form="onnx" if compiled.content else "native",
                 frame=fitted.frame,
                 custom_predict=fitted.predict is not None,
@@ -149,7 +150,7 @@ def _compiled(
         return _Compiled(proof, native, None)
     try:
         content = convert(fitted, schema)
-        ask = session(content, fitted.task, fitted.classes, fitted.quantiles)
+        ask = session(content, fitted.task, fitted.classes, fitted.quantiles, fitted.thresholds)
         proof = prove(
             lambda rows: answer(fitted, rows, schema),
             ask,
@@ -157,6 +158,7 @@ def _compiled(
             schema=schema,
             thresholds=thresholds(fitted, test, schema),
             tolerance=tolerance,
+            decided=fitted.thresholds,
         )
     except (Unconvertible, ModelyardError) as error:
         proof = Proof(proven=False, tolerance=tolerance, reason=str(error).rstrip("."))

@@ -3,7 +3,7 @@
 A package carries this file as ``code/modelyard_pyfunc.py``. It needs NumPy, pandas and, as the manifest
 says, onnxruntime or the trained model's own libraries. ``predict`` takes a DataFrame with the
 features by name, or rows in schema order, and returns probabilities [n, c] float64 in the order of the manifest's
-``classes`` for a classification, numbers [n] float64 for a regression, of quantiles [n, k] in the order of the manifest's
+``classes`` for a classification (of several labels each one's own), numbers [n] float64 for a regression, of quantiles [n, k] in the order of the manifest's
 ``quantiles``, and labels [n] for a classifier without probabilities.
 """
 
@@ -44,7 +44,7 @@ class Model:
     def __init__(self, root: Path, manifest: dict[str, Any]) -> None:
         self.manifest = manifest
         schema = manifest["schema"]
-        aside = {schema.get("target"), *schema.get("key", ())}
+        aside = {schema.get("target"), *schema.get("labels", ()), *schema.get("key", ())}
         self.features = [c for c in schema["columns"] if c["name"] not in aside and not c.get("forbidden")]
         self._ask = _onnx(root, manifest) if manifest["form"] == "onnx" else _native(root, manifest)
 
@@ -153,6 +153,8 @@ def _native(root: Path, manifest: dict[str, Any]) -> Any:
             given = _module(model, rows, manifest["task"])
         elif type(model).__name__ == "Booster":
             given = _bare(model, rows, manifest["task"])
+        elif manifest["task"] == "multilabel":
+            given = _of_labels(model, rows)
         elif levels and isinstance(model, list):
             given = np.column_stack([np.asarray(one.predict(rows)).reshape(-1) for one in model])
         elif manifest["task"] != "regression" and hasattr(model, "predict_proba"):
@@ -204,6 +206,12 @@ class _Used:
         given = self._given(rows)
         if given.ndim == 1:
             return given
+        if self._model.manifest["task"] == "multilabel":
+            found = np.empty(len(given), dtype=object)
+            for at, row in enumerate(given):
+                bounds = self._model.manifest["thresholds"] or [0.5] * len(self.classes)
+                found[at] = [name for name, p, t in zip(self.classes, row, bounds, strict=True) if p > t]
+            return found
         labels = np.array(self.classes, dtype=object if isinstance(self.classes[0], str) else None)
         return labels[given.argmax(axis=1)]
 
@@ -289,6 +297,29 @@ def _module(model: Any, rows: Any, task: str) -> Any:
         given = given.reshape(-1)
         given = np.column_stack([1 - given, given])
     return given
+
+
+def _of_labels(model: Any, rows: Any) -> Any:
+    """[n, k] of an estimator of several labels, or of a list of classifiers, one a label."""
+    if isinstance(model, list):
+        if not all(hasattr(one, "predict_proba") for one in model):
+            return np.column_stack([np.asarray(one.predict(rows)).reshape(-1) for one in model])
+        given: Any = [one.predict_proba(rows) for one in model]
+        known: Any = [getattr(one, "classes_", None) for one in model]
+    else:
+        given = (model.predict_proba if hasattr(model, "predict_proba") else model.predict)(rows)
+        known = getattr(model, "classes_", None)
+    if not isinstance(given, list) or np.ndim(given[0]) != 2:
+        return np.asarray(given)
+    fits = isinstance(known, list) and len(known) == len(given)
+    return np.column_stack([_yes(one, known[at] if fits else None) for at, one in enumerate(given)])
+
+
+def _yes(given: Any, seen: Any) -> Any:
+    if seen is None or len(seen) != given.shape[1]:
+        return given[:, 1]
+    at = [place for place, one in enumerate(seen) if one == 1]
+    return given[:, at[0]] if at else np.zeros(len(given))
 
 
 def _ordered(given: Any, model: Any, classes: list[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Several compiled regressors as one graph: a column of the output each."""
+"""Several compiled models as one graph: a column of the output each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from onnx import TensorProto, helper
 
 from modelyard.packaging.finish import finish
 
-_OUTPUT = "number"
 
+def together(graphs: Sequence[bytes], *, labels: bool) -> bytes:
+    """One graph with the inputs of all, which ``packaging.convert`` made apart for the same schema.
 
-def together(graphs: Sequence[bytes]) -> bytes:
-    """One graph with the inputs of all and the output ``number`` [n, graphs], which ``packaging.convert`` made
-    apart for the same schema."""
+    Its output is ``number`` [n, graphs]; of ``labels``, each told by a classifier of yes and no, ``probability``.
+    """
     joined = onnx.load_from_string(graphs[0])
     main = joined.graph
     inputs = {entry.name: entry for entry in main.input}
@@ -31,8 +31,13 @@ def together(graphs: Sequence[bytes]) -> bytes:
                 names[:] = [name if name in shared or not name else f"m{at}_{name}" for name in names]
         main.initializer.extend(one.initializer)
         main.node.extend(one.node)
-        columns.append(f"m{at}_{_OUTPUT}")
+        columns.append(f"m{at}_{one.output[0].name}")
+        if labels:
+            main.node.append(helper.make_node("Gather", [columns[-1], "yes"], [f"m{at}_yes"], axis=1))
+            columns[-1] = f"m{at}_yes"
+    if labels:
+        main.initializer.append(helper.make_tensor("yes", TensorProto.INT64, [1], [1]))
     main.input.extend(inputs[name] for name in sorted(inputs))
     main.node.append(helper.make_node("Concat", columns, ["columns"], axis=1))
     main.output.append(helper.make_tensor_value_info("columns", TensorProto.DOUBLE, ["n", len(graphs)]))
-    return finish(joined, regression=True)
+    return finish(joined, regression=not labels)

@@ -70,7 +70,7 @@ def of_sources(version: DatasetVersion) -> tuple[Input, ...]:
     declared = version.declared
     return (
         *(_source(file) for file in version.sources),
-        *_roles(version.schema.target, version.schema.key),
+        *_roles(version.schema.targets, version.schema.key),
         Input(kind="schema file", name=version.dataset, value=declared, shown=declared[:12]),
     )
 
@@ -85,7 +85,7 @@ def of_ingest(project: Project, dataset: str) -> tuple[Input, ...]:
     key = (settings.key,) if isinstance(settings.key, str) else settings.key
     return (
         *(_source(file) for file in origins(settings, project.root) or ()),
-        *_roles(settings.target, tuple(name for name in key if name)),
+        *_roles(settings.labels or tuple(filter(None, [settings.one])), tuple(name for name in key if name)),
         Input(kind="schema file", name=dataset, value=declared, shown=declared[:12]),
     )
 
@@ -194,9 +194,9 @@ def _size(file: SourceFile) -> str:
     return " ".join(filter(None, [f"{file.size} bytes", file.sha256[:12], file.mark]))
 
 
-def _roles(target: str | None, key: tuple[str, ...]) -> tuple[Input, ...]:
+def _roles(targets: tuple[str, ...], key: tuple[str, ...]) -> tuple[Input, ...]:
     return (
-        Input(kind="setting", name="target", value=target or "", shown=target or "none"),
+        Input(kind="setting", name="target", value=", ".join(targets), shown=", ".join(targets) or "none"),
         Input(kind="setting", name="key", value=_text(key), shown=", ".join(key) or "none"),
     )
 

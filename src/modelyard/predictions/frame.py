@@ -66,7 +66,8 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
     counts: Sequence[int] | None
     client_ids: Sequence[str | None] | None
     texts: Sequence[Any]
-    labels: Sequence[Label] | None
+    labels: Sequence[Label | list[Label]] | None
+    """Of several labels lists of those that hold."""
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):

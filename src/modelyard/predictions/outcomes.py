@@ -16,6 +16,8 @@ def fitting(value: object, task: Task, classes: Sequence[Label], *, text: bool =
     """
     if task == "regression":
         return _number(value, text=text)
+    if task == "multilabel":
+        raise ValueError("is of a model of several labels, whose outcomes are not kept yet")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     for label in classes:

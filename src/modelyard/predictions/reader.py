@@ -48,7 +48,7 @@ class LoggedFrame:
     """One batch of one model.
 
     ``numbers`` [n, k] float64 and ``texts`` [n, s] objects stand as ``model.layout`` says.
-    ``prediction`` [n] has labels, or float64 of a regression; ``probability`` is [n, c] float64 or
+    ``prediction`` [n] has labels (of several lists of those that hold), or float64 of a regression; ``probability`` is [n, c] float64 or
     None; ``quantiles`` [n, levels] of a regression that answers them. Request i has ``ids[i]`` and the next ``counts[i]`` rows. ``at`` is seconds since 1970.
     ``sequence`` numbers the writer's rows from 0; ``gap`` counts the rows missing before this frame.
     """
@@ -63,7 +63,7 @@ class LoggedFrame:
     client_ids: Sequence[str | None]
     numbers: NDArray[np.float64]
     texts: NDArray[np.object_]
-    prediction: Sequence[Label] | NDArray[np.float64]
+    prediction: Sequence[Label | list[Label]] | NDArray[np.float64]
     probability: NDArray[np.float64] | None
     gap: int = 0
     quantiles: NDArray[np.float64] | None = None

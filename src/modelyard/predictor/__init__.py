@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelyard.predictor.answers import Answers, decide, label_array, middle
+from modelyard.predictor.answers import Answers, decide, label_array, middle, of_labels
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.native import answer
 from modelyard.predictor.open import Predictor, open_own, open_package
@@ -20,6 +20,7 @@ __all__ = [
     "digest",
     "label_array",
     "middle",
+    "of_labels",
     "open_own",
     "open_package",
     "signature_path",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.tables.held import lists
+
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.records.package import Label
 
@@ -18,7 +20,8 @@ class Answers:
     ``quantiles`` [n, k] float64 in the order of the levels.
 
     ``probability`` is None for a regression and for a model that only gives labels, ``quantiles`` for
-    every model that was not asked for them.
+    every model that was not asked for them. Of several labels a prediction is the list of those that hold, in the
+    order of the classes, and a probability each label's own.
     """
 
     prediction: NDArray[Any]
@@ -35,6 +38,13 @@ class Answers:
 def of_quantiles(given: NDArray[np.float64], levels: tuple[float, ...]) -> Answers:
     """Answers of quantiles [n, k]; the prediction is the one of the ``middle`` level."""
     return Answers(np.ascontiguousarray(given[:, middle(levels)]), None, given)
+
+
+def of_labels(
+    probability: NDArray[np.float64], classes: tuple[Label, ...], thresholds: tuple[float, ...] = ()
+) -> Answers:
+    """Answers of probabilities [n, k]; a label holds above its threshold, without any where it is likelier than not."""
+    return Answers(lists(probability > (thresholds or 0.5), classes), probability)
 
 
 def middle(levels: tuple[float, ...]) -> int:

@@ -17,8 +17,9 @@ class Fitted:
 
     ``predict(model, rows)``, ``save(model, folder)`` and ``load(folder)`` are the author's functions
     from ``model.py``, or None. ``classes`` are in the order of the probabilities' columns; empty for a
-    regression. ``frame`` is what the model was fitted on. With ``quantiles`` the model gives a number for each
-    of these levels, or is a list of regressors, one a level.
+    regression, and the names of several labels. ``frame`` is what the model was fitted on. With ``quantiles`` the
+    model gives a number for each of these levels, or is a list of regressors, one a level; of several labels it may be
+    a list of classifiers of 0 and 1, one a label, and each is answered above its of ``thresholds``, else above 0.5.
     """
 
     model: Any
@@ -29,9 +30,12 @@ class Fitted:
     save: Callable[[Any, Path], Any] | None = None
     load: Callable[[Path], Any] | None = None
     quantiles: tuple[float, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
-    def regressors(self) -> list[Fitted]:
-        """One by one where the model is a list of them, one a quantile; else none."""
-        if not self.quantiles or not isinstance(self.model, list):
+    def each(self) -> list[Fitted]:
+        """One by one where the model is a list, of one a quantile or a label; else none."""
+        if not isinstance(self.model, list):
             return []
-        return [replace(self, model=model, quantiles=()) for model in self.model]
+        if self.task == "multilabel":
+            return [replace(self, model=model, task="binary", classes=(0, 1)) for model in self.model]
+        return [replace(self, model=model, quantiles=()) for model in self.model if self.quantiles]

@@ -36,7 +36,13 @@ def load(folder: Path, manifest: Manifest, *, allow: Callable[[str], None]) -> F
     if pickled := next((path for path in PICKLES if path in listed), None):
         allow(pickled)
         model = pickles.loads(verified(folder, manifest, pickled), pickled)
-        return Fitted(model=model, task=manifest.task, classes=manifest.classes, frame=manifest.frame)
+        return Fitted(
+            model=model,
+            task=manifest.task,
+            classes=manifest.classes,
+            frame=manifest.frame,
+            thresholds=manifest.thresholds,
+        )
     stored = None if (folder / "model" / "native").is_dir() else verified(folder, manifest, SKOPS)
     names = own_names(folder / "code") if (folder / "code").is_dir() else frozenset()
     own = (
@@ -62,4 +68,5 @@ def load(folder: Path, manifest: Manifest, *, allow: Callable[[str], None]) -> F
         frame=manifest.frame,
         predict=author.predict if author and manifest.custom_predict else None,
         quantiles=manifest.quantiles,
+        thresholds=manifest.thresholds,
     )

@@ -24,7 +24,7 @@ def ask(module: Any, rows: Any, task: Task) -> NDArray[Any]:
     """What the module gives for rows of numbers, as float32 [n, k]: numbers [n], or probabilities [n, c] in
     the order of the sorted classes.
 
-    Two classes may be told by the probability [n] or [n, 1] of the last one. It is asked in its evaluation
+    Two classes may be told by the probability [n] or [n, 1] of the last one; of several labels each has its own. It is asked in its evaluation
     mode, without gradients. Raises ``AuthorError`` for what are no probabilities.
     """
     torch: Any = sys.modules["torch"]
@@ -36,7 +36,8 @@ def ask(module: Any, rows: Any, task: Task) -> NDArray[Any]:
     if task == "binary" and (given.ndim == 1 or given.shape[1:] == (1,)):
         given = given.reshape(-1)
         given = np.column_stack([1 - given, given])
-    if bool((given < 0).any() or (given > 1).any()) or np.abs(given.sum(axis=1) - 1).max(initial=0) > 1e-3:
+    whole = task == "multilabel" or np.abs(given.sum(axis=1) - 1).max(initial=0) <= 1e-3
+    if bool((given < 0).any() or (given > 1).any()) or not whole:
         raise AuthorError(
             f"{type(module).__name__} gives numbers that are no probabilities; end it with a softmax or a "
             "sigmoid, or write 'predict(model, rows)' in model.py."

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError
-from modelyard.predictor.answers import Answers, decide, label_array, of_quantiles
+from modelyard.predictor import multilabel
+from modelyard.predictor.answers import Answers, decide, label_array, of_labels, of_quantiles
 from modelyard.predictor.boosters import ask as ask_bare
 from modelyard.predictor.boosters import library
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.modules import ask as ask_module
 from modelyard.predictor.modules import is_module
 from modelyard.tables.batch import Batch, to_frame
+from modelyard.tables.held import lists
 
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.records.package import Label
@@ -27,7 +29,8 @@ def answer(fitted: Fitted, batch: Batch, schema: Schema) -> Answers:
     """What the trained model answers for these rows, rebuilt as the frame it was fitted on.
 
     The author's ``predict(model, rows)`` may return probabilities [n, c] in the order of the classes,
-    labels [n], or, for a regression, numbers [n], of quantiles [n, levels]. Without it a classifier's
+    labels [n], or, for a regression, numbers [n], of quantiles [n, levels]. Of several labels it returns [n, labels]:
+    booleans (or 0 and 1), or probabilities. Without it a classifier's
     ``predict_proba`` (else its ``predict``) and a regressor's ``predict`` answer; of a list of regressors, one a
     quantile, each gives its column.
 
@@ -40,6 +43,8 @@ def answer(fitted: Fitted, batch: Batch, schema: Schema) -> Answers:
         return _quantiles(given, n, fitted.quantiles, who)
     if fitted.task == "regression":
         return Answers(_numbers(given, n, who))
+    if fitted.task == "multilabel":
+        return _held(given, n, fitted, who)
     if given.ndim == 2 and who.endswith("predict_proba"):
         given = _ordered(given, fitted)
     if given.ndim == 2 and (given.shape[1] != 1 or len(fitted.classes) == 1):
@@ -57,6 +62,8 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
         who, ask, arguments = f"{booster}.Booster.predict", ask_bare, (fitted.model, rows, fitted.task)
     elif is_module(fitted.model):
         who, ask, arguments = type(fitted.model).__name__, ask_module, (fitted.model, rows, fitted.task)
+    elif fitted.task == "multilabel" and isinstance(fitted.model, list):
+        who, ask, arguments = "The list of classifiers", multilabel.each, (fitted.model, rows)
     elif fitted.quantiles and isinstance(fitted.model, list):
         who, ask, arguments = "The list of regressors", _each, (fitted.model, rows)
     else:
@@ -75,7 +82,8 @@ def _asked(fitted: Fitted, rows: Any) -> tuple[str, NDArray[Any]]:
             warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
             # LightGBM makes up names for the columns of an array, and then misses them
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            given = np.asarray(ask(*arguments))
+            told = ask(*arguments)
+            given = multilabel.matrix(told, fitted.model) if fitted.task == "multilabel" else np.asarray(told)
     except AuthorError:
         raise
     except (Exception, SystemExit) as error:  # an author's sys.exit() is no way to end the service
@@ -96,6 +104,25 @@ def _quantiles(given: NDArray[Any], n: int, levels: tuple[float, ...], who: str)
             f"for each of the quantiles {', '.join(f'{level:g}' for level in levels)}."
         )
     return of_quantiles(_finite(given, who), levels)
+
+
+def _held(given: NDArray[Any], n: int, fitted: Fitted, who: str) -> Answers:
+    classes = fitted.classes
+    if given.shape != (n, len(classes)):
+        raise AuthorError(
+            f"{who} gave an array of shape {list(given.shape)} where [{n}, {len(classes)}] was expected: yes or no, or "
+            f"a probability, for each of the labels {', '.join(map(str, classes))}."
+        )
+    values = _finite(given, who)
+    if given.dtype.kind in "biu":
+        if not np.isin(values, (0.0, 1.0)).all():
+            raise AuthorError(f"{who} gave {given.max()}, which is neither yes (1) nor no (0).")
+        return Answers(lists(values == 1.0, classes))
+    if bool((values < 0).any() or (values > 1 + 1e-6).any()):
+        raise AuthorError(
+            f"{who} gave numbers that are no probabilities of the labels; they are to be from 0 to 1."
+        )
+    return of_labels(np.minimum(values, 1.0), classes, fitted.thresholds)
 
 
 def _ordered(given: NDArray[Any], fitted: Fitted) -> NDArray[Any]:

@@ -94,7 +94,10 @@ def _predictor(folder: Path, manifest: Manifest, allow: Allow) -> Predictor:
                 f"{folder / GRAPH} has {size:,} bytes, more than the {LARGEST:,} that a graph may have."
             )
         content = verified(folder, manifest, GRAPH)
-        return Predictor(manifest, session(content, manifest.task, manifest.classes, manifest.quantiles))
+        return Predictor(
+            manifest,
+            session(content, manifest.task, manifest.classes, manifest.quantiles, manifest.thresholds),
+        )
     from modelyard.predictor.load import load
     from modelyard.predictor.native import answer
 

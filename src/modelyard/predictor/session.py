@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError, Tampered
-from modelyard.predictor.answers import Answers, decide, label_array, of_quantiles
+from modelyard.predictor.answers import Answers, decide, label_array, of_labels, of_quantiles
 from modelyard.predictor.runtime import onnxruntime
 from modelyard.records.package import Label, Task
 from modelyard.tables.batch import Batch
@@ -20,14 +20,18 @@ NULL = "\ue000null"
 
 
 def session(
-    content: bytes, task: Task, classes: tuple[Label, ...], quantiles: tuple[float, ...] = ()
+    content: bytes,
+    task: Task,
+    classes: tuple[Label, ...],
+    quantiles: tuple[float, ...] = (),
+    thresholds: tuple[float, ...] = (),
 ) -> Callable[[Batch], Answers]:
     """What asks a compiled graph: inputs ``numbers`` [n, k] double and ``texts`` [n, s] string (either
     may be absent), output ``probability`` [n, c] double, or ``number`` [n, 1] double for a regression, of
     ``quantiles`` [n, levels].
 
     A null text reaches the graph as ``NULL``. Labels follow from the probabilities by
-    ``decide``. One thread: services scale by processes. Raises ``Tampered`` for a graph that does not load.
+    ``decide``, several by ``thresholds``. One thread: services scale by processes. Raises ``Tampered`` for a graph that does not load.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -66,6 +70,12 @@ def session(
             return of_quantiles(given, quantiles)
         if task == "regression":
             return Answers(given.reshape(-1))
+        if task == "multilabel":
+            if given.shape != (len(batch), len(classes)):
+                raise AuthorError(
+                    f"The compiled model gave the shape {list(given.shape)} for {len(classes)} labels."
+                )
+            return of_labels(given, classes, thresholds)
         return Answers(decide(given, labels), given)
 
     return ask

@@ -72,11 +72,14 @@ class ColumnReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """One class of the target in train and test, of the rows looked at."""
+    """One class of the target, or a label that holds, in train and test, of the rows looked at."""
 
     label: str
     train: int
     test: int
+    train_rows: int = 0
+    """Of a label, the rows of which it holds in ``train``; 0 for a class, of which each row has one."""
+    test_rows: int = 0
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +98,8 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     test_rows: int
     target: str | None
+    labels: tuple[str, ...] = ()
+    """Instead of a target: columns of which any number holds for a row."""
     key: tuple[str, ...]
     split: Split
     sources: tuple[SourceFile, ...]

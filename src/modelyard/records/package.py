@@ -10,7 +10,7 @@ import msgspec
 from modelyard.records.schema import Schema
 from modelyard.records.trust import Signature
 
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "multilabel", "regression"]
 Form = Literal["onnx", "native"]
 FrameKind = Literal["pandas", "polars", "numpy"]
 Label = bool | int | str
@@ -81,8 +81,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     task: Task
     classes: tuple[Label, ...] = ()
+    """In the order of the probabilities; of several labels their names."""
     quantiles: tuple[float, ...] = ()
     """Levels of a regression that answers a number for each, rising."""
+    thresholds: tuple[float, ...] = ()
+    """Of labels, in their order: each is answered above its own, without any above 0.5."""
     form: Form
     """The form that serves."""
     frame: FrameKind

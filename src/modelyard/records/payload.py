@@ -13,7 +13,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rows: tuple[dict[str, Cell], ...]
     status: int = 200
     """The HTTP status that the service must answer with."""
-    prediction: tuple[Cell, ...] | None = None
-    """The expected predictions; None expects any."""
+    prediction: tuple[Cell | list[str], ...] | None = None
+    """The expected predictions, of several labels lists of those that hold; None expects any."""
     field: str | None = None
     """For a refusal: the field that the error must name."""

@@ -12,6 +12,7 @@ from modelyard.records.explanation import Baseline, FeatureResiduals, Importance
 from modelyard.records.fairness import Fairness
 from modelyard.records.footprint import Footprint
 from modelyard.records.gate import GateOutcome
+from modelyard.records.labels import LabelOutcome
 from modelyard.records.learning import Learning
 from modelyard.records.metric import Metric
 from modelyard.records.package import Label, Task
@@ -49,6 +50,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[Metric, ...]
     confusion: tuple[tuple[int, ...], ...] = ()
     """Rows are true classes, columns predicted ones, in the order of ``classes``."""
+    labels: tuple[LabelOutcome, ...] = ()
+    """Of several labels each, in the order of ``classes``."""
     curves: tuple[Curve, ...] = ()
     gates: tuple[GateOutcome, ...] = ()
     comparisons: tuple[Comparison, ...] = ()

@@ -49,16 +49,23 @@ class RowRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
-    """Columns in the table's order; features are all but target, key and what is forbidden."""
+    """Columns in the table's order; features are all but targets, key and what is forbidden."""
 
     columns: tuple[Column, ...]
     target: str | None = None
     key: tuple[str, ...] = ()
     rules: tuple[RowRule, ...] = ()
+    labels: tuple[str, ...] = ()
+    """Instead of ``target``: columns of yes and no, of which any number holds for a row."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return self.labels if self.target is None else (self.target,)
 
     @property
     def features(self) -> tuple[Column, ...]:
-        aside = {self.target, *self.key}
+        aside = {*self.targets, *self.key}
         return tuple(c for c in self.columns if c.name not in aside and not c.forbidden)
 
     def column(self, name: str) -> Column:

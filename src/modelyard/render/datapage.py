@@ -157,9 +157,11 @@ def _labels(column: ColumnReport) -> tuple[LabelRow, ...]:
 
 
 def _balance(record: DataReport) -> list[tuple[str, str, str, str, str, float, float]]:
-    """Class, rows and share in train, rows and share in test, and both shares in per cent."""
-    train = sum(b.train for b in record.balance)
-    test = sum(b.test for b in record.balance)
+    """Class or label, rows and share in train, rows and share in test, and both shares in per cent."""
+    if record.labels:
+        train, test = record.balance[0].train_rows, record.balance[0].test_rows
+    else:
+        train, test = (sum(getattr(b, part) for b in record.balance) for part in ("train", "test"))
     return [
         (
             b.label,

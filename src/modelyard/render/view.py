@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelyard.records.gate import GateOutcome
+from modelyard.records.package import Task
 from modelyard.records.report import Metric, Report
 from modelyard.render.compared import ComparisonView, compared
 from modelyard.render.decided import CostsView, FairnessView, Line, calibration_lines, priced, treated
@@ -19,9 +20,10 @@ from modelyard.render.explained import (
     verdict,
 )
 from modelyard.render.footprint import FootprintView, taken
+from modelyard.render.labels import LabelRow, label_rows
 from modelyard.render.sliced import PairedTable, SearchView, SliceTable, paired_tables, searched, tables
 from modelyard.render.tuned import StudyView, studied
-from modelyard.render.wording import UNIT_RANGE, headlines, number, words
+from modelyard.render.wording import OF_LABEL, UNIT_RANGE, headlines, number, words
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class ReportView:
     stability: StabilityView | None
     footprint: FootprintView | None
     study: StudyView | None
+    labels: tuple[LabelRow, ...]
+    thresholds: bool
     cells: tuple[tuple[Cell, ...], ...]
     per_class: tuple[ClassRow, ...]
     reading: str
@@ -102,7 +106,8 @@ def view(report: Report) -> ReportView:
     """The report as both renderings print it."""
     classes = tuple(str(label) for label in report.classes)
     positive = classes[-1] if report.task == "binary" else ""
-    metrics = tuple(_metric(metric, positive) for metric in report.metrics)
+    told = {f"{kind}_{one.label}" for one in report.labels for kind in OF_LABEL}
+    metrics = tuple(_metric(m, positive, report.task) for m in report.metrics if m.name not in told)
     by_name = {row.name: row for row in metrics}
     cells = cells_of(report.confusion)
     baselines = simpler(report.baselines, headlines(report.task, report.quantiles))
@@ -129,6 +134,8 @@ def view(report: Report) -> ReportView:
         stability=steady(report.stability, report.task) if report.stability else None,
         footprint=taken(report.footprint) if report.footprint else None,
         study=studied(report.study, report.trials) if report.study else None,
+        labels=label_rows(report),
+        thresholds=any(one.best is not None for one in report.labels),
         cells=cells,
         per_class=_per_class(report.confusion, classes) if report.task == "multiclass" and cells else (),
         reading=_reading(report.confusion, positive) if report.task == "binary" and cells else "",
@@ -148,8 +155,8 @@ def gate_rows(gates: Sequence[GateOutcome]) -> tuple[GateRow, ...]:
     )
 
 
-def _metric(metric: Metric, positive: str) -> MetricRow:
-    label, meaning = words(metric.name)
+def _metric(metric: Metric, positive: str, task: Task) -> MetricRow:
+    label, meaning = words(metric.name, task)
     place = None
     if metric.name in UNIT_RANGE or metric.aim is not None:
         value, low, high = (100 * min(1.0, max(0.0, v)) for v in (metric.value, metric.low, metric.high))

@@ -8,10 +8,39 @@ from collections.abc import Mapping, Sequence
 _HEADLINES: Mapping[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "recall", "specificity", "brier"),
     "multiclass": ("accuracy", "balanced_accuracy", "f1_macro", "roc_auc_ovr"),
+    "multilabel": ("f1_macro", "subset_accuracy", "hamming_loss", "roc_auc_macro"),
     "regression": ("r2", "rmse", "mae", "mape"),
 }
 _QUANTILES = ("pinball", "coverage", "interval_width", "mae")
+_LABELS: Mapping[str, tuple[str, str]] = {
+    "subset_accuracy": ("Subset accuracy", "share of rows with every label right"),
+    "hamming_loss": ("Hamming loss", "share of all labels that is wrong; 0 is perfect"),
+    "f1_micro": ("F1, micro", "harmonic mean of precision and recall, all labels together"),
+    "f1_macro": ("F1, macro", "mean over the labels of precision and recall's harmonic mean"),
+    "precision_macro": (
+        "Precision, macro",
+        "mean over the labels; of the labels answered, the share that is right",
+    ),
+    "recall_macro": (
+        "Recall, macro",
+        "mean over the labels; of the labels that hold, the share that was found",
+    ),
+    "roc_auc_micro": ("ROC AUC, micro", "all labels ranked together; 0.5 is guessing"),
+    "roc_auc_macro": ("ROC AUC, macro", "mean over the labels; 0.5 is guessing"),
+    "average_precision_micro": ("Average precision, micro", "all labels ranked together"),
+    "average_precision_macro": ("Average precision, macro", "mean over the labels"),
+    "log_loss": ("Log loss", "surprise at each label's truth, in nats, mean over the labels; 0 is perfect"),
+    "brier": ("Brier score", "mean squared distance of each label's probability and truth; 0 is perfect"),
+}
+OF_LABEL: Mapping[str, str] = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+}
 UNIT_RANGE = {
+    *(name for name in _LABELS if name != "log_loss"),
     "roc_auc",
     "roc_auc_ovr",
     "average_precision",
@@ -92,8 +121,14 @@ def number(value: float) -> str:
     return text.replace("-", "\u2212") if float(text.replace(",", "")) else f"{0:.{digits}f}"
 
 
-def words(metric: str) -> tuple[str, str]:
+def words(metric: str, task: str = "") -> tuple[str, str]:
     """A metric's name for people and what it says (``{positive}`` stands for the positive class)."""
+    if metric in _LABELS and (task == "multilabel" or metric not in _WORDS):
+        return _LABELS[metric]
+    if metric not in _WORDS:
+        for kind, name in OF_LABEL.items():
+            if metric.startswith(f"{kind}_"):
+                return f"{name} of {metric.removeprefix(f'{kind}_')}", ""
     kind, _, level = metric.partition("_p")
     if metric not in _WORDS and kind in ("pinball", "below") and level:
         percent = level.replace("_", ".") + "\u202f%"

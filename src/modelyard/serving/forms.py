@@ -155,6 +155,8 @@ def answer(manifest: Manifest) -> dict[str, Any]:
     """The native surface's answer."""
     classes = manifest.classes
     label = _label(classes)
+    if manifest.task == "multilabel":
+        label = {"type": "array", "items": label, "description": "The labels that hold."}
     properties: dict[str, Any] = {
         "status": {"const": "ok"},
         "model_id": {"type": "string"},

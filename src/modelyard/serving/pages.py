@@ -167,6 +167,8 @@ def _model(live: Live) -> str:
         for c in live.schema.features
     )
     answers = ", ".join(html.escape(str(label)) for label in live.manifest.classes) or "a number"
+    if live.manifest.task == "multilabel":
+        answers = f"any of {answers}"
     if levels := live.manifest.quantiles:
         answers = f"its quantiles {', '.join(f'{level:g}' for level in levels)}"
     features = len(live.schema.features)

@@ -239,6 +239,19 @@ class TransformSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
             )
 
 
+def _check_labels(target: str | tuple[str, ...] | None) -> None:
+    if not isinstance(target, tuple):
+        return
+    if len(target) < 2:
+        raise ValueError("'target' as a list has two labels or more; write a single column as a text")
+    if twice := sorted({name for name in target if target.count(name) > 1}):
+        raise ValueError(f"'target' names '{twice[0]}' twice")
+    if taken := {"macro", "micro"} & {*target}:
+        raise ValueError(
+            f"'target' has a label '{min(taken)}', which metrics of all labels are called; rename it"
+        )
+
+
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[data.NAME]``: a dataset and where its rows come from."""
 
@@ -249,8 +262,9 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Instead of ``source``: several by name, of which ``transform`` makes one table."""
     transform: TransformSettings | None = None
     """What is made of the rows before they are checked."""
-    target: str | None = None
-    """The column to predict."""
+    target: str | tuple[str, ...] | None = None
+    """The column to predict; or a list of columns of yes and no (booleans, 0 and 1), of which any number holds for a
+    row: the labels of a ``multilabel`` model."""
     key: str | tuple[str, ...] = ()
     """What identifies a row; without it, its content does."""
     schema: str | None = None
@@ -289,7 +303,18 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             return msgspec.structs.replace(self, source=(), sources={}, transform=None, incremental="full")
         return msgspec.structs.replace(self, sources={**self.sources, self.growing or "": new})
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of yes and no, where there are several to predict."""
+        return self.target if isinstance(self.target, tuple) else ()
+
+    @property
+    def one(self) -> str | None:
+        """The column to predict, where it is one."""
+        return self.target if isinstance(self.target, str) else None
+
     def __post_init__(self) -> None:
+        _check_labels(self.target)
         growth = self.growth
         if growth.mode == "upsert" and not self.key:
             raise ValueError("'upsert' replaces rows by their key; set 'key' too")

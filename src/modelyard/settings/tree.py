@@ -214,12 +214,15 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Registered versions of other models whose answers the code asks for by ``my.used(NAME)``: ``encoder@3``, or
     ``encoder@prod`` and ``encoder@latest``, which become the number that they mean when the model is trained."""
     metric: str | None = None
-    """The metric that decides; by default ``roc_auc``, ``accuracy`` or ``r2`` by the task."""
-    task: Literal["binary", "multiclass", "regression"] | None = None
+    """The metric that decides; by default ``roc_auc``, ``accuracy``, ``f1_macro`` (of several labels) or ``r2`` by the
+    task."""
+    task: Literal["binary", "multiclass", "multilabel", "regression"] | None = None
     """What kind of answer; by default told from the target."""
     quantiles: tuple[Share, ...] = ()
     """Levels, rising, such as ``[0.05, 0.5, 0.95]``: the model answers a number for each instead of one. The
     middle one is its ``prediction``."""
+    thresholds: dict[str, Share] = {}
+    """By label of a ``multilabel`` model, the probability above which it is answered; by default 0.5."""
     seed: int = 0
     """Given to every random number generator before training."""
     params: dict[str, bool | int | float | str] = {}
@@ -250,6 +253,8 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             raise ValueError("'quantiles' must rise")
         if self.quantiles and self.task not in (None, "regression"):
             raise ValueError(f"'quantiles' are of a regression, not of a {self.task} model")
+        if self.thresholds and self.task not in (None, "multilabel"):
+            raise ValueError(f"'thresholds' are of a multilabel model, not of a {self.task} one")
 
 
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

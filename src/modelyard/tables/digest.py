@@ -101,6 +101,8 @@ def seal(schema: Schema, columns: Sequence[Column], *, rows: int, sums: Iterable
     """The digest of a table from what its pieces gave."""
     listed = [[c.name, c.kind, _declared(c)] for c in columns]
     head = {"form": FORM, "columns": listed, "target": schema.target, "key": schema.key, "rows": rows}
+    if schema.labels:  # what was digested before there were any keeps its digest
+        head["labels"] = schema.labels
     state = hashlib.sha256(msgspec.json.encode(head, order="deterministic"))
     state.update(added(*sums).astype("<u8").tobytes())
     return state.hexdigest()

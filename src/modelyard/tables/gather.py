@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from modelyard.errors import DataRefused, Misuse
 from modelyard.records.schema import Column, Schema
 from modelyard.tables.batch import Batch, layout
+from modelyard.tables.labels import holds, matrix
 
 
 def gather(frame: pl.DataFrame, schema: Schema) -> Batch:
@@ -28,27 +30,41 @@ def gather(frame: pl.DataFrame, schema: Schema) -> Batch:
     return Batch(values, texts)
 
 
-def target(frame: pl.DataFrame, schema: Schema) -> NDArray[Any]:
-    """The target [n]: int64, float64, bool, or objects (strings).
+def target(frame: pl.DataFrame, schema: Schema, *, labels: Sequence[object] = ()) -> NDArray[Any]:
+    """The target [n]: int64, float64, bool, or objects (strings); of several labels [n, k] bool.
 
-    Raises ``DataRefused`` for a null and for a target of days or times.
+    ``labels`` are those that a model knows, in its order. Raises ``DataRefused`` for a null, for a target of days or
+    times, and where the data has other labels than these.
     """
+    if schema.labels:
+        known = tuple(map(str, labels)) or schema.labels
+        if set(known) != set(schema.labels):
+            raise DataRefused(
+                f"The model knows the labels {', '.join(known)}, and the data has {', '.join(schema.labels)}; "
+                "train it again."
+            )
+        return matrix([holds(_present(frame, name), schema.column(name)) for name in known])
     if schema.target is None:
         raise Misuse("The data has no target; name one with 'target' under [data.NAME] in modelyard.toml.")
-    series = _series(frame, schema.target)
+    series = _present(frame, schema.target)
     column = schema.column(schema.target)
-    if series.null_count():
-        row = series.is_null().arg_true()[0]
-        raise DataRefused(
-            f"The target '{column.name}' is missing in {series.null_count()} rows, first in row {row + 1}; "
-            "leave such rows out."
-        )
     if column.kind == "string":
         return np.array(_cast(series, column, pl.String).to_list() or [], dtype=object)
     if column.kind in ("date", "datetime"):
         raise DataRefused(f"The target '{column.name}' is a {column.kind}; a target is a label or a number.")
     kinds = {"integer": pl.Int64, "float": pl.Float64, "boolean": pl.Boolean}
     return _cast(series, column, kinds[column.kind]).to_numpy()
+
+
+def _present(frame: pl.DataFrame, name: str) -> pl.Series:
+    series = _series(frame, name)
+    if series.null_count():
+        row = series.is_null().arg_true()[0]
+        raise DataRefused(
+            f"The target '{name}' is missing in {series.null_count()} rows, first in row {row + 1}; "
+            "leave such rows out."
+        )
+    return series
 
 
 def values(frame: pl.DataFrame, column: Column) -> NDArray[Any]:

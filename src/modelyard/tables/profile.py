@@ -72,13 +72,16 @@ def anchor_answers(
 
     ``prediction`` is [n]; ``probability`` is [n, c] or None. The columns are ``prediction`` (the label as
     text, listing all ``classes``; or a number) and, for a classification with probabilities, ``probability``:
-    that of the last class of two, else that of the most likely class.
+    that of the last class of two, else that of the most likely class. Of several labels each has a column of yes and no
+    by its name, and with probabilities ``probability of NAME``.
     """
     if task == "regression":
         values = np.asarray(prediction, dtype=np.float64)
         return Profile(
             rows=len(values), columns=(_anchor_numbers(PREDICTION, "float", values, bins, nulls=False),)
         )
+    if task == "multilabel":
+        return Profile(rows=len(prediction), columns=_anchor_labels(prediction, probability, classes, bins))
     listed = _listed(PREDICTION, "string", (label_text(c) for c in classes))
     columns = [_count_texts(map(label_text, prediction.tolist()), listed)]
     if probability is not None:
@@ -91,8 +94,16 @@ def count_answers(
 ) -> Profile:
     """Count answers on the edges of ``anchored``, the profile that ``anchor_answers`` made."""
     columns = []
+    names = [column.name for column in anchored.columns if column.kind == "boolean"]
     for column in anchored.columns:
-        if column.kind == "string":
+        if column.kind == "boolean":
+            columns.append(_count_column(_holds(prediction, column.name), column))
+        elif names:
+            if probability is None:
+                raise DataRefused("The answers hold no probability, but the reference answers do.")
+            at = names.index(column.name.removeprefix(f"{PROBABILITY} of "))
+            columns.append(_count_numbers(np.ascontiguousarray(probability[:, at]), column, nulls=False))
+        elif column.kind == "string":
             columns.append(_count_texts(map(label_text, prediction.tolist()), column))
         elif column.name == PREDICTION:
             columns.append(_count_numbers(np.asarray(prediction, dtype=np.float64), column, nulls=False))
@@ -101,6 +112,23 @@ def count_answers(
         else:
             columns.append(_count_numbers(_shown(probability), column, nulls=False))
     return Profile(rows=len(prediction), columns=tuple(columns))
+
+
+def _anchor_labels(
+    prediction: NDArray[Any], probability: NDArray[np.float64] | None, labels: Sequence[Label], bins: int
+) -> tuple[ColumnProfile, ...]:
+    columns = []
+    for at, label in enumerate(map(str, labels)):
+        listed = _listed(label, "boolean", ("false", "true"))
+        columns.append(_count_column(_holds(prediction, label), listed))
+        if probability is not None:
+            numbers = np.ascontiguousarray(probability[:, at])
+            columns.append(_anchor_numbers(f"{PROBABILITY} of {label}", "float", numbers, bins, nulls=False))
+    return tuple(columns)
+
+
+def _holds(prediction: NDArray[Any], label: str) -> NDArray[np.float64]:
+    return np.array([label in held for held in prediction.tolist()], dtype=np.float64)
 
 
 def merge(a: Profile, b: Profile) -> Profile:

@@ -248,7 +248,7 @@ def unknown(schema: Schema, name: str, *, at: int | None = None) -> Fault:
     """The fault of a row with a field that is no feature."""
     message = f"{_place(at)}'{_cut(name)}' is not a feature"
     names = [c.name for c in schema.features]
-    if name == schema.target:
+    if name in schema.targets:
         message += " but the target; leave it out"
     elif name in schema.key:
         message += " but the key; leave it out"

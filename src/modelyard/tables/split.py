@@ -19,6 +19,7 @@ from modelyard.errors import DataRefused, Misuse, SettingsError
 from modelyard.records.dataset import Split
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.kinds import convert, read_dates, read_datetimes
+from modelyard.tables.labels import told
 from modelyard.tables.rowhash import Words, mix, row_hashes
 
 SPLIT = "__split__"
@@ -187,7 +188,7 @@ def check_columns(schema: Schema, split: Split) -> None:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"the columns are {', '.join(names[:20])}."
             raise SettingsError(f"There is no column '{name}' for the split's '{role}'; {hint}")
-        if name == schema.target:
+        if name in schema.targets:
             raise SettingsError(f"The target '{name}' cannot be the split's '{role}'; take another column.")
     if split.holdout and not schema.key:
         raise SettingsError("The split's 'holdout' names rows by their key; set 'key' too.")
@@ -215,34 +216,37 @@ _ANY: dict[Kind, int | str] = {
 
 
 def shares(frame: pl.DataFrame, test: pl.Series, *, schema: Schema) -> dict[str, float]:
-    """The share of test rows in each class of the target, by class.
+    """The share of test rows in each class of the target, by class; of labels, in each value of each, as
+    ``rain: true``.
 
     Raises ``DataRefused`` when the target has no classes (a float, or more than 50 values) or when a
     class has no row in train or none in test.
     """
-    counted = pl.DataFrame({"label": frame[schema.target or ""], "test": test}) if schema.target else None
-    grouped = pl.DataFrame()
-    if counted is not None:
-        grouped = (
-            counted.drop_nulls("label").group_by("label").agg(pl.len().alias("rows"), pl.col("test").sum())
-        )
-    return class_shares(grouped, schema=schema)
+    return class_shares(by_label(frame, test, schema) if schema.targets else pl.DataFrame(), schema=schema)
+
+
+def by_label(frame: pl.DataFrame, test: pl.Series, schema: Schema) -> pl.DataFrame:
+    """``rows`` and ``test`` rows by ``label``: a class of the target, or one of two values of a label."""
+    columns = [frame[name] for name in schema.targets]
+    if schema.labels:
+        columns = [told(one, schema.column(one.name)) for one in columns]
+    return pl.concat(
+        pl.DataFrame({"label": column, "test": test})
+        .drop_nulls("label")
+        .group_by("label")
+        .agg(pl.len().alias("rows"), pl.col("test").sum().alias("test"))
+        for column in columns
+    )
 
 
 def class_shares(counted: pl.DataFrame, *, schema: Schema) -> dict[str, float]:
     """As ``shares``, from ``rows`` and ``test`` rows by ``label``; a label may come several times."""
-    if schema.target is None:
+    if not schema.targets:
         raise DataRefused("'stratify' needs a target; set 'target' or leave 'stratify' out.")
-    if schema.column(schema.target).kind not in ("string", "boolean", "integer"):
-        kind = schema.column(schema.target).kind
-        whole = kind == "float" and bool((counted["label"] == counted["label"].floor()).all())
-        instead = "cast it to integer in 'transform', or " if whole else ""
-        raise DataRefused(
-            f"'stratify' needs classes, but the target '{schema.target}' holds {kind} values; {instead}leave "
-            "'stratify' out."
-        )
+    if schema.target is not None:
+        _require_classes(counted, schema.column(schema.target))
     counted = counted.group_by("label").agg(pl.col("rows").sum(), pl.col("test").sum()).sort("label")
-    if counted.height > MOST_CLASSES:
+    if schema.target is not None and counted.height > MOST_CLASSES:
         raise DataRefused(
             f"'stratify' needs classes, but the target '{schema.target}' has {counted.height} values, "
             f"more than {MOST_CLASSES}; leave 'stratify' out."
@@ -251,13 +255,24 @@ def class_shares(counted: pl.DataFrame, *, schema: Schema) -> dict[str, float]:
     for label, rows, tested in counted.iter_rows():
         if tested in (0, rows):
             side = "test" if tested == 0 else "train"
+            of = f" of '{schema.target}'" if schema.target else ""
             raise DataRefused(
-                f"Class '{_name(label)}' of '{schema.target}' has no row in the {side} split "
+                f"Class '{_name(label)}'{of} has no row in the {side} split "
                 f"({rows} row{'s' if rows > 1 else ''} in all); "
                 "add rows of that class, or change the share or the seed of 'split'."
             )
         found[_name(label)] = tested / rows
     return found
+
+
+def _require_classes(counted: pl.DataFrame, target: Column) -> None:
+    if target.kind not in ("string", "boolean", "integer"):
+        whole = target.kind == "float" and bool((counted["label"] == counted["label"].floor()).all())
+        instead = "cast it to integer in 'transform', or " if whole else ""
+        raise DataRefused(
+            f"'stratify' needs classes, but the target '{target.name}' holds {target.kind} values; {instead}leave "
+            "'stratify' out."
+        )
 
 
 def _name(label: object) -> str:

@@ -135,6 +135,20 @@ class PredictionSinkKit(ABC):
             Answer("m/test/1", b"b", None, 0, 1.0, (2.0, "blue"), 7.0, None, (5.0, 7.0)),
         ]
 
+    def test_several_labels_are_logged_as_those_that_hold(self) -> None:
+        sink = self.open()
+        key = sink.begin(served("m"), manifest("m", task="multilabel"))
+        batch = _Batch(np.array([[1.0], [2.0]]), np.array([["red"], ["blue"]], dtype=object))
+        held = np.empty(2, dtype=object)
+        held[:] = [["no", "yes"], []]
+        answers = _Answers(held, np.array([[0.9, 0.8], [0.1, 0.2]]))
+        sink.write(key, batch, answers, ids=[b"a", b"b"], at=1.0, latency=0.1)
+        sink.flush()
+        assert self.logged() == [
+            Answer("m/test/1", b"a", None, 0, 1.0, (1.0, "red"), ["no", "yes"], (0.9, 0.8)),
+            Answer("m/test/1", b"b", None, 0, 1.0, (2.0, "blue"), [], (0.1, 0.2)),
+        ]
+
     def test_a_request_of_several_rows_numbers_them(self) -> None:
         sink = self.open()
         key = sink.begin(served("m"), manifest("m"))

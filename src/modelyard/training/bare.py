@@ -31,9 +31,11 @@ FILES = (
     "predictor/fitted.py",
     "predictor/forests.py",
     "predictor/modules.py",
+    "predictor/multilabel.py",
     "predictor/native.py",
     "predictor/parts.py",
     "tables/batch.py",
+    "tables/held.py",
     "training/bare.py",
     "training/bench.py",
     "training/fit.py",
@@ -61,6 +63,7 @@ class _Shape:
 
     features: tuple[_Column, ...]
     target: str | None
+    labels: tuple[str, ...] = ()
 
 
 def kit(folder: Path) -> Path:
@@ -92,6 +95,7 @@ def main() -> None:
             classes=tuple(job["classes"]),
             seed=job["seed"],
             quantiles=tuple(job["quantiles"]),
+            thresholds=tuple(job["thresholds"]),
         )
 
     def fit(job: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +111,8 @@ def main() -> None:
 
 
 def _shape(schema: dict[str, Any]) -> _Shape:
-    aside = {schema.get("target"), *schema.get("key", ())}
+    labels = tuple(schema.get("labels", ()))
+    aside = {schema.get("target"), *labels, *schema.get("key", ())}
     return _Shape(
         tuple(
             _Column(c["name"], c["kind"], c.get("nullable", False))
@@ -115,6 +120,7 @@ def _shape(schema: dict[str, Any]) -> _Shape:
             if c["name"] not in aside and not c.get("forbidden")
         ),
         schema.get("target"),
+        labels,
     )
 
 

@@ -50,11 +50,13 @@ class Bench:
         classes: tuple[Label, ...],
         seed: int,
         quantiles: tuple[float, ...] = (),
+        thresholds: tuple[float, ...] = (),
         folds: Path | None = None,
     ) -> None:
         """Read the rows; ``folds`` is a file of integers [n] to score by instead of the table's own."""
         self.rows, self.schema = read(rows), schema
-        self._task, self._classes, self._seed, self._quantiles = task, classes, seed, quantiles
+        self._task, self._classes, self._seed = task, classes, seed
+        self._quantiles, self._thresholds = quantiles, thresholds
         self._folds = np.load(folds, allow_pickle=False) if folds else self.rows.folds
         self._parts: dict[tuple[int, str], tuple[Rows, Rows]] = {}
 
@@ -70,7 +72,7 @@ class Bench:
     def adopt(self, model: object, frame: FrameKind) -> None:
         """Take a model that was fitted elsewhere as the trained one."""
         code = self.code
-        named = (code.predict, code.save, code.load, self._quantiles)
+        named = (code.predict, code.save, code.load, self._quantiles, self._thresholds)
         fitted = Fitted(model, self._task, self._classes, frame, *named)
         self.trained = Trained(fitted, {}, 0.0, "")
 
@@ -99,7 +101,7 @@ class Bench:
 
     def _fit(self, rows: Rows, params: Mapping[str, Scalar], memory: int | None, *, tried: bool) -> Trained:
         named: dict[str, Any] = {"task": self._task, "classes": self._classes, "memory": memory}
-        named["quantiles"] = self._quantiles
+        named["quantiles"], named["thresholds"] = self._quantiles, self._thresholds
         return fit(self.code, rows, self.schema, params=params, seed=self._seed, tried=tried, **named)
 
     def _part(self, fold: int, learn: str) -> tuple[Rows, Rows]:

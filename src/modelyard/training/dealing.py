@@ -40,7 +40,8 @@ def deal(
     """Deal the training rows as their split asks.
 
     The split's own folds where it has some; by time in order, each fold learnt from those before; else at
-    random by the seed, rows of one group (without a key, equal rows) together and the classes even.
+    random by the seed, rows of one group (without a key, equal rows) together and the classes even, of several labels
+    the rarest that each row holds.
     Raises ``SettingsError`` when ``folds`` do not fit that, ``DataRefused`` when there is too little to deal.
     """
     from modelyard.tables.split import FOLD
@@ -95,7 +96,10 @@ def _at_random(
     """Deal units round by round: by the rarest class they hold, large ones first, in an order that the seed draws."""
     size = np.bincount(unit)
     label = np.zeros(len(size), dtype=np.intp)
-    if classes:
+    if target.ndim == 2:
+        code = _scarcest(target, count)
+        label, _ = _rarest(unit, code, len(size), target.shape[1] + 1)
+    elif classes:
         names, code = np.unique(target.astype(str) if target.dtype == object else target, return_inverse=True)
         label, held = _rarest(unit, code, len(size), len(names))
         few = count if len(names) == 2 else 2
@@ -113,6 +117,21 @@ def _at_random(
     fold = np.empty(len(size), dtype=np.int64)
     fold[order] = np.arange(len(size)) % count
     return fold[unit]
+
+
+def _scarcest(target: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
+    """[n] the label that the fewest rows hold, of those that a row holds; the number of labels where it holds none."""
+    held = target.sum(axis=0)
+    if held.min() < count:
+        raise DataRefused(
+            f"A label holds in {held.min()} rows of the training split, too few for {count} folds; set fewer 'folds' in "
+            "'tune' or add such rows."
+        )
+    order = np.argsort(held, kind="stable")
+    found: NDArray[np.intp] = np.where(
+        target.any(axis=1), order[target[:, order].argmax(axis=1)], target.shape[1]
+    )
+    return found
 
 
 def _rarest(

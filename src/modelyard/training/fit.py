@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ def fit(
     task: Task,
     classes: tuple[Label, ...],
     quantiles: tuple[float, ...] = (),
+    thresholds: tuple[float, ...] = (),
     tried: bool = True,
     memory: int | None = None,
 ) -> Trained:
@@ -78,7 +79,7 @@ def fit(
         start = time.perf_counter()
         model = _train(code, data, values, memory)
         seconds = time.perf_counter() - start
-        fitted = _fitted(code, model, data, task, classes)
+        fitted = replace(_fitted(code, model, data, task, classes), thresholds=thresholds)
         if tried:
             _try(fitted, rows.batch.take(slice(_TRIAL_ROWS)), schema, code.folder)
     return Trained(fitted, values, seconds, os.environ.get("PYTHONHASHSEED") or "random")
@@ -134,6 +135,15 @@ def _fitted(
             )
         kind = _frame_kind(model[0], data.asked)
         return Fitted(model, task, classes, kind, None, code.save, code.load, levels)
+    if task == "multilabel" and code.predict is None and isinstance(model, list | tuple):
+        model = list(model)
+        if len(model) != len(classes) or not all(callable(getattr(one, "predict", None)) for one in model):
+            raise AuthorError(
+                f"'train' in {path} returned a list of {len(model)}; for the {len(classes)} labels it takes one fitted "
+                "classifier each, '[... for label in data.target]'."
+            )
+        kind = _frame_kind(model[0], data.asked)
+        return Fitted(model, task, classes, kind, None, code.save, code.load)
     if code.predict is None and not callable(getattr(model, "predict", None)) and not is_module(model):
         raise AuthorError(
             f"'train' in {path} returned an object of type {type(model).__name__}, which has no 'predict'; "

@@ -33,6 +33,8 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag="begin", tag_field="d
     seed: int
     quantiles: tuple[float, ...] = ()
     """Levels that a regression answers."""
+    thresholds: tuple[float, ...] = ()
+    """Of labels, in their order."""
     folds: str | None = None
     """A ``.npy`` file of integers [n] to score by, instead of the table's own folds."""
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # training in an environment of its own has no msgspec
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Features, ``target`` [n] (int64, float64, bool or objects), ``folds`` [n] where the table has them."""
+    """Features, ``target`` [n] (int64, float64, bool or objects; of several labels [n, k] bool), ``folds`` [n] where the
+    table has them."""
 
     batch: Batch
     target: NDArray[Any]
@@ -36,6 +37,8 @@ class Rows:
 def framed(rows: Rows, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
     """Features as a service will rebuild them, made anew: an author may change them in place."""
     features, answers, name = to_frame(rows.batch, schema, kind), rows.target.copy(), schema.target or ""
+    if answers.ndim == 2:
+        return features, _labels(answers.astype(np.int64), schema.labels, kind, features)
     if kind == "numpy":
         return features, answers
     if kind == "polars":
@@ -45,6 +48,19 @@ def framed(rows: Rows, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
     import pandas as pd
 
     return features, pd.Series(answers, index=features.index, name=name, dtype=answers.dtype)
+
+
+def _labels(held: NDArray[np.int64], names: tuple[str, ...], kind: FrameKind, features: Any) -> Any:
+    """0 and 1, a column a label: what every library takes."""
+    if kind == "numpy":
+        return held
+    if kind == "polars":
+        import polars as pl
+
+        return pl.DataFrame(held, schema=list(names))
+    import pandas as pd
+
+    return pd.DataFrame(held, columns=list(names), index=features.index)
 
 
 def write(rows: Rows, folder: Path) -> Path:

@@ -14,8 +14,12 @@ MOST_CLASSES = 20
 """An integer target with more distinct values is a number to regress, unless settings say otherwise."""
 
 
-def tell(target: NDArray[Any], declared: Task | None = None) -> tuple[Task, tuple[Label, ...]]:
+def tell(
+    target: NDArray[Any], declared: Task | None = None, labels: tuple[str, ...] = ()
+) -> tuple[Task, tuple[Label, ...]]:
     """The task and its classes, sorted; the last of two is the positive one; none for regression.
+
+    With ``labels`` the target is [n, k] of yes and no, and they are the classes in their order.
 
     Booleans, strings and integers of at most 20 distinct values are classes. Raises
     ``DataRefused`` for a target that cannot be learnt (no rows, missing values, one value only)
@@ -25,6 +29,8 @@ def tell(target: NDArray[Any], declared: Task | None = None) -> tuple[Task, tupl
 
     if len(target) == 0:
         raise DataRefused("There are no rows to train on; ingest a table with rows first.")
+    if labels:
+        return _labels(target, declared, labels)
     missing = _missing(target)
     if missing:
         raise DataRefused(
@@ -50,6 +56,23 @@ def tell(target: NDArray[Any], declared: Task | None = None) -> tuple[Task, tupl
     return declared, () if declared == "regression" else tuple(distinct)
 
 
+def _labels(
+    target: NDArray[Any], declared: Task | None, labels: tuple[str, ...]
+) -> tuple[Task, tuple[Label, ...]]:
+    if declared not in (None, "multilabel"):
+        raise SettingsError(
+            f'task = "{declared}" has one target, and the dataset has {len(labels)} ({", ".join(labels)}); '
+            'name one of them, or use "multilabel".'
+        )
+    for name, held in zip(labels, target.T, strict=True):
+        if held.all() or not held.any():
+            raise DataRefused(
+                f"The label '{name}' is {str(bool(held[0])).lower()} in all {len(held)} training rows; there is nothing "
+                "to tell apart, so add rows or leave the label out of 'target'."
+            )
+    return "multilabel", labels
+
+
 def _missing(target: NDArray[Any]) -> int:
     if target.dtype == object:
         return sum(value is None or value != value for value in target)
@@ -63,6 +86,10 @@ def _task(kind: str, distinct: int) -> Task:
 
 
 def _fits(declared: Task, kind: str, distinct: int) -> None:
+    if declared == "multilabel":
+        raise SettingsError(
+            "task = \"multilabel\" needs several labels; list their columns in 'target' under [data.NAME]."
+        )
     if declared == "regression" and kind in "Ob":
         what = "text" if kind == "O" else "a boolean"
         raise SettingsError(f'task = "regression" needs a number to predict, but the target is {what}.')

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from modelyard.tables import held
 from modelyard.wire.problem import Problem
 from modelyard.wire.reading import Framed, Given, Reading, Values
 
@@ -75,8 +76,11 @@ class Columnar(Reading, frozen=True):
 
 
 def _answers(given: Given) -> dict[str, Any]:
-    """``prediction`` and a column a class or level: ``probability_benign``, ``quantile_0.1``."""
+    """``prediction`` and a column a class or level: ``probability_benign``, ``quantile_0.1``; of several labels
+    ``prediction_rain`` and so on."""
     columns: dict[str, Any] = {"prediction": given.prediction}
+    if given.told.task == "multilabel":
+        columns = dict(held.columns(given.prediction, given.told.classes))
     if given.beside is not None:
         numbers = np.asarray(given.beside, dtype=np.float64)
         columns |= {name: numbers[:, i] for i, name in enumerate(beside_columns(given))}

@@ -50,9 +50,14 @@ _REQUEST = msgspec.json.Decoder(InferRequest)
 
 
 def outputs_of(task: Task, classes: Sequence[Label], quantiles: Sequence[float] = ()) -> list[dict[str, Any]]:
-    """The outputs' metadata, in order: ``prediction`` [n], and for a classifier ``probability`` [n, c], of a
-    regression of quantiles ``quantiles`` [n, k]."""
-    listed = [{"name": "prediction", "datatype": label_datatype(task, classes), "shape": [-1]}]
+    """The outputs' metadata, in order: ``prediction`` [n] (of several labels [n, c]), and for a classifier
+    ``probability`` [n, c], of a regression of quantiles ``quantiles`` [n, k]."""
+    shape = [-1, len(classes)] if task == "multilabel" else [-1]
+    listed: list[dict[str, Any]] = [
+        {"name": "prediction", "datatype": label_datatype(task, classes), "shape": shape}
+    ]
+    if task == "multilabel":  # whose columns they are
+        listed[0]["parameters"] = {"labels": ",".join(map(str, classes))}
     if quantiles:
         listed.append({"name": "quantiles", "datatype": "FP64", "shape": [-1, len(quantiles)]})
     if task != "regression":
@@ -64,7 +69,7 @@ def label_datatype(task: Task, classes: Sequence[Label]) -> str:
     """The datatype of ``prediction``: FP64, BOOL, INT64 or BYTES."""
     if task == "regression":
         return "FP64"
-    if all(isinstance(c, bool) for c in classes):
+    if task == "multilabel" or all(isinstance(c, bool) for c in classes):
         return "BOOL"
     return "INT64" if all(isinstance(c, int) for c in classes) else "BYTES"
 
@@ -241,6 +246,9 @@ def values_of(given: Given) -> dict[str, tuple[str, list[int], Sequence[Any]]]:
     values: dict[str, tuple[str, list[int], Sequence[Any]]] = {
         "prediction": (label_datatype(told.task, told.classes), [n], given.prediction)
     }
+    if told.task == "multilabel":
+        flat = [label in held for held in given.prediction for label in told.classes]
+        values["prediction"] = ("BOOL", [n, len(told.classes)], flat)
     if given.beside is not None and told.beside is not None:
         shape = [n, len(given.beside[0]) if n else 0]
         values[told.beside] = ("FP64", shape, [number for row in given.beside for number in row])

@@ -14,12 +14,13 @@ _ENCODE = msgspec.json.Encoder().encode
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reply, as a client reads it; regression has neither ``probability`` nor ``classes``, and only one of
-    quantiles has ``quantiles`` (a number for each of ``levels``), of which ``prediction`` is the middle one."""
+    quantiles has ``quantiles`` (a number for each of ``levels``), of which ``prediction`` is the middle one. Of several
+    labels a prediction is a list of those that hold, and ``probability`` each label's own."""
 
     status: str
     model_id: str
     request_id: str
-    prediction: list[Label | float]
+    prediction: list[Label | float | list[Label]]
     probability: list[list[float]] | None = None
     classes: list[Label] | None = None
     quantiles: list[list[float]] | None = None

@@ -22,10 +22,12 @@ _NULLS = frozenset({"", "nan"})
 
 class Scored(Reading, frozen=True):
     """Replies as ``mlflow.pyfunc.load_model(package).predict`` answers: a classifier's probabilities, a regression's
-    numbers or quantiles, else labels."""
+    numbers or quantiles, else labels, of several 1 or 0 for each."""
 
     def write(self, given: Given) -> Framed:
-        said = given.prediction if given.beside is None else given.beside
+        said: Any = given.prediction if given.beside is None else given.beside
+        if given.beside is None and given.told.task == "multilabel":
+            said = [[float(label in held) for label in given.told.classes] for held in given.prediction]
         return Framed(msgspec.json.encode({"predictions": said}), headers=_named(given))
 
 

@@ -122,7 +122,7 @@ def _inference(subject: Subject, golden: Golden) -> str:
         if reply.status != 200:
             return f"infer answered {reply.status}: {short(reply)}"
         outputs = {o["name"]: _matrix(o["data"], o) for o in reply.body["outputs"]}
-        if complaint := _same(golden, outputs):
+        if complaint := _same(subject, golden, outputs):
             return complaint
     return ""
 
@@ -143,7 +143,7 @@ def _binary(subject: Subject, golden: Golden) -> str:
         size = told["parameters"]["binary_data_size"]
         outputs[told["name"]] = _opened(told, reply.content[at : at + size])
         at += size
-    return _same(golden, outputs)
+    return _same(subject, golden, outputs)
 
 
 def _grpc(subject: Subject, golden: Golden) -> str:
@@ -157,7 +157,7 @@ def _grpc(subject: Subject, golden: Golden) -> str:
     listed = [_output(protobuf.message(value)) for number, value in protobuf.fields(answer) if number == 5]
     blobs = [protobuf.message(value) for number, value in protobuf.fields(answer) if number == 6]
     outputs = {told["name"]: _opened(told, blob) for told, blob in zip(listed, blobs, strict=True)}
-    return _same(golden, outputs)
+    return _same(subject, golden, outputs)
 
 
 def _output(content: bytes) -> dict[str, Any]:
@@ -199,8 +199,16 @@ def _matrix(flat: list[Any], told: dict[str, Any]) -> list[Any]:
     return [flat[i : i + width] for i in range(0, len(flat), width)]
 
 
-def _same(golden: Golden, outputs: dict[str, list[Any]]) -> str:
+def _same(subject: Subject, golden: Golden, outputs: dict[str, list[Any]]) -> str:
+    golden = Golden(golden.rows, _matrix_of(subject, golden), golden.probability, golden.quantiles)
     return differs(golden, outputs.get("prediction"), outputs.get("probability"), outputs.get("quantiles"))
+
+
+def _matrix_of(subject: Subject, golden: Golden) -> list[Any]:
+    """The predictions as a tensor has them: of several labels yes or no for each."""
+    if subject.manifest.task != "multilabel":
+        return golden.prediction
+    return [[label in held for label in subject.manifest.classes] for held in golden.prediction]
 
 
 def _invocations(subject: Subject) -> str:
@@ -208,6 +216,8 @@ def _invocations(subject: Subject) -> str:
     names = [c.name for c in subject.features]
     split = {"columns": names, "data": [[row.get(name) for name in names] for row in golden.rows]}
     wanted = golden.quantiles or golden.probability or golden.prediction
+    if wanted is golden.prediction and subject.manifest.task == "multilabel":
+        wanted = [[float(yes) for yes in row] for row in _matrix_of(subject, golden)]
     for body in ({"dataframe_split": split}, {"dataframe_records": golden.rows}):
         reply = subject.door.post(f"/models/{subject.name}/invocations", body)
         if reply.status != 200:
