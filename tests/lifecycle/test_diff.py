@@ -71,6 +71,8 @@ def history(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert done.returncode == 0, done.stderr
         if not more:
             git(folder, "checkout", "-q", "-b", "work")
+    with (folder / "modelyard.toml").open("a") as settings:
+        settings.write("min_rows = 40\n")
     (folder / "README.md").write_text("other words\n")
     committed(folder, "words")
     return folder
@@ -151,6 +153,30 @@ def test_revisions_name_what_was_trained_there_or_before(modelyard: Command, his
     assert list((history / ".modelyard/scratch").iterdir()) == []
     run = one["after"]["run"]
     assert diff(modelyard, history, run[:8], "main")["models"][0]["before"]["run"] == run
+
+
+def test_revisions_tell_which_settings_take_another_effect(
+    modelyard: Command, history: Path, tmp_path: Path
+) -> None:
+    changed = {"name": "models.screening.evaluation.min_rows", "before": 30, "after": 40}
+    assert diff(modelyard, history, "main", "HEAD")["settings"] == [changed]
+    assert "settings" not in diff(modelyard, history, "main", "HEAD~1")
+    assert "settings" not in diff(modelyard, history, "main", "screening@3")
+    page, text = tmp_path / "diff.html", tmp_path / "diff.md"
+    code, output, _ = modelyard("-C", history, "diff", "main", "HEAD", "--html", page, "--markdown", text)
+    assert code == 0
+    assert "models.screening.evaluation.min_rows 30 40" in " ".join(output.split())
+    assert "| models.screening.evaluation.min_rows | 30 | **40** |" in text.read_text()
+    assert '<h2 id="settings">Settings</h2>' in page.read_text()
+    folder = Path(shutil.copytree(history, tmp_path / "screening"))
+    settings = folder / "modelyard.toml"
+    whole = settings.read_text()
+    settings.write_text(whole + "no_such_setting = 1\n")
+    committed(folder, "settings that nobody can read")
+    settings.write_text(whole)
+    found = diff(modelyard, folder, "main", "HEAD")
+    assert "HEAD:modelyard.toml: unknown setting" in found["settings_unknown"]
+    assert "settings" not in found
 
 
 def test_environments_are_compared_model_by_model_and_the_commands_of_the_page_run(

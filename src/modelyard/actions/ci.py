@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelyard.actions.configured import configured
 from modelyard.actions.contrast import contrast
 from modelyard.actions.sides import Side, sides
 from modelyard.errors import ForgeDenied, ForgeDown, StoreDown, UnknownName
@@ -41,10 +42,13 @@ def report(
     new = {name: side for name, side in new.items() if not side.stale}
     untrained = sorted(project.settings.models.keys() - new.keys())
     names = sorted((old.keys() | new.keys()) - {*untrained})
+    settings, unknown = configured(project, against, head)
     found = Contrasts(
         before=against,
         after=head,
         models=tuple(contrast(project, old.get(name), new.get(name)) for name in names),
+        settings=settings,
+        settings_unknown=unknown,
     )
     told = _told(found, untrained)
     if forge is None or not token:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from modelyard.actions.configured import configured
 from modelyard.actions.contrast import contrast
 from modelyard.actions.difference import difference
 from modelyard.actions.sides import kind, sides
@@ -20,7 +21,8 @@ Images = Literal["svg", "png"]
 def diff(project: Project, before: str, after: str) -> Difference | Contrasts:
     """Of two dataset versions their ``Difference``; of runs, versions, environments and git revisions the models of both.
 
-    A model of one side only is told as such, unless one reference names a single model. Raises ``Misuse`` for a
+    A model of one side only is told as such, unless one reference names a single model. Of two revisions the settings
+    that differ are told too. Raises ``Misuse`` for a
     dataset beside a model, ``UnknownName`` for what is not there.
     """
     kinds = kind(project, before), kind(project, after)
@@ -41,7 +43,8 @@ def diff(project: Project, before: str, after: str) -> Difference | Contrasts:
                 f"There is no {names[0]} in '{after if names[0] in old else before}' to compare with."
             )
     found = tuple(contrast(project, old.get(name), new.get(name)) for name in names)
-    return Contrasts(before=before, after=after, models=found)
+    settings, unknown = configured(project, before, after) if kinds == ("revision", "revision") else ((), "")
+    return Contrasts(before=before, after=after, models=found, settings=settings, settings_unknown=unknown)
 
 
 def write(

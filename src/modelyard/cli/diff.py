@@ -71,13 +71,19 @@ def command(
 
 
 def _show(found: Contrasts) -> None:
-    from modelyard.render.contrasted import Pair, views
+    from modelyard.render.contrasted import Pair, settings, settings_note, views
 
     def pairs(head: str, rows: tuple[Pair, ...]) -> None:
         if rows:
             say("")
             show_table((head, view.before, view.after), [(r.name, r.before, r.after) for r in rows], empty="")
 
+    if told := settings(found):
+        titles = ("setting", found.before, found.after)
+        show_table(titles, [(r.name, r.before, r.after) for r in told], empty="")
+        say("")
+    if note := settings_note(found):
+        say(f"{note}\n")
     for at, view in enumerate(views(found)):
         say(("\n" if at else "") + f"{view.title}: {view.before} → {view.after}")
         say(f"  {view.verdict}. {view.summary}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -53,6 +53,15 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     before: Scalar | None
     after: Scalar | None
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting that takes another effect; None where one side has none."""
+
+    name: str
+    """Its key, ``models.screening.tune.trials``."""
+    before: Any
+    after: Any
 
 
 class Rewritten(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +120,10 @@ class Contrasts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: str
     after: str
     models: tuple[Contrast, ...]
+    settings: tuple[Setting, ...] = ()
+    """Of two git revisions, those of ``modelyard.toml`` that differ."""
+    settings_unknown: str = ""
+    """Why they cannot be told, in a clause."""
 
     @property
     def gates(self) -> tuple[GateOutcome, ...]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from modelyard.records.contrast import Contrasts
 from modelyard.render import html, markdown
-from modelyard.render.contrasted import ContrastView, FileRow, views
+from modelyard.render.contrasted import ContrastView, FileRow, settings, settings_note, views
 from modelyard.render.overlaid import Drawing, drawings
 
 _LINES = 300
@@ -23,6 +23,8 @@ def page(record: Contrasts) -> str:
         "diff.html",
         record=record,
         views=views(record),
+        settings=settings(record),
+        settings_note=settings_note(record),
         charts=[
             [(one, Markup(_own(one, at))) for one in drawings(model)]
             for at, model in enumerate(record.models)
@@ -51,7 +53,10 @@ def text(
             if address := place(f"{_plain(model.model)}-{one.name}.{kind}", content):
                 images[-1].append((one.title, markdown.Verbatim(address)))
     shown = views(record)
-    written = markdown.page("diff.md", record=record, views=shown, images=images, blocks=_blocks(shown))
+    told = {"settings": settings(record), "settings_note": settings_note(record)}
+    written = markdown.page(
+        "diff.md", record=record, views=shown, images=images, blocks=_blocks(shown), **told
+    )
     return re.sub(r"^(#{1,5} )", rf"{below}\1", written, flags=re.MULTILINE) if below else written
 
 

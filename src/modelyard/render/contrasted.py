@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,16 @@ class ContrastView:
 def views(record: Contrasts) -> tuple[ContrastView, ...]:
     """Each model as all renderings print it."""
     return tuple(map(_view, record.models))
+
+
+def settings(record: Contrasts) -> tuple[Pair, ...]:
+    """What ``modelyard.toml`` says otherwise."""
+    return tuple(Pair(one.name, _set(one.before), _set(one.after), changed=True) for one in record.settings)
+
+
+def settings_note(record: Contrasts) -> str:
+    """Why that cannot be told; empty where it is."""
+    return f"The settings cannot be compared: {record.settings_unknown}." if record.settings_unknown else ""
 
 
 def _view(one: Contrast) -> ContrastView:
@@ -201,6 +212,12 @@ def _value(value: object) -> str:
     if value is None:
         return "\u2013"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _set(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _value(value) if value is None or isinstance(value, int | float | str) else json.dumps(value)
 
 
 def _file(one: Rewritten) -> FileRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.settings.application import ApplicationTests
+from modelyard.settings.changes import changes
 from modelyard.settings.data import (
     AsOfSettings,
     DataSettings,
@@ -13,7 +14,7 @@ from modelyard.settings.data import (
     TransformSettings,
 )
 from modelyard.settings.monitor import MonitorSettings
-from modelyard.settings.read import find, read
+from modelyard.settings.read import find, parse, read
 from modelyard.settings.tree import (
     EngineSettings,
     EnvironmentSettings,
@@ -52,6 +53,8 @@ __all__ = [
     "TriggerSettings",
     "TuneSettings",
     "YardSettings",
+    "changes",
     "find",
+    "parse",
     "read",
 ]

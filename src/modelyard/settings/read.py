@@ -42,10 +42,19 @@ def read(folder: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """
     path = folder / FILE
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError(f"No {FILE} in {folder}; run 'modelyard init NAME' first.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}.") from None
+    return parse(text, path, environ)
+
+
+def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
+    """As ``read``, of what a file holds; ``path`` is what messages call it."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not TOML: {error}.") from None
     origin = _overlay(tree, environ)
     try:
