@@ -120,7 +120,7 @@ def _page(repetitions: int, seed: int) -> str:
         "",
         "A column is compared on ten cells of equal reference counts (PSI / (1/n + 1/m) as chi-square) and by "
         "Kolmogorov-Smirnov; twice the smaller p-value decides, corrected over all columns and kinds of finding. "
-        "Nine tenths of `alpha` go to drift, one tenth to data quality.",
+        "Nine tenths of `alpha` go to drift, the rest to data quality and operation.",
         "",
     ]
     for n in REFERENCES:

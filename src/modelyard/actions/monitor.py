@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from modelyard.actions.locate import opened
+from modelyard.actions.remembered import Remembered
 from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.finding import WindowReport
-from modelyard.records.profile import Profile
 from modelyard.records.registry import Release
 from modelyard.records.window import ExaminedWindow, examined
 
@@ -76,7 +75,7 @@ class _Log:
     def __init__(self, project: Project, environment: str, model: str) -> None:
         self._project, self._environment, self._model = project, environment, model
         self._settings = project.monitor(model)
-        self._packages: dict[int, _Reference] = {}
+        self._packages: dict[int, Remembered] = {}
 
     def spans(self, asked: Asked) -> list[Span]:
         from modelyard import monitoring
@@ -131,16 +130,21 @@ class _Log:
                 end=span.end,
                 version=version,
             )
-            report = self._judged(rows, version, span)
+            found.append((version, rows))
+        total = sum(rows.height for _, rows in found)
+        reports = []
+        for at, (version, rows) in enumerate(found, start=1):
+            # traffic is of the model, not of a version: it is told once, with the newest
+            report = self._judged(rows, version, span, total if at == len(found) else None)
             self._keep(report)
-            found.append(report)
-        return found
+            reports.append(report)
+        return reports
 
-    def _judged(self, rows: pl.DataFrame, version: int, span: Span) -> WindowReport:
+    def _judged(self, rows: pl.DataFrame, version: int, span: Span, total: int | None) -> WindowReport:
         from modelyard import monitoring
 
         self._project.tell(f"examining {rows.height} predictions of {self._model}@{version}")
-        reference = self._reference(version)
+        learnt = self._reference(version)
         return monitoring.examine(
             monitoring.Evidence(
                 settings=self._settings,
@@ -149,16 +153,21 @@ class _Log:
                 version=version,
                 start=span.start,
                 end=span.end,
-                reference=reference.features,
-                window=monitoring.count_features(rows, reference.predictor.schema, reference.features),
-                answers=reference.answers,
-                window_answers=monitoring.count_predictions(
-                    rows, reference.predictor.manifest, reference.answers
-                ),
-                package=reference.package,
+                reference=learnt.features,
+                window=monitoring.count_features(rows, learnt.predictor.schema, learnt.features),
+                answers=learnt.answers,
+                window_answers=monitoring.count_predictions(rows, learnt.predictor.manifest, learnt.answers),
+                package=learnt.package,
                 examined=now(),
                 rows=rows,
                 history=self._history(span),
+                schema=learnt.predictor.schema,
+                learnt=learnt.learnt,
+                tested=learnt.tested,
+                replay=learnt.answered,
+                total=total,
+                offered=learnt.offered,
+                data_until=learnt.data_until,
             )
         )
 
@@ -178,16 +187,9 @@ class _Log:
             )
         return release
 
-    def _reference(self, version: int) -> _Reference:
+    def _reference(self, version: int) -> Remembered:
         if version not in self._packages:
-            with self._project.yard.read() as facts:
-                registered = facts.versions.get(self._model, version)
-            if registered is None:
-                raise UnknownName(
-                    f"{self._model}@{version} answered in {self._environment} and is not in this yard; "
-                    "run 'modelyard doctor'."
-                )
-            self._packages[version] = _Reference(self._project, registered.package, self._environment)
+            self._packages[version] = Remembered(self._project, self._environment, self._model, version)
         return self._packages[version]
 
     def _keep(self, report: WindowReport) -> None:
@@ -212,14 +214,3 @@ class _Log:
             )
 
         self._project.yard.once(fresh("monitor"), self._project.actor, append, type(None))
-
-
-class _Reference:
-    """A package, and the profiles of what it learnt from and answered."""
-
-    def __init__(self, project: Project, package: str, environment: str) -> None:
-        self.package = package
-        self.predictor = opened(project, package, environment=environment)
-        folder = project.package_folder(package)
-        self.features = msgspec.json.decode((folder / "profile.json").read_bytes(), type=Profile)
-        self.answers = msgspec.json.decode((folder / "answers.json").read_bytes(), type=Profile)

@@ -9,6 +9,7 @@ from modelyard.monitoring.given import OUTCOME, given, shape, whose
 from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.logged import count_features, count_predictions, of_version
 from modelyard.monitoring.outcomes import told
+from modelyard.monitoring.raw import MOST, Raw
 from modelyard.monitoring.reading import features, moments, versions, window
 from modelyard.monitoring.shift import drifted
 from modelyard.monitoring.truth import known, labelled, reckon, resolved, typed, with_truth
@@ -17,9 +18,11 @@ from modelyard.monitoring.windows import Span, between, by_rows, counted, last, 
 __all__ = [
     "ALWAYS",
     "JUDGES",
+    "MOST",
     "OUTCOME",
     "Evidence",
     "Judge",
+    "Raw",
     "Span",
     "between",
     "by_rows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard.records.finding import Detail, FindingKind
@@ -32,6 +33,8 @@ class Draft:
     least: float | None = None
     """The smallest effect that is worth an alert, where it is not ``min_effect``."""
     details: tuple[Detail, ...] = ()
+    sees: Callable[[float], float] | None = None
+    """The smallest shift found four times in five, at that alpha."""
     pair: tuple[ColumnProfile, ColumnProfile] | None = None
     """The column in the reference and in the window, where an alert is told part by part."""
 

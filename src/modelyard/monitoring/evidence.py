@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import polars as pl
 
 from modelyard.errors import DataRefused
 from modelyard.monitoring.draft import Draft
+from modelyard.monitoring.raw import Raw
+from modelyard.monitoring.reading import features
 from modelyard.records.finding import Finding
 from modelyard.records.profile import ColumnProfile, Profile
+from modelyard.records.schema import Schema
 from modelyard.records.window import ExaminedWindow
 from modelyard.settings.monitor import MonitorSettings
+from modelyard.tables.batch import Batch
+from modelyard.tables.gather import gather
 
 _NOTHING = Profile(rows=0, columns=())
 
@@ -42,6 +48,31 @@ class Evidence:
     """The logged rows, as ``collect.window`` has them."""
     history: Sequence[ExaminedWindow] = ()
     """Windows before this one, newest first."""
+    schema: Schema | None = None
+    """Of the package."""
+    learnt: Callable[[int | None], Raw | None] = lambda _: None
+    """The rows that the version learnt from, of more than so many some of them; None where the yard has them not."""
+    tested: Callable[[], Raw | None] = lambda: None
+    """The rows that it was tested on, with its answers."""
+    replay: Callable[[Batch], Raw] | None = None
+    """Rows with what the package answers here."""
+    total: int | None = None
+    """Predictions of all versions in the window; None where another version's report tells it."""
+    offered: Schema | None = None
+    """Of the newest version of the dataset that it learnt from."""
+    data_until: dt.datetime | None = None
+    """Where the data ends that it learnt from."""
+
+    def seen(self) -> Raw:
+        """The window's rows and the answers that were given."""
+        if self.schema is None or self.rows.is_empty():
+            return Raw(Batch(np.empty((0, 0)), np.empty((0, 0), dtype=object)))
+        probability = self.rows["probability"]
+        return Raw(
+            gather(features(self.rows), self.schema),
+            self.rows["prediction"].to_numpy(),
+            None if probability.null_count() else np.array(probability.to_list(), dtype=np.float64),
+        )
 
     @property
     def columns(self) -> list[tuple[ColumnProfile, ColumnProfile]]:
@@ -52,6 +83,15 @@ class Evidence:
     def answered(self) -> list[tuple[ColumnProfile, ColumnProfile]]:
         """The same of the answers."""
         return _paired(self.answers, self.window_answers)
+
+    def discreet(self, draft: Draft) -> Draft:
+        """The draft without any value, where its column is about persons."""
+        if self.schema is None or not any(c.personal and c.name == draft.column for c in self.schema.columns):
+            return draft
+        told = (
+            f"{draft.column}: {draft.kind.replace('_', ' ')}, of which no value is told, since it is personal"
+        )
+        return replace(draft, change=told, calm=told, details=(), pair=None)
 
     def refuse_strangers(self) -> None:
         """Raise ``DataRefused`` when the window was counted on another reference."""

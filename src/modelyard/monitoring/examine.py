@@ -12,8 +12,8 @@ from modelyard.monitoring.pvalues import correct, smallest_shift
 from modelyard.records.finding import Family, Finding, WindowReport, family
 from modelyard.settings.monitor import MonitorSettings
 
-SHARES: dict[Family, float] = {"drift": 0.9, "data_quality": 0.1}
-"""Of alpha, for drift of features and answers; the rest is for data quality, whose faults are rarely close calls."""
+SHARES: dict[Family, float] = {"drift": 0.9, "data_quality": 0.075, "operation": 0.025}
+"""Of alpha, for drift of features and answers; the rest is for faults that are rarely close calls."""
 _NAMES = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
@@ -50,6 +50,7 @@ def examine(
         note=evidence.note,
         package=evidence.package,
         examined=evidence.examined,
+        method=settings.method,
     )
 
 
@@ -110,7 +111,11 @@ def _sentence(
 
 def _reach(draft: Draft, settings: MonitorSettings, alpha: float) -> float | None:
     """The shift in standard deviations that would be found in four windows of five, where it can be told."""
-    if not draft.cells or draft.p is None:
+    if draft.p is None:
+        return None
+    if draft.sees is not None:
+        return draft.sees(alpha)
+    if not draft.cells:
         return None
     return smallest_shift(
         draft.reference_rows, draft.window_rows, draft.cells, alpha / 2, settings.min_effect

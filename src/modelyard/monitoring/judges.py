@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from modelyard.monitoring.bounds import schema, skew, slowness, staleness
+from modelyard.monitoring.domain import domain
 from modelyard.monitoring.draft import Draft
 from modelyard.monitoring.drift import drift
 from modelyard.monitoring.evidence import Evidence, Judge
+from modelyard.monitoring.peers import peers
 from modelyard.monitoring.quality import quality
+from modelyard.monitoring.repeats import repeats
+from modelyard.monitoring.texts import texts
+from modelyard.monitoring.traffic import freshness, latency, volume
 
 
 def features(evidence: Evidence) -> Iterator[Draft]:
     """Drift of each column."""
+    if evidence.settings.method != "calibrated":
+        return
     for reference, window in evidence.columns:
-        yield drift("drift", reference, window, min_rows=evidence.settings.min_rows)
+        yield evidence.discreet(drift("drift", reference, window, min_rows=evidence.settings.min_rows))
 
 
 def answers(evidence: Evidence) -> Iterator[Draft]:
     """Drift of what the model says."""
+    if evidence.settings.method != "calibrated":
+        return
     for reference, window in evidence.answered:
         yield drift("prediction_drift", reference, window, min_rows=evidence.settings.min_rows)
 
@@ -25,10 +35,22 @@ def answers(evidence: Evidence) -> Iterator[Draft]:
 def faults(evidence: Evidence) -> Iterator[Draft]:
     """Missing values, values out of range and new categories of each column."""
     for reference, window in evidence.columns:
-        yield from quality(reference, window)
+        yield from map(evidence.discreet, quality(reference, window))
 
 
-JUDGES: tuple[Judge, ...] = (features, answers, faults)
+JUDGES: tuple[Judge, ...] = (
+    features,
+    answers,
+    texts,
+    domain,
+    peers,
+    faults,
+    repeats,
+    freshness,
+    latency,
+    slowness,
+    skew,
+)
 """Asked where a window has enough rows."""
-ALWAYS: tuple[Judge, ...] = ()
+ALWAYS: tuple[Judge, ...] = (volume, schema, staleness)
 """Asked of every window, an empty one too."""

@@ -24,12 +24,27 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     a window begins where the last one ended."""
     timezone: str = "UTC"
     """Whose hours, days, weeks and months the calendar's windows are, such as ``Europe/Berlin``."""
+    method: Method = "calibrated"
+    """Who decides about drift: our own rule, whose rate of false alarms is ``alpha``, or the rules, numbers and thresholds
+    of another tool. Those compare with the rows of the train split (answers: of the test split) in the yard."""
+    test: Literal["auto", "ks", "chisquare", "z", "wasserstein", "jensenshannon", "psi", "kl_div"] = "auto"
+    """With ``method = "evidently"`` the one of its tests that decides where it is for the column's kind; by default
+    what Evidently chooses."""
     alpha: Share = 0.05
     """False alarms to accept per window, all columns together."""
     correction: Literal["holm", "benjamini-hochberg"] = "holm"
     min_effect: Annotated[float, Meta(ge=0)] = 0.01
     """Smallest effect that is worth an alert: the population stability index less what chance alone
     adds to it. A shift of 0.1 standard deviations has 0.01, one of 0.2 has 0.04, of 0.5 about 0.25."""
+    multivariate: bool = True
+    """Look whether a classifier can tell the window's rows from those that were learnt from; a second or two a window."""
+    duplicates: bool = False
+    """Rows that repeat others more than the rows learnt from do are an alert. They are told in any case: many clients
+    ask twice about the same."""
+    max_age: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,6}[smhd]$")] | None = None
+    """How long before a window's end the data may have ended that its model learnt from, such as ``90d``."""
+    max_latency_ms: Annotated[float, Meta(gt=0)] | None = None
+    """What the 99th percentile of the time that answers take may be."""
     min_rows: Annotated[int, Meta(ge=1)] = 50
     """Fewer rows than this are not judged."""
 
@@ -43,6 +58,8 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 raise ValueError(
                     f"'timezone' is no time zone that this machine knows: '{self.timezone}'"
                 ) from None
+        if self.test != "auto" and self.method != "evidently":
+            raise ValueError("'test' goes with method = 'evidently'")
         if self.every is not None:
             self._overlapping(self.every)
 

@@ -85,7 +85,7 @@ def anchor_answers(
     listed = _listed(PREDICTION, "string", (label_text(c) for c in classes))
     columns = [_count_texts(map(label_text, prediction.tolist()), listed)]
     if probability is not None:
-        columns.append(_anchor_numbers(PROBABILITY, "float", _shown(probability), bins, nulls=False))
+        columns.append(_anchor_numbers(PROBABILITY, "float", shown(probability), bins, nulls=False))
     return Profile(rows=len(prediction), columns=tuple(columns))
 
 
@@ -110,7 +110,7 @@ def count_answers(
         elif probability is None:
             raise DataRefused("The answers hold no probability, but the reference answers do.")
         else:
-            columns.append(_count_numbers(_shown(probability), column, nulls=False))
+            columns.append(_count_numbers(shown(probability), column, nulls=False))
     return Profile(rows=len(prediction), columns=tuple(columns))
 
 
@@ -350,6 +350,6 @@ def _merged_moments(a: ColumnProfile, b: ColumnProfile) -> tuple[float, float]:
     return a.mean + gap * share, min(a.m2 + b.m2 + gap * gap * n * share, _LARGEST)
 
 
-def _shown(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+def shown(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     shown: NDArray[np.float64] = probability[:, -1] if probability.shape[1] == 2 else probability.max(axis=1)
     return shown
