@@ -194,6 +194,24 @@ def test_the_report_tells_label_by_label(modelyard: Command, figures: Path) -> N
     assert "| prime |" in text
 
 
+def test_the_data_is_told_label_by_label(modelyard: Command, figures: Path, tmp_path: Path) -> None:
+    page = tmp_path / "data.html"
+    code, output, complaint = modelyard("-C", figures, "data", "show", "digits", "--html", page, "--json")
+    assert code == 0, complaint
+    report = json.loads(output)
+    assert report["labels"] == LABELS
+    assert {c["name"] for c in report["columns"] if c["role"] == "target"} == set(LABELS)
+    table = pl.read_csv(figures / "data" / "digits.csv")
+    counts = {
+        b["label"]: (b["train"] + b["test"], b["train_rows"] + b["test_rows"]) for b in report["balance"]
+    }
+    assert counts["prime"] == (table["prime"].sum(), table.height)
+    assert counts["loop"] == ((table["loop"] == "yes").sum(), table.height)
+    told = page.read_text()
+    assert "even, prime, loop" in told
+    assert "where the label holds" in told
+
+
 def test_predict_score_and_mlflow_tell_every_label(modelyard: Command, figures: Path, tmp_path: Path) -> None:
     pl.DataFrame(rows(figures, 4)).write_csv(tmp_path / "rows.csv")
     for model in ("traits", "own"):

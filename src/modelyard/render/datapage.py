@@ -79,6 +79,7 @@ def data_report(record: DataReport) -> str:
         created=record.created.strftime("%-d %B %Y, %H:%M UTC"),
         looked=f"{record.looked:,}" if record.looked < record.rows else "",
         balance=_balance(record),
+        predicted=record.target or ", ".join(record.labels),
         spread=[(s.part, figures.plain(s.mean), figures.plain(s.sd)) for s in record.spread],
         matrix=shapes.matrix(record.related, record.correlations) if len(record.related) > 1 else None,
         pairs=[
