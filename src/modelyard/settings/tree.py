@@ -13,6 +13,7 @@ from modelyard.settings.control import JobSettings
 from modelyard.settings.data import DataSettings, Share
 from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
 from modelyard.settings.monitor import MonitorSettings
+from modelyard.settings.scan import ScanSettings
 from modelyard.settings.triggers import TriggerSettings
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -344,3 +345,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     triggers: dict[Name, TriggerSettings] = {}
     infra: InfraSettings = InfraSettings()
     jobs: JobSettings = JobSettings()
+    scan: ScanSettings = ScanSettings()
