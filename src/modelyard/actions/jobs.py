@@ -29,6 +29,8 @@ def ask(
         project.model(model)
     if environment:
         project.environment(environment)
+    if kind == "trigger":
+        raise Misuse("Triggers are looked at by 'modelyard trigger', and by 'modelyard up' each minute.")
     if kind == "monitor" and not environment:
         raise Misuse("A window is one of an environment: name it.")
     project.require("developer")

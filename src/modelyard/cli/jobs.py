@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import typing
 
 import click
 
@@ -61,7 +60,7 @@ def _took(job: Job) -> str:
 
 
 @command.command("add")
-@click.argument("kind", type=click.Choice(typing.get_args(JobKind)))
+@click.argument("kind", type=click.Choice(["build", "monitor"]))
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @click.option("--env", "environment", default="", help="Of a window: the environment.")
 @json_option

@@ -57,12 +57,30 @@ def _done(here: Project, job: Job, place: Path) -> str:
             built = build(project, asked.models or tuple(project.settings.models), report=progress.report)
         built.refuse()
         return ", ".join(step.result for step in built.steps if step.verb == "register")
+    [model] = asked.models
+    if asked.kind == "trigger":
+        return _pursued(project, model)
     from modelyard.actions.watch import watch
 
-    [model] = asked.models
     reports = watch(project, asked.environment, model)
     for report in reports:
         for alert in report.alerts:
             say(alert.sentence)
+    if not reports:
+        return ""
     told = f"{len(reports)} windows" if len(reports) != 1 else "1 window"
     return f"{told}, {sum(r.rows for r in reports)} predictions, {sum(len(r.alerts) for r in reports)} alerts"
+
+
+def _pursued(project: Project, model: str) -> str:
+    """What was decided and done; empty when there was nothing to do."""
+    from modelyard.triggers import pursue
+
+    with Lines() as progress:
+        found = pursue(project, model, sparing=True, report=progress.report)
+    decision, retraining = found.decision, found.retraining
+    if retraining is not None and retraining.outcome is not None:
+        return (
+            f"retraining {retraining.number} ended, {retraining.outcome.replace('_', ' ')}: {retraining.said}"
+        )
+    return "" if decision.verdict == "no" else f"{decision.verdict}: {decision.reason}"

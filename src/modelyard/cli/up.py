@@ -11,7 +11,8 @@ from modelyard.cli.output import project, say
 @click.option("--part", type=click.Choice(["clock"]), hidden=True)
 @click.pass_context
 def command(ctx: click.Context, part: str | None) -> None:
-    """Run everything on this machine, until Ctrl-C: what is live is kept running, windows are looked at, jobs are done.
+    """Run everything on this machine, until Ctrl-C: what is live is kept running, windows are looked at, jobs are done,
+    and the console answers.
 
     Services go on answering after it; 'modelyard stop ENV' ends them.
 
@@ -32,9 +33,12 @@ def command(ctx: click.Context, part: str | None) -> None:
         return
     from modelyard.pipelines.up import up
 
-    parts = [("up", "--part", "clock")]
+    own = ("modelyard", "-C", str(here.root))
+    parts: dict[str, tuple[str, ...]] = {"clock": (*own, "up", "--part", "clock")}
     if here.settings.jobs.workers:
-        parts.append(("worker", "--jobs", str(here.settings.jobs.workers)))
+        parts["worker"] = (*own, "worker", "--triggers", "--jobs", str(here.settings.jobs.workers))
+    if not here.settings.console.off:
+        parts["console"] = ("modelyard.web", "-C", str(here.root))
     say(f"{here.settings.project.name} is up, until Ctrl-C")
     up(here, parts, until, report=say)
     say("ended; services go on answering")

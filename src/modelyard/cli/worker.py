@@ -8,6 +8,7 @@ from modelyard.cli.output import project, say
 from modelyard.pipelines.leash import heed
 from modelyard.pipelines.until import Until
 from modelyard.pipelines.worker import Worker
+from modelyard.records.job import JobKind
 
 
 @click.command()
@@ -20,9 +21,12 @@ from modelyard.pipelines.worker import Worker
     multiple=True,
     help="Only of this queue: an environment, or build. May be given several times.",
 )
+@click.option(
+    "--triggers", is_flag=True, hidden=True, help="Look at triggers too: by the project's folder here."
+)
 @click.option("--until-idle", is_flag=True, help="End when there is nothing left to do.")
 @click.pass_context
-def command(ctx: click.Context, most: int, queues: tuple[str, ...], until_idle: bool) -> None:
+def command(ctx: click.Context, most: int, queues: tuple[str, ...], triggers: bool, until_idle: bool) -> None:
     """Take jobs of the yard and do them on this machine, until Ctrl-C.
 
     What it had begun then is given back; what it was doing when it was killed is taken over by another.
@@ -34,7 +38,8 @@ def command(ctx: click.Context, most: int, queues: tuple[str, ...], until_idle: 
     here = project(ctx)
     here.require("developer")
     until = Until().heed()
-    worker = Worker(here, most=most, only=queues, report=say)
+    kinds: tuple[JobKind, ...] = () if triggers else ("build", "monitor")
+    worker = Worker(here, most=most, only=queues, kinds=kinds, report=say)
     say(
         f"worker {worker.name} takes {'jobs of ' + ', '.join(queues) if queues else 'any job'}, {most} at a time"
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from modelyard.jobs.queue import queued
+from modelyard.jobs.queue import CLOCK, queued
 from modelyard.ports import Facts
 from modelyard.records.job import Job, Schedule
 
@@ -44,7 +44,7 @@ def advance(facts: Facts, now: dt.datetime) -> list[Job]:
     for schedule in facts.schedules.due(now):
         if schedule.asked not in waiting:
             asked.append(
-                queued(facts, schedule.asked, by=f"schedule {schedule.name}", due=schedule.due, now=now)
+                queued(facts, schedule.asked, by=f"{CLOCK}{schedule.name}", due=schedule.due, now=now)
             )
         facts.schedules.put(replace(schedule, due=after(now, schedule.every)))
     return asked

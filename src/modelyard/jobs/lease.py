@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from modelyard.jobs.queue import CLOCK
 from modelyard.ports import Facts
 from modelyard.records.job import Job, JobKind
 from modelyard.records.run import Process
@@ -104,7 +105,8 @@ def end(
     """Say what came of it; None when it is another's by now.
 
     ``done`` ends it well. A ``no`` (a gate, wrong data, an author's error) would be one again, so the job has failed;
-    after a ``fault`` of something outside it is tried again, later each time, until that was ``FAULTS`` times.
+    after a ``fault`` of something outside it is tried again, later each time, until that was ``FAULTS`` times. What a
+    clock asked for and gave nothing is forgotten.
     """
     job = _own(facts, job_id, executor)
     if job is None:
@@ -123,7 +125,10 @@ def end(
     else:
         wait = min(_FIRST * 2**job.faults, _LONGEST)
         ended = replace(ended, state="queued", faults=job.faults + 1, due=now + wait, ended=None)
-    facts.jobs.put(ended)
+    if ended.state == "done" and not result and job.by.startswith(CLOCK):
+        facts.jobs.remove(job.id)
+    else:
+        facts.jobs.put(ended)
     return ended
 
 

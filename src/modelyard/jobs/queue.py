@@ -10,6 +10,9 @@ from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
 from modelyard.records.job import OPEN, Asked, Job
 
+CLOCK = "schedule "
+"""What a job is asked by begins with, where a clock did."""
+
 
 def ask(facts: Facts, asked: Asked, *, by: str, now: dt.datetime) -> Job:
     """Put it to the queue. Where the same already waits for its first try, that is it."""

@@ -18,6 +18,7 @@ from modelyard.settings.read import FILE, read
 
 _TICK, _KEEP = 0.5, 5.0
 """Seconds between two looks at the clock, and at the services."""
+_MINUTE = 60
 _OFTEN = 300
 """Seconds between two looks whether a window is over that no length of time ends."""
 
@@ -107,7 +108,8 @@ class _Said:
 def wanted_by(
     settings: Settings, live: Collection[tuple[str, str]], moment: dt.datetime
 ) -> Iterator[Schedule]:
-    """The clocks that the settings ask for: one for the windows of every model where it is live."""
+    """The clocks that the settings ask for: one for the windows of every model where it is live,
+    and one for its triggers."""
     for environment, model in sorted(live):
         if environment not in settings.environments or model not in settings.models:
             continue
@@ -118,6 +120,10 @@ def wanted_by(
             every=every,
             due=after(moment, every),
         )
+
+    for model in settings.triggers:
+        asked = Asked(kind="trigger", models=(model,))
+        yield Schedule(name=f"trigger/{model}", asked=asked, every=_MINUTE, due=after(moment, _MINUTE))
 
 
 def _often(settings: MonitorSettings) -> int:

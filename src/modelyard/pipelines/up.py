@@ -9,7 +9,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -33,17 +33,17 @@ _PATIENCE = 15.0
 
 def up(
     project: Project,
-    parts: Sequence[Sequence[str]],
+    parts: Mapping[str, Sequence[str]],
     until: Until,
     *,
     report: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Keep the parts (words of the command line) running until told to end.
+    """Keep the parts (what ``python -m`` runs, by name) running until told to end.
 
     Raises ``Misuse`` where another ``up`` of this project runs on this machine.
     """
     with _only_one(project.home):
-        running = [_Part(project.root, words, report) for words in parts]
+        running = [_Part(name, words, report) for name, words in parts.items()]
         try:
             while not until.ended:
                 for part in running:
@@ -58,9 +58,9 @@ def up(
 
 
 class _Part:
-    def __init__(self, root: Path, words: Sequence[str], report: Callable[[str], None]) -> None:
-        self._command = [sys.executable, "-m", "modelyard", "-C", str(root), *words]
-        self._name, self._report = words[-1], report
+    def __init__(self, name: str, words: Sequence[str], report: Callable[[str], None]) -> None:
+        self._command = [sys.executable, "-m", *words]
+        self._name, self._report = name, report
         self._child: Child | None = None
         self._wait, self._due = _FIRST, 0.0
 

@@ -25,7 +25,7 @@ from modelyard.pipelines.leash import Child
 from modelyard.pipelines.until import Until
 from modelyard.ports import Facts
 from modelyard.project import Project, now
-from modelyard.records.job import OPEN, Job
+from modelyard.records.job import OPEN, Job, JobKind
 from modelyard.training import gone, myself
 
 BEAT = 2.0
@@ -49,7 +49,8 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Worker:
-    """Does up to ``most`` jobs side by side, those of the queues ``only`` or of all."""
+    """Does up to ``most`` jobs side by side, those of the queues ``only`` and of
+    ``kinds``, or of all."""
 
     def __init__(
         self,
@@ -57,9 +58,11 @@ class Worker:
         *,
         most: int,
         only: tuple[str, ...] = (),
+        kinds: tuple[JobKind, ...] = (),
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._project, self._most, self._only, self._report = project, most, only, report
+        self._project, self._most, self._report = project, most, report
+        self._only, self._kinds = only, kinds
         self.name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
         self._process = myself()
         self._busy: dict[int, _Doing] = {}
@@ -104,6 +107,7 @@ class Worker:
                 gone=gone,
                 limits=limits,
                 only=self._only,
+                kinds=self._kinds,
             )
         )
         if job is not None:

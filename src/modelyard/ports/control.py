@@ -54,6 +54,10 @@ class Jobs(Protocol):
         """In order, the pieces with a larger number than ``after``."""
         ...
 
+    def remove(self, job_id: int) -> None:
+        """Forget it, with what it printed; no error when it is not there."""
+        ...
+
     def drop(self, before: dt.datetime) -> int:
         """Forget jobs that ended before then, with what they printed; how many."""
         ...

@@ -9,7 +9,7 @@ import msgspec
 
 from modelyard.records.run import Process
 
-JobKind = Literal["build", "monitor"]
+JobKind = Literal["build", "monitor", "trigger"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 OPEN: tuple[JobState, ...] = ("queued", "running")
 """What may still change by itself."""

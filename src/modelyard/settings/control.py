@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+Door = Annotated[int, Meta(ge=1, le=65535)]
 Limit = Annotated[int, Meta(ge=0, le=1000)]
 
 
@@ -18,3 +19,15 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ``build``; 0 lets its jobs wait."""
     workers: Annotated[int, Meta(ge=0, le=64)] = 2
     """Jobs that ``up`` does side by side on its machine."""
+
+
+class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[console]``: where ``up`` answers people and programs."""
+
+    port: Door = 8100
+    host: str = "127.0.0.1"
+    """Anything but loopback needs a yard that asks for tokens, and a proxy before it that speaks TLS."""
+    hosts: tuple[str, ...] = ()
+    """Further names that a browser may know it by, with their port if it is not 443: ``models.example.org``."""
+    off: bool = False
+    """``up`` runs without it."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from modelyard.settings.application import ApplicationTests
-from modelyard.settings.control import JobSettings
+from modelyard.settings.control import ConsoleSettings, JobSettings
 from modelyard.settings.data import DataSettings, Share
 from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
 from modelyard.settings.monitor import MonitorSettings
@@ -346,3 +346,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     infra: InfraSettings = InfraSettings()
     jobs: JobSettings = JobSettings()
     scan: ScanSettings = ScanSettings()
+    console: ConsoleSettings = ConsoleSettings()

@@ -57,6 +57,10 @@ class SqlJobs:
         rows = self._transaction.query(query.order_by(said.c.number)).mappings()
         return [Said(row["number"], row["text"]) for row in rows]
 
+    def remove(self, job_id: int) -> None:
+        self._transaction.write(said.delete().where(said.c.job == job_id))
+        self._transaction.write(jobs.delete().where(jobs.c.id == job_id))
+
     def drop(self, before: dt.datetime) -> int:
         old = sa.select(jobs.c.id).where(jobs.c.ended < microseconds(before))
         self._transaction.write(said.delete().where(said.c.job.in_(old)))

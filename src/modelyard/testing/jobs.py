@@ -55,6 +55,10 @@ class JobsKit:
         with yard.read() as facts:
             assert facts.jobs.list() == [samples.job(2)]
             assert facts.jobs.said(1) == []
+        change(yard, lambda f: f.jobs.say(2, "y"), lambda f: f.jobs.remove(2), lambda f: f.jobs.remove(9))
+        with yard.read() as facts:
+            assert facts.jobs.list() == []
+            assert facts.jobs.said(2) == []
 
     def test_schedules(self, yard: Yard) -> None:
         hour = dt.timedelta(hours=1)
