@@ -81,6 +81,47 @@ def test_joined_by_request_by_client_and_by_features_in_any_form(modelyard: Comm
     assert (corrected["corrected"], corrected["labelled"]) == (3, again["labelled"])
 
 
+def test_monitor_tells_how_right_the_answers_were_and_alerts_when_they_are_not(
+    modelyard: Command, clinic: Path
+) -> None:
+    settings = (clinic / "modelyard.toml").read_text()
+    frame = pl.read_csv(clinic / "told.csv")
+    other = {"benign": "malignant", "malignant": "benign"}
+
+    def quality(*words: str) -> tuple[int, dict[str, Any]]:
+        code, output, complaint = modelyard("-C", clinic, "monitor", "test", "screening", "--json", *words)
+        assert code in (0, 1), complaint
+        found = [f for f in json.loads(output)[0]["findings"] if f["kind"] == "live_quality"]
+        return code, {f["statistic"]: f for f in found}
+
+    try:
+        toml = settings.replace("[monitor.screening]", "[monitor.screening]\nmin_rows = 20")
+        (clinic / "modelyard.toml").write_text(toml)
+        told(modelyard, clinic, frame)
+        code, found = quality("--fail")
+        assert (found["coverage"]["value"], found["coverage"]["window_rows"]) == (1.0, 40)
+        assert "in the median" in found["coverage"]["sentence"]
+        assert "its floor is 0.95 (its gate)" in found["roc_auc"]["sentence"]
+        assert not found["roc_auc"]["alert"]
+        assert found["accuracy"]["value"] > 0.9
+        assert found["roc_auc"]["reference_rows"] > 100
+        told(modelyard, clinic, frame.with_columns(pl.col("diagnosis").replace(other)))
+        code, found = quality("--fail")
+        assert code == 1
+        assert found["roc_auc"]["alert"]
+        assert found["roc_auc"]["p_value"] < 0.001
+        assert "most likely since" in found["roc_auc"]["sentence"]
+        assert "were told otherwise before" in found["coverage"]["sentence"]
+        stricter = toml.replace(
+            "min_rows = 20", 'min_rows = 20\nquality = { metric = "accuracy", max = 1.0 }'
+        )
+        (clinic / "modelyard.toml").write_text(stricter)
+        code, _, complaint = modelyard("-C", clinic, "monitor", "test", "screening")
+        assert (code, "bound it with 'min'" in complaint) == (2, True)
+    finally:
+        (clinic / "modelyard.toml").write_text(settings)
+
+
 def test_what_a_person_reads(modelyard: Command, clinic: Path) -> None:
     path = clinic / "odd.csv"
     path.write_text("request_id,outcome\nnobody,benign\nnobody,Benign\n,benign\n")

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard.actions.hindsight import hindsight
 from modelyard.actions.remembered import Remembered
 from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.finding import WindowReport
+from modelyard.records.package import Manifest
 from modelyard.records.registry import Release
 from modelyard.records.window import ExaminedWindow, examined
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from modelyard.monitoring import Span
+    from modelyard.monitoring import Hindsight, Span
 
 HISTORY = 400
 """Earlier windows that a judge is shown."""
@@ -76,6 +78,7 @@ class _Log:
         self._project, self._environment, self._model = project, environment, model
         self._settings = project.monitor(model)
         self._packages: dict[int, Remembered] = {}
+        self._known: dict[int, Hindsight | None] = {}
 
     def spans(self, asked: Asked) -> list[Span]:
         from modelyard import monitoring
@@ -168,8 +171,31 @@ class _Log:
                 total=total,
                 offered=learnt.offered,
                 data_until=learnt.data_until,
+                hindsight=self._hindsight(version, span, learnt.predictor.manifest),
             )
         )
+
+    def _hindsight(self, version: int, span: Span, manifest: Manifest) -> Hindsight | None:
+        if version not in self._known:
+            self._known[version] = hindsight(
+                self._project,
+                self._environment,
+                self._model,
+                version,
+                manifest=manifest,
+                truths=self._truths,
+            )
+        known = self._known[version]
+        return known and known.until(span.end)
+
+    @cached_property
+    def _truths(self) -> pl.DataFrame:
+        from modelyard import monitoring
+
+        place = (self._project.tables, self._project.log_folder(self._environment))
+        found = monitoring.told(*place, environment=self._environment, model=self._model)
+        resolved = monitoring.resolved(found, *place, environment=self._environment, model=self._model)
+        return monitoring.known(resolved)
 
     def _history(self, span: Span) -> Sequence[ExaminedWindow]:
         with self._project.yard.read() as facts:

@@ -6,24 +6,31 @@ from modelyard.monitoring.collect import collect
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.examine import examine
 from modelyard.monitoring.given import OUTCOME, given, shape, whose
+from modelyard.monitoring.hindsight import Bound, Hindsight, Part, judged
 from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.logged import count_features, count_predictions, of_version
 from modelyard.monitoring.outcomes import told
 from modelyard.monitoring.raw import MOST, Raw
-from modelyard.monitoring.reading import features, moments, versions, window
+from modelyard.monitoring.reading import answered, features, moments, versions, window
 from modelyard.monitoring.shift import drifted
+from modelyard.monitoring.terms import JUDGED
 from modelyard.monitoring.truth import known, labelled, reckon, resolved, typed, with_truth
-from modelyard.monitoring.windows import Span, between, by_rows, counted, last, newest, period, span
+from modelyard.monitoring.windows import Span, between, by_rows, counted, last, length, newest, period, span
 
 __all__ = [
     "ALWAYS",
+    "JUDGED",
     "JUDGES",
     "MOST",
     "OUTCOME",
+    "Bound",
     "Evidence",
+    "Hindsight",
     "Judge",
+    "Part",
     "Raw",
     "Span",
+    "answered",
     "between",
     "by_rows",
     "collect",
@@ -34,9 +41,11 @@ __all__ = [
     "examine",
     "features",
     "given",
+    "judged",
     "known",
     "labelled",
     "last",
+    "length",
     "moments",
     "newest",
     "of_version",

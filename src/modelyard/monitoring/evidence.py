@@ -11,6 +11,7 @@ import polars as pl
 
 from modelyard.errors import DataRefused
 from modelyard.monitoring.draft import Draft
+from modelyard.monitoring.hindsight import Hindsight
 from modelyard.monitoring.raw import Raw
 from modelyard.monitoring.reading import features
 from modelyard.records.finding import Finding
@@ -73,6 +74,9 @@ class Evidence:
             self.rows["prediction"].to_numpy(),
             None if probability.null_count() else np.array(probability.to_list(), dtype=np.float64),
         )
+
+    hindsight: Hindsight | None = None
+    """What outcomes tell of the version's predictions up to the window's end."""
 
     @property
     def columns(self) -> list[tuple[ColumnProfile, ColumnProfile]]:

@@ -11,6 +11,7 @@ from modelyard.monitoring.drift import drift
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.peers import peers
 from modelyard.monitoring.quality import quality
+from modelyard.monitoring.realised import live_quality
 from modelyard.monitoring.repeats import repeats
 from modelyard.monitoring.texts import texts
 from modelyard.monitoring.traffic import freshness, latency, volume
@@ -52,5 +53,5 @@ JUDGES: tuple[Judge, ...] = (
     skew,
 )
 """Asked where a window has enough rows."""
-ALWAYS: tuple[Judge, ...] = (volume, schema, staleness)
+ALWAYS: tuple[Judge, ...] = (volume, schema, staleness, live_quality)
 """Asked of every window, an empty one too."""

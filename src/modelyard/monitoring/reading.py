@@ -102,6 +102,40 @@ def predictions(
         return pl.concat(parts)
 
 
+def answered(
+    tables: Path,
+    folder: Path,
+    *,
+    environment: str,
+    model: str,
+    version: int,
+    known: pl.DataFrame,
+    names: Sequence[str] = (),
+) -> pl.DataFrame:
+    """What a version answered where something is known of it, in the order of time.
+
+    ``request_id``, ``row``, ``at``, ``prediction``, ``probability``, of a regression of quantiles ``quantiles``, the other
+    columns of ``known`` (which has the first two), and ``features``, a struct of those ``names`` that there are. Raises
+    ``StoreDown``.
+    """
+    parts = []
+    with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
+        for table, tail in _both(tables, folder, environment, model, _Cut(_BEGIN, _END, version)):
+            lazy = [] if table is None else [pl.scan_delta(table).filter(pl.col("version") == version)]
+            for part in [*lazy, *([rows(tail).lazy()] if tail else [])]:
+                schema = part.collect_schema()
+                held = schema["features"]
+                assert isinstance(held, pl.Struct)
+                there = [field.name for field in held.fields if field.name in names]
+                columns = ["at", "prediction", "probability", *(c for c in ("quantiles",) if c in schema)]
+                picked = [pl.col("features").struct.field(name) for name in there]
+                struct = [pl.struct(picked).alias("features")] if there else []
+                asked = part.select("request_id", "row", *columns, *struct)
+                parts.append(asked.join(known.lazy(), on=["request_id", "row"], how="inner").collect())
+    found = [part for part in parts if part.height]
+    return pl.concat(found, how="diagonal").sort("at", "request_id", "row") if found else pl.DataFrame()
+
+
 def _keyed(
     part: pl.LazyFrame, names: Sequence[str], ids: tuple[str, pl.Series] | None
 ) -> Iterator[pl.LazyFrame]:

@@ -46,6 +46,17 @@ def by_rows(settings: MonitorSettings) -> int | None:
     return int(settings.window.split()[0]) if settings.window.endswith(" rows") else None
 
 
+def length(settings: MonitorSettings) -> dt.timedelta:
+    """About how long a window is; of those cut by rows an hour."""
+    if by_rows(settings) is not None:
+        return dt.timedelta(hours=1)
+    if settings.window[0].isdigit():
+        return span(settings.window)
+    return {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "week": dt.timedelta(days=7)}.get(
+        settings.window, dt.timedelta(days=30)
+    )
+
+
 def newest(settings: MonitorSettings, now: dt.datetime) -> Span:
     """The window that ends now, or the last one of the calendar that is over."""
     if settings.window[0].isdigit():

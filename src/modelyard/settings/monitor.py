@@ -13,6 +13,17 @@ from modelyard.settings.data import Share
 Method = Literal["calibrated", "evidently", "nannyml"]
 
 
+class QualitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``quality = { ... }``: what a metric must not be beyond, in what outcomes tell and in what is estimated without."""
+
+    metric: str | None = None
+    """By default the model's own."""
+    min: float | None = None
+    """The least, of a metric of which more is better."""
+    max: float | None = None
+    """The most, of one of which less is better."""
+
+
 class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[monitor.MODEL]``: how a model's logged predictions are watched."""
 
@@ -47,6 +58,9 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What the 99th percentile of the time that answers take may be."""
     min_rows: Annotated[int, Meta(ge=1)] = 50
     """Fewer rows than this are not judged."""
+    quality: QualitySettings = QualitySettings()
+    """Without ``min`` or ``max`` it is the model's gate on the metric, and without one what the report on the
+    test split says of it, less three of its standard errors."""
 
     def __post_init__(self) -> None:
         if self.timezone != "UTC":

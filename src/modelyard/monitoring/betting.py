@@ -1,0 +1,58 @@
+"""Whether a mean is beyond its bound, asked as often as one likes.
+
+Somebody bets at fair odds that it is: a stake grows by the factor ``1 + rate * term`` with each term. If the mean of the
+terms is no more than 0, the stake is a supermartingale, and the chance that it ever reaches 1/alpha is at most alpha (Ville
+1939; Waudby-Smith and Ramdas 2024). So it may be looked at after every window without any more false alarms than one look
+has. The stake is spread over rates, since nobody knows the best one, and over the windows from which on
+somebody bets, since quality may be lost at any time: window j begins with 1/(j(j+1)) of it (Shin, Ramdas and Rinaldo 2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_RATES = np.geomspace(0.001, 0.7, 9)
+
+
+@dataclass(frozen=True)
+class Stake:
+    """``log`` is the logarithm of what the stake has grown to; ``since`` the place among the windows from which on the
+    bet paid best."""
+
+    log: float
+    since: int
+
+    @property
+    def p(self) -> float:
+        """A p-value that holds however often it is asked."""
+        return float(min(1.0, np.exp(-self.log)))
+
+
+def stake(terms: Floats, windows: NDArray[np.intp]) -> Stake:
+    """The stake after ``terms`` [n], each at least -1, of the windows [n] numbered from 0 in order of time.
+
+    Terms are independent of those before them given how many there are; only their sums by window matter.
+    """
+    if not len(terms):
+        return Stake(0.0, 0)
+    count = int(windows.max()) + 1
+    grown = np.empty((len(_RATES), count))
+    for at, rate in enumerate(_RATES):
+        gains = np.bincount(windows, weights=np.log1p(rate * terms), minlength=count)
+        grown[at] = gains[::-1].cumsum()[::-1]  # by a bet that begins with that window
+    begun = np.arange(1, count + 1, dtype=np.float64)
+    # what nobody has begun to bet by now is still in hand: 1/(count+1)
+    each = np.append(
+        _logsum(grown, axis=0) - np.log(len(_RATES)) - np.log(begun * (begun + 1)), -np.log(count + 1)
+    )
+    return Stake(float(_logsum(each[None, :], axis=1)[0]), int(each[:-1].argmax()))
+
+
+def _logsum(values: Floats, *, axis: int) -> Floats:
+    top = values.max(axis=axis, keepdims=True)
+    found: Floats = np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis)
+    return found
