@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import beta, binom
 
-from modelyard.gates import canary
+from modelyard.gates import Counts, canary
 from modelyard.metrics.sequential import evidence
 from modelyard.records.canary import Arm, Begun
 from modelyard.settings import CanarySettings
@@ -55,11 +55,13 @@ def test_a_worse_canary_is_found() -> None:
     assert alarms(0.2, 0.05, 0.25, runs=40, requests=1000, seed=5) == 1.0
 
 
-def verdict(rival: Arm, live: Arm, hours: float = 1.0) -> str:
+def verdict(rival: Arm, live: Arm, hours: float = 1.0, outcomes: Counts | None = None) -> str:
     settings = CanarySettings(min_rows=100, hours=24)
     begun = Begun(release=3, version=8, champion=7, share=0.5, since=NOW - dt.timedelta(hours=hours))
-    found = canary(settings, begun, rival, live, by="requests", environment="prod", model="m", now=NOW)
+    requests = Counts(rival, live)
+    found = canary(settings, begun, requests, outcomes, environment="prod", model="m", now=NOW)
     assert "m@8 at 50 % in prod" in found.sentence
+    assert found.by == ("outcomes" if outcomes else "requests")
     return found.verdict
 
 
@@ -71,3 +73,13 @@ def test_verdicts() -> None:
     assert verdict(Arm(judged=40, errors=20), Arm(judged=40)) == "worse", "before its rows are full"
     assert verdict(Arm(judged=100, errors=4), Arm(judged=100, errors=4)) == "passed"
     assert verdict(Arm(judged=100), Arm(judged=100, errors=90)) == "passed"
+
+
+def test_by_outcomes_what_is_refused_counts_besides() -> None:
+    many, few = Arm(judged=500), Arm(judged=90, errors=4)
+    assert verdict(many, many, outcomes=Counts(few, few)) == "waits", "only what has an outcome is judged"
+    full = Arm(judged=100, errors=4)
+    assert verdict(many, many, outcomes=Counts(full, full)) == "passed"
+    assert verdict(many, many, outcomes=Counts(Arm(judged=50, errors=20), Arm(judged=50))) == "worse"
+    refusing = Arm(judged=100, errors=40)
+    assert verdict(refusing, many, outcomes=Counts(Arm(judged=10), Arm(judged=60))) == "worse"

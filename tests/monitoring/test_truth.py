@@ -268,6 +268,8 @@ def test_labelled_rows_are_rows_to_learn_from(yard: Yard) -> None:
     assert rows.rows() == [(2.0, "red", "yes"), (3.0, "red", "no")]
     rows = monitoring.labelled(yard.tables, yard.log, schema=SCHEMA, version=1, **span, **PLACE)
     assert rows.rows() == [(2.0, "red", "yes")]
+    keyed = monitoring.labelled(yard.tables, yard.log, schema=SCHEMA, key="name", **span, **PLACE)
+    assert keyed.rows() == [(2.0, "red", "yes", "a:0"), (3.0, "red", "no", "b:0")]
     more = Schema(columns=(*SCHEMA.columns, Column(name="new", kind="float")), target="truth")
     with pytest.raises(DataRefused, match="'new'"):
         monitoring.labelled(yard.tables, yard.log, schema=more, **span, **PLACE)

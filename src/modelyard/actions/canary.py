@@ -12,7 +12,7 @@ from modelyard.actions.switch import address
 from modelyard.errors import ServiceDown
 from modelyard.ports import Facts
 from modelyard.project import Project, now
-from modelyard.records.canary import Arm, Begun, CanaryReport, Measure
+from modelyard.records.canary import Arm, Begun, CanaryReport
 from modelyard.records.registry import Release, Trial
 
 _TIMEOUT = 10
@@ -35,6 +35,7 @@ def begin(
     ).release
     with project.yard.read() as facts:
         live = facts.releases.live(environment, tried.model)
+        of = facts.versions.get(tried.model, live.version) if live else None
     assert live is not None, "a trial is beside what is live"
     counted = _counters(project, environment, tried.model)
     begun = Begun(
@@ -45,6 +46,7 @@ def begin(
         since=now(),
         rival=counted.get(tried.version, Arm()),
         live=counted.get(live.version, Arm()),
+        tolerance=of.metrics.get("rmse") if of else None,
     )
     return project.yard.once(f"{operation}/begun", project.actor, lambda _: begun, Begun)
 
@@ -59,14 +61,37 @@ def failed(project: Project, operation: str) -> str:
 
 def look(project: Project, environment: str, model: str, begun: Begun) -> CanaryReport:
     """What has been seen since the step began. Raises ``ServiceDown`` when the service does not answer."""
-    from modelyard.gates import canary
+    from modelyard.gates import Counts, canary
 
     settings = project.trigger(model).canary
-    measure: Measure = "requests"
     counted = _counters(project, environment, model)
-    rival = _since(begun.rival, counted.get(begun.version, Arm()))
-    live = _since(begun.live, counted.get(begun.champion, Arm()))
-    return canary(settings, begun, rival, live, by=measure, environment=environment, model=model, now=now())
+    requests = Counts(
+        _since(begun.rival, counted.get(begun.version, Arm())),
+        _since(begun.live, counted.get(begun.champion, Arm())),
+    )
+    outcomes = None
+    if settings.judge != "requests":
+        arms = _outcomes(project, environment, model, begun, anyway=settings.judge == "outcomes")
+        outcomes = Counts(*arms) if arms else None
+    return canary(settings, begun, requests, outcomes, environment=environment, model=model, now=now())
+
+
+def _outcomes(
+    project: Project, environment: str, model: str, begun: Begun, *, anyway: bool
+) -> tuple[Arm, Arm] | None:
+    """Of answers since the step began what turned out wrong, of each request the first row. None where nothing was ever told of the
+    model there, unless ``anyway``."""
+    from modelyard import monitoring
+
+    folders = project.tables, project.log_folder(environment)
+    if not anyway and not monitoring.told(*folders, environment=environment, model=model).height:
+        return None
+    rows = monitoring.window(*folders, environment=environment, model=model, start=begun.since, end=now())
+    if rows.is_empty():
+        return Arm(), Arm()
+    rows = monitoring.with_truth(rows, *folders, environment=environment, model=model)
+    found = monitoring.wrong(rows, begun.tolerance)
+    return found.get(begun.version, Arm()), found.get(begun.champion, Arm())
 
 
 def judged(project: Project, report: CanaryReport, *, operation: str) -> CanaryReport:

@@ -56,18 +56,15 @@ def _one(here: Project, model: str, dry_run: bool, by_hand: bool) -> Pursued:
 
 
 def _show(found: Pursued) -> None:
-    decision, retraining = found.decision, found.retraining
+    decision = found.decision
     say(f"{decision.model}: {decision.verdict} ({decision.why.replace('_', ' ')}). {decision.reason}")
     for note in decision.notes:
         say(f"  could not be looked at: {note}")
-    if retraining is None:
-        return
-    if retraining.outcome is None:
-        say(f"  retraining {retraining.number} waits: {retraining.waits}")
-    else:
-        say(
-            f"  retraining {retraining.number} ended, {retraining.outcome.replace('_', ' ')}: {retraining.said}"
-        )
+    for one in (found.retraining, found.then):
+        if one is None:
+            continue
+        told = f"ended, {one.outcome.replace('_', ' ')}: {one.said}" if one.outcome else f"waits: {one.waits}"
+        say(f"  retraining {one.number} {told}")
 
 
 def _unwell(found: Pursued) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.gates.canary import canary
+from modelyard.gates.canary import Counts, canary
 from modelyard.gates.decide import decide, refuse, require
 from modelyard.gates.fairness import fair
 
-__all__ = ["canary", "decide", "fair", "refuse", "require"]
+__all__ = ["Counts", "canary", "decide", "fair", "refuse", "require"]

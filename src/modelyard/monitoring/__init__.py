@@ -16,6 +16,7 @@ from modelyard.monitoring.shift import drifted
 from modelyard.monitoring.terms import JUDGED
 from modelyard.monitoring.truth import known, labelled, reckon, resolved, typed, with_truth
 from modelyard.monitoring.windows import Span, between, by_rows, counted, last, length, newest, period, span
+from modelyard.monitoring.wrong import wrong
 
 __all__ = [
     "ALWAYS",
@@ -60,4 +61,5 @@ __all__ = [
     "whose",
     "window",
     "with_truth",
+    "wrong",
 ]

@@ -121,9 +121,11 @@ def labelled(
     start: dt.datetime,
     end: dt.datetime,
     version: int | None = None,
+    key: str | None = None,
 ) -> pl.DataFrame:
     """Predictions of that time whose outcome is known as rows to learn from: the features and the target of ``schema``
-    in their storage types, in the order of time; its key, which a request does not hold, is not among them.
+    in their storage types, in the order of time. Its key, which a request does not hold, is not among them; ``key``
+    names a column of texts to tell them by: the request's id and the row.
 
     Raises ``DataRefused`` when the predictions lack a feature, ``StoreDown`` when log or tables cannot be read.
     """
@@ -132,8 +134,9 @@ def labelled(
     place = {"environment": environment, "model": model}
     rows = window(tables, folder, start=start, end=end, version=version, **place)
     wanted = [*schema.features, target]
+    named: dict[str, pl.DataType] = {key: pl.String()} if key else {}
     if rows.is_empty():
-        return pl.DataFrame(schema={c.name: DTYPES[c.kind] for c in wanted})
+        return pl.DataFrame(schema={c.name: DTYPES[c.kind] for c in wanted} | named)
     rows = with_truth(rows, tables, folder, **place).filter(pl.col("truth").is_not_null())
     asked = features(rows)
     if absent := [c.name for c in schema.features if c.name not in asked.columns]:
@@ -142,7 +145,10 @@ def labelled(
         )
     values = {text: msgspec.json.decode(text) for text in rows["truth"].unique()}
     truth = pl.Series(target.name, [values[text] for text in rows["truth"]], dtype=DTYPES[target.kind])
-    return asked.select(convert(asked[c.name], c) for c in schema.features).with_columns(truth)
+    found = asked.select(convert(asked[c.name], c) for c in schema.features).with_columns(truth)
+    if key is None:
+        return found
+    return found.with_columns(rows.select(pl.format("{}:{}", *PLACE).alias(key)))
 
 
 def reckon(truths: pl.DataFrame, writer: str) -> dict[str, int]:

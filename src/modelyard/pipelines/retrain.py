@@ -124,6 +124,10 @@ class _Way:
     def _build(self) -> None:
         """Rows first, since how many of them are fresh is known only then."""
         model, project = self._at.model, self._project
+        if self._settings.labelled:
+            from modelyard.actions.labelled import labelled
+
+            labelled(project, model, environment=self._settings.environment or "", to=self._settings.labelled)
         build(project, [model], until="ingest", report=self._report).refuse()
         with project.yard.read() as facts:
             data = facts.datasets.latest(project.model(model).data)

@@ -29,6 +29,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since: dt.datetime
     rival: Arm = Arm()
     live: Arm = Arm()
+    tolerance: float | None = None
+    """Of a regression, the error from which an answer is wrong: the live version's own RMSE on its test rows."""
 
 
 class CanaryReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,8 +45,12 @@ class CanaryReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     by: Measure
     rival: Arm
     live: Arm
+    refused_rival: Arm = Arm()
+    """Judged by outcomes: the requests beside them, with those that were refused or failed."""
+    refused_live: Arm = Arm()
     evidence: float
-    """The e-value against "no worse"; at ``1/alpha`` it is called worse."""
+    """The e-value against "no worse"; at ``1/alpha`` it is called worse. By outcomes it is the mean of that of wrong
+    answers and that of refused or failed requests."""
     alpha: float
     hours: float
     """Since the step began."""

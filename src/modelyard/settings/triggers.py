@@ -68,8 +68,8 @@ class CanarySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hours: Annotated[float, Meta(gt=0, le=24 * 90)] = 24.0
     """The longest that a step may take; one that has not seen ``min_rows`` by then ends the trial."""
     judge: Literal["auto", "outcomes", "requests"] = "auto"
-    """By wrong answers once outcomes come, or by requests that were refused or failed; ``auto`` by outcomes when
-    any have come within the step."""
+    """By wrong answers, as outcomes tell, or by requests that were refused or failed; ``auto`` by outcomes where any
+    were ever told of the model in that environment."""
     alpha: Share = 0.05
     """The chance that a challenger as good as what is live is ever called worse, however often one looks."""
 
@@ -88,6 +88,9 @@ class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     twice is due once."""
     on: tuple[Source, ...] = ()
     """What else starts one: rows that sources bring, committed code, and findings of the newest window."""
+    labelled: Annotated[str, Meta(min_length=1)] | None = None
+    """A CSV or Parquet file, relative to the project and read by the dataset's source, such as one more that its glob
+    finds: predictions of ``environment`` whose outcomes were told are written there before rows are taken in."""
     environment: Environment | None = None
     """Whose window is watched; by default ``deploy_to``."""
     deploy_to: Environment | None = None

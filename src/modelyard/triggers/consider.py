@@ -62,6 +62,8 @@ def consider(
         if "code" in settings.on and (changed := code(project, model, at)):
             fired.append(changed)
         fired += findings(project, model, settings, kept=sparing)
+    if settings.labelled:  # what was told of predictions is not in it yet
+        data = None
     decision = policy.decide(
         settings.policy,
         fired,

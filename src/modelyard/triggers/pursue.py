@@ -17,7 +17,9 @@ from modelyard.triggers.consider import consider
 class Pursued(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     retraining: Retraining | None = None
-    """The one that was begun or taken further, as it stands now."""
+    """The one that was under way, or that the decision began, as it stands now."""
+    then: Retraining | None = None
+    """The one that it began after the other had ended in this look."""
 
 
 def pursue(
@@ -33,5 +35,6 @@ def pursue(
     moved = go_on(project, model, report=report)
     decision = consider(project, model, moment=moment, by_hand=by_hand, sparing=sparing)
     if decision.verdict == "yes":
-        return Pursued(decision=decision, retraining=retrain(project, decision, report=report))
+        begun = retrain(project, decision, report=report)
+        return Pursued(decision=decision, retraining=moved or begun, then=begun if moved else None)
     return Pursued(decision=decision, retraining=moved)
