@@ -109,7 +109,8 @@ def skew(evidence: Evidence) -> Iterator[Finding]:
         size = np.maximum(np.abs(again.prediction), 1.0)
         apart = np.abs(some.prediction - again.prediction) / size
     else:
-        apart = (some.prediction != again.prediction).astype(np.float64)
+        told = zip(some.prediction.tolist(), again.prediction.tolist(), strict=True)
+        apart = np.array([_label(a) != _label(b) for a, b in told], dtype=np.float64)
     wrong = int((~(apart <= TOLERANCE)).sum())
     upper = float(bdtri(wrong, len(some), 0.05)) if wrong < len(some) else 1.0
     yield _decided(
@@ -129,6 +130,11 @@ def skew(evidence: Evidence) -> Iterator[Finding]:
         rows=len(some),
         interval=(float(bdtri(wrong - 1, len(some), 0.95)) if wrong else 0.0, upper),
     )
+
+
+def _label(answer: object) -> object:
+    """Of several labels a row the order tells nothing."""
+    return sorted(map(str, answer)) if isinstance(answer, list | tuple | set | frozenset) else answer
 
 
 def _decided(

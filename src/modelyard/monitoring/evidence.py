@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from modelyard.errors import DataRefused
 from modelyard.monitoring.draft import Draft
@@ -71,7 +73,7 @@ class Evidence:
         probability = self.rows["probability"]
         return Raw(
             gather(features(self.rows), self.schema),
-            self.rows["prediction"].to_numpy(),
+            _predictions(self.rows["prediction"]),
             None if probability.null_count() else np.array(probability.to_list(), dtype=np.float64),
         )
 
@@ -115,6 +117,15 @@ class Evidence:
 Judge = Callable[[Evidence], Iterable[Draft | Finding]]
 """Looks at a window for one kind of trouble. A ``Draft`` is corrected together with all others of its family;
 a ``Finding`` is decided already."""
+
+
+def _predictions(values: pl.Series) -> NDArray[Any]:
+    """Of a model that answers several labels a row, lists of them."""
+    if values.dtype != pl.List:
+        return values.to_numpy()
+    made = np.empty(len(values), dtype=object)
+    made[:] = values.to_list()
+    return made
 
 
 def _paired(reference: Profile, window: Profile) -> list[tuple[ColumnProfile, ColumnProfile]]:

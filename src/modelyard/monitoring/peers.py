@@ -33,7 +33,7 @@ def peers(evidence: Evidence) -> Iterator[Finding]:
     ]
     yield from found
     if tested is not None:
-        told, answered = answers(tested), answers(window)
+        told, answered = answers(tested, evidence.answers), answers(window, evidence.answers)
         for name in told.keys() & answered.keys():
             yield _one(evidence, "prediction_drift", name, told[name], answered[name])
     if method == "evidently" and found:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.records.profile import Profile
 from modelyard.records.schema import Kind, Schema
 from modelyard.tables.batch import Batch, layout
 from modelyard.tables.profile import PREDICTION, PROBABILITY, label_text, shown
@@ -55,19 +57,31 @@ def columns(raw: Raw, schema: Schema) -> dict[str, tuple[Kind, NDArray[Any]]]:
     return found
 
 
-def answers(raw: Raw) -> dict[str, NDArray[Any]]:
-    """The answers as profiles have them: labels as objects or numbers, and the probability that is watched."""
+def answers(raw: Raw, profile: Profile) -> dict[str, NDArray[Any]]:
+    """The answers column by column as the package's own ``profile`` of them has them: labels as objects, or numbers."""
     if raw.prediction is None:
         return {}
-    values = raw.prediction
-    if values.dtype != np.float64:
-        texts = np.empty(len(values), dtype=object)
-        texts[:] = [label_text(label) for label in values.tolist()]
-        values = texts
-    found = {PREDICTION: values}
-    if raw.probability is not None:
-        found[PROBABILITY] = shown(raw.probability)
+    found: dict[str, NDArray[Any]] = {}
+    labels = [column.name for column in profile.columns if column.kind == "boolean"]
+    for column in profile.columns:
+        if column.kind == "boolean":
+            found[column.name] = _texts([label_text(column.name in held) for held in raw.prediction.tolist()])
+        elif column.name == PREDICTION:
+            values = raw.prediction
+            found[column.name] = (
+                values if column.kind == "float" else _texts(map(label_text, values.tolist()))
+            )
+        elif raw.probability is not None:
+            name = column.name.removeprefix(f"{PROBABILITY} of ")
+            found[column.name] = raw.probability[:, labels.index(name)] if labels else shown(raw.probability)
     return found
+
+
+def _texts(values: Iterable[str]) -> NDArray[np.object_]:
+    texts = list(values)
+    made = np.empty(len(texts), dtype=object)
+    made[:] = texts
+    return made
 
 
 def _booleans(values: NDArray[np.float64]) -> NDArray[np.object_]:
