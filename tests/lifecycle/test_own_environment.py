@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +102,48 @@ def test_it_is_reproduced_in_those_versions_whatever_the_settings_say_now(
         told = next(one for one in found["things"] if one["thing"] == "environment")
         assert told["same"]
         assert told["sentence"].startswith("an environment of its own, of the ")
+
+
+def test_a_native_one_is_evaluated_asked_and_served_in_its_own_versions(
+    modelyard: Command, apart: Path, tmp_path: Path
+) -> None:
+    settings = apart / "modelyard.toml"
+    settings.write_text(
+        settings.read_text().replace("[models.screening]", '[models.screening]\nform = "native"', 1)
+    )
+    code, _, complaint = modelyard("-C", apart, "build")
+    assert code == 0, complaint
+    code, output, complaint = modelyard("-C", apart, "deploy", "test", "--json")
+    assert code == 0, complaint
+    plan = json.loads((apart / ".modelyard/services/test/plan.json").read_text())
+    python = Path(plan["models"][0]["own"]["python"])
+    assert python.is_relative_to(apart / ".modelyard/envs")
+    rows = (apart / "data/patients.csv").read_text().splitlines()[:4]
+    (tmp_path / "rows.csv").write_text("\n".join(rows))
+    code, output, complaint = modelyard(
+        "-C", apart, "predict", "screening@test", tmp_path / "rows.csv", "--json"
+    )
+    assert code == 0, complaint
+    shown = json.loads(output)
+    port = plan["port"]
+    header, *cells = (row.split(",") for row in rows)
+    features = json.loads(urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/models/screening").read())[
+        "inputs"
+    ]
+    asked = [{f["name"]: float(row[header.index(f["name"])]) for f in features} for row in cells]
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/models/screening/predict", json.dumps({"rows": asked}).encode()
+    )
+    answer = json.loads(urllib.request.urlopen(request).read())
+    assert len(answer["prediction"]) == 3
+    assert answer["prediction"] == shown["prediction"]
+    long_ago = 1_000_000_000
+    for ready in (apart / ".modelyard/envs").glob("*/ready"):
+        os.utime(ready, (long_ago, long_ago))
+    code, output, _ = modelyard("-C", apart, "gc", "--dry-run", "--json")
+    assert code == 0
+    assert str(python.parent.parent) not in output
+    assert "environment" in output  # others, of the same age
 
 
 def test_what_goes_wrong_there_names_the_line(modelyard: Command, apart: Path) -> None:

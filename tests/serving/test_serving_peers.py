@@ -115,8 +115,8 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running.stop()
 
 
-def run(*words: object) -> None:
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=200)
+def run(*words: object, folder: Path | None = None) -> None:
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=200, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -169,8 +169,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     ],
     ids=["native", "protocols"],
 )
-def test_schemathesis_finds_nothing(both: Running, peer: Peer, paths: str, left_out: list[str]) -> None:
+def test_schemathesis_finds_nothing(
+    both: Running, peer: Peer, tmp_path: Path, paths: str, left_out: list[str]
+) -> None:
     command = [peer("schemathesis").parent / "schemathesis", "run", "--checks", "all", "--seed", "7"]
     command += ["--max-examples", "60", "--include-path-regex", paths, "--no-color"]
     command += ["--exclude-checks", ",".join(left_out)] if left_out else []
-    run(*command, f"http://127.0.0.1:{both.plan.port}/openapi.json")
+    run(*command, f"http://127.0.0.1:{both.plan.port}/openapi.json", folder=tmp_path)

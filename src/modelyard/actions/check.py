@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from modelyard.actions.locate import located, materialised
+from modelyard.actions.own import owned
 from modelyard.actions.staged import shared
 from modelyard.actions.switch import door
 from modelyard.actions.try_out import refuse, try_out
@@ -89,5 +90,5 @@ def check(project: Project, model: str, environment: str | None = None) -> Check
 def _plan(project: Project, served: ServedModel, environment: str | None) -> ServicePlan:
     """That model alone, as the environment's service would answer."""
     if environment is None:
-        return ServicePlan(environment="check", generation=1, port=1, models=(served,))
-    return msgspec.structs.replace(door(project, environment), models=(served,))
+        return ServicePlan(environment="check", generation=1, port=1, models=owned(project, (served,)))
+    return msgspec.structs.replace(door(project, environment), models=owned(project, (served,)))

@@ -115,7 +115,9 @@ def judge(
 
 def _footprint(project: Project, package: Package, *, whole: bool) -> Footprint | None:
     """Measured where the report is to tell it or a gate asks; else None."""
+    from modelyard.actions.own import libraries
     from modelyard.evaluation import footprint
+    from modelyard.predictor.verify import MANIFEST, decode
 
     settings = project.model(package.model)
     gated = any(name in FIGURES for name in settings.gates)
@@ -123,7 +125,9 @@ def _footprint(project: Project, package: Package, *, whole: bool) -> Footprint 
         return None
     project.tell(f"measuring what {package.model} takes to answer")
     folder = project.package_folder(package.digest)
-    return footprint(folder, package.digest, trust=project.trust())
+    path = folder / MANIFEST
+    own = libraries(project, decode(path.read_bytes(), path))
+    return footprint(folder, package.digest, trust=project.trust(), own=own)
 
 
 def _with_study(project: Project, report: Report, package: Package) -> Report:

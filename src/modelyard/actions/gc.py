@@ -188,13 +188,23 @@ def _given_up(project: Project) -> Iterator[Waste]:
     from modelyard.training.environment import idle
 
     before = now() - IDLE
+    running = _interpreters(project)
     for place, used in idle(project.home / "envs", before):
+        if any(place in Path(python).parents for python in running):
+            continue
         yield Waste(kind="environment", name=str(place), size=size(place), condemned=used)
     for file in sorted((project.home / "studies").glob("*/*.jsonl")):
         told = file.stat()
         written = dt.datetime.fromtimestamp(told.st_mtime, dt.UTC)
         if written < before:
             yield Waste(kind="study", name=str(file), size=told.st_size, condemned=written)
+
+
+def _interpreters(project: Project) -> list[str]:
+    """What services on this machine run native models with."""
+    plans = (project.target.plan(environment) for environment in project.settings.environments)
+    owns = (model.own for plan in plans if plan is not None for model in plan.models)
+    return [own.python for own in owns if own is not None and own.python is not None]
 
 
 def _condemned(project: Project) -> dict[str, dt.datetime]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from modelyard.actions.locate import located, materialised
+from modelyard.actions.own import owned
 from modelyard.actions.switch import TIMEOUT, address
 from modelyard.errors import DataRefused, Misuse, ServiceDown, StoreDown
 from modelyard.loadtest import drive, estimate, figures, judge, parse, spread
@@ -114,14 +115,17 @@ def _asked(project: Project, target: str) -> Iterator[tuple[str, Schema | None, 
         environment="loadtest",
         generation=1,
         port=1,
-        models=(
-            ServedModel(
-                model=name,
-                version=0,
-                model_id=f"{name}/loadtest/0",
-                package=package.digest,
-                folder=str(folder.resolve()),
-                trust=project.trust(),
+        models=owned(
+            project,
+            (
+                ServedModel(
+                    model=name,
+                    version=0,
+                    model_id=f"{name}/loadtest/0",
+                    package=package.digest,
+                    folder=str(folder.resolve()),
+                    trust=project.trust(),
+                ),
             ),
         ),
     )

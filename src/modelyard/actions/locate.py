@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project
@@ -64,10 +66,27 @@ def opened(
 
     Code of it runs only when a key signed it that is trusted in the environment, or here without one.
     """
-    from modelyard.predictor import open_package
+    from modelyard.actions.own import LONG, libraries
+    from modelyard.predictor import Predictor, open_package
+    from modelyard.predictor.verify import MANIFEST, decode
 
     folder = materialised(project, digest)
-    return open_package(folder, digest=digest, trust=project.trust(environment), form=form)
+    trust = project.trust(environment)
+    manifest = decode((folder / MANIFEST).read_bytes(), folder / MANIFEST)
+    own = libraries(project, manifest, form=form)
+    if own is None:
+        return open_package(folder, digest=digest, trust=trust, form=form)
+    from modelyard.predictor.own import OwnProcess
+
+    process = OwnProcess(
+        folder,
+        name=manifest.model,
+        digest=digest,
+        trust=trust,
+        own=msgspec.structs.replace(own, seconds=LONG),
+        form=form,
+    )
+    return Predictor(process.manifest, process.predict)
 
 
 def materialised(project: Project, digest: str) -> Path:

@@ -10,6 +10,7 @@ from typing import NoReturn
 import msgspec
 
 from modelyard.actions.locate import located, materialised
+from modelyard.actions.own import owned
 from modelyard.project import Project
 from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.storage.scratch import Scratch
@@ -29,14 +30,17 @@ def serve(project: Project, ref: str, *, port: int, workers: int, grpc_port: int
         port=port,
         grpc_port=grpc_port,
         workers=workers,
-        models=(
-            ServedModel(
-                model=package.model,
-                version=0,
-                model_id=f"{package.model}/serve/0",
-                package=package.digest,
-                folder=str(folder.resolve()),
-                trust=project.trust(),
+        models=owned(
+            project,
+            (
+                ServedModel(
+                    model=package.model,
+                    version=0,
+                    model_id=f"{package.model}/serve/0",
+                    package=package.digest,
+                    folder=str(folder.resolve()),
+                    trust=project.trust(),
+                ),
             ),
         ),
     )

@@ -10,6 +10,7 @@ import msgspec
 from modelyard import registry
 from modelyard.actions.doors import doors
 from modelyard.actions.locate import materialised
+from modelyard.actions.own import owned
 from modelyard.errors import ModelyardError, SettingsError
 from modelyard.ports import Facts
 from modelyard.predictor import vouched
@@ -61,7 +62,9 @@ def planned(project: Project, release: Release) -> ServicePlan:
     return msgspec.structs.replace(
         door(project, release.environment),
         generation=release.id,
-        models=tuple(served(project, each[name]) for each in (releases, tried) for name in sorted(each)),
+        models=owned(
+            project, tuple(served(project, each[name]) for each in (releases, tried) for name in sorted(each))
+        ),
         log=str(log),
     )
 

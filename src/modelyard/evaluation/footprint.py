@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 
 from modelyard.errors import AuthorError
+from modelyard.predictor.own import interpreter, surroundings
 from modelyard.records.footprint import Footprint
+from modelyard.records.service import Own
 from modelyard.records.trust import Trust
 
 
-def footprint(folder: Path, digest: str, *, trust: Trust) -> Footprint:
-    """Of the package in ``folder``, on this machine as busy as it is now; ``trust`` lets code of it run.
+def footprint(folder: Path, digest: str, *, trust: Trust, own: Own | None = None) -> Footprint:
+    """Of the package in ``folder``, on this machine as busy as it is now; ``trust`` lets code of it run. ``own`` says
+    where its libraries are, where not here.
 
     ``AuthorError`` when it does not answer.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "modelyard.predictor.footprint", str(folder), digest],
+        [*interpreter(own), "modelyard.predictor.footprint", str(folder), digest],
+        env=surroundings(own),
         capture_output=True,
         input=msgspec.json.encode(trust),
         check=False,

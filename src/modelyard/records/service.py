@@ -15,6 +15,20 @@ JOURNAL = "service.log"
 """The file in a service's folder that takes what its processes print."""
 
 
+class Own(msgspec.Struct, frozen=True, kw_only=True):
+    """A native model runs in a process of its own, beside each worker's."""
+
+    seconds: float = 15.0
+    """For one turn; then the process is ended, and another begun."""
+    memory: int | None = None
+    """Bytes that answering may take beyond what the loaded model has."""
+    threads: int = 1
+    python: str | None = None
+    """The interpreter, with the model's own libraries; by default the service's."""
+    path: str | None = None
+    """Where that one finds Modelyard."""
+
+
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """One model in a service."""
 
@@ -35,6 +49,8 @@ class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """Of the requests, or of the clients, that a canary answers."""
     sticky: str | None = None
     """The header that says whose request it is."""
+    own: Own | None = None
+    """Where a native model runs; a compiled one answers in the worker."""
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):

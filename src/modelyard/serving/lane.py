@@ -98,7 +98,7 @@ class Lane:
     def stuck(self, now: int) -> bool:
         """Whether a part takes longer than a model may."""
         work = self._work
-        return bool(work and work.begun and now - work.begun > self._limits.answer_seconds * 1e9)
+        return bool(work and work.begun and now - work.begun > patience(work.live, self._limits) * 1e9)
 
     def refuse_all(self, problem: Problem) -> None:
         asks = [ask for ask, _ in self._waiting]
@@ -229,6 +229,11 @@ class Lane:
     def _done(self) -> None:
         self._work = None
         self._loop.call_soon(self._begin)
+
+
+def patience(live: Live, limits: Limits) -> float:
+    """Seconds that a model may take for one turn or part; then its worker gives way to another."""
+    return live.patience if live.patience is not None else limits.answer_seconds
 
 
 def _plain(answers: Answers) -> tuple[list[Any], list[list[float]] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.errors import AuthorError, ModelyardError, RequestRefused, Tampered
-from modelyard.predictor import Answers, open_package
+from modelyard.predictor import Answers, Predictor, open_package
+from modelyard.predictor.own import Lost, OwnProcess
+from modelyard.predictor.verify import MANIFEST
+from modelyard.predictor.verify import decode as decode_manifest
 from modelyard.records.service import ServedModel
+from modelyard.serving import tell
 from modelyard.serving.counters import Tally
 from modelyard.tables import decode
 from modelyard.tables.batch import Batch, concat
@@ -24,6 +29,7 @@ _TOLERANCE = 1e-5
 _SMALL = 2048
 """Elements up to which tensors are cheaper read as rows of JSON, together with the turn's other rows."""
 
+_SLACK = 5.0
 _FAR = 1e6
 """Times the range that training data showed, from which on a model's failure is the number's fault."""
 
@@ -45,7 +51,22 @@ class Live:
         folder = Path(served.folder)
         self.served = served
         self.tally = tally
-        self._predictor = open_package(folder, digest=served.package, trust=served.trust)
+        self.patience: float | None = None
+        """Seconds that a turn may take, where its own process does not end it before."""
+        if served.own is not None and _is_native(folder):
+            process = OwnProcess(
+                folder,
+                name=served.model_id,
+                digest=served.package,
+                trust=served.trust,
+                own=served.own,
+                tell=lambda said: tell.say(said, "warn"),
+            )
+            weakref.finalize(self, process.let_go)  # the last turn that asks it holds this object
+            self._predictor = Predictor(process.manifest, process.predict)
+            self.patience = served.own.seconds + _SLACK
+        else:
+            self._predictor = open_package(folder, digest=served.package, trust=served.trust)
         self.manifest = self._predictor.manifest
         self.schema = self._predictor.schema
         self.inline = self.manifest.form == "onnx"
@@ -159,6 +180,8 @@ class Live:
             return batch, spans, None
         try:
             return batch, spans, self._predictor.predict(batch)
+        except Lost as lost:  # whose fault it was is not known, so nobody is asked again
+            return batch.take(slice(0, 0)), [_lost(lost) if type(s) is slice else s for s in spans], None
         except Exception as error:
             if sum(isinstance(s, slice) for s in spans) == 1:
                 refused = self._failed(error, batch)
@@ -177,6 +200,9 @@ class Live:
             part = batch.take(span)
             try:
                 given.append(self._predictor.predict(part))
+            except Lost as lost:
+                after.append(_lost(lost))
+                continue
             except Exception as error:
                 after.append(self._failed(error, part))
                 continue
@@ -210,6 +236,19 @@ class Live:
                     field=name,
                 )
         return Problem(500, said)
+
+
+def _lost(lost: Lost) -> Problem:
+    code = "model_too_slow" if lost.late else "model_ended"
+    return Problem(503, str(lost), code=code, headers=b"retry-after: 1\r\n")
+
+
+def _is_native(folder: Path) -> bool:
+    """By its manifest as it lies there; whoever opens the package holds it to its digest."""
+    try:
+        return decode_manifest((folder / MANIFEST).read_bytes(), folder / MANIFEST).form == "native"
+    except OSError:
+        return False
 
 
 def joined(given: list[Answers]) -> Answers:
@@ -251,7 +290,7 @@ class Models:
         """Open what is new; a model whose package did not change stays as it is. Runs in a thread."""
         models: dict[str, Live] = {}
         rivals: dict[str, Live] = {}
-        known = [*before.by_name.values(), *before.rivals.values()] if before else []
+        known = before.all() if before else []
         for served in wanted:
             side = models if served.arm == "champion" else rivals
             if served.model in side:
@@ -271,3 +310,6 @@ class Models:
         for name in rivals.keys() - models.keys():
             raise Tampered(f"The plan has a {rivals[name].served.arm} of {name}, but no version beside it.")
         return cls(generation, models, rivals)
+
+    def all(self) -> list[Live]:
+        return [*self.by_name.values(), *self.rivals.values()]

@@ -11,7 +11,7 @@ from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
 from modelyard.predictor import Answers
 from modelyard.serving import tell
-from modelyard.serving.lane import Lane, LargeAsk
+from modelyard.serving.lane import Lane, LargeAsk, patience
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Span
 from modelyard.tables.batch import Batch
@@ -139,7 +139,7 @@ class Queue:
     def sweep(self) -> None:
         """Refuse all who wait for a native model that takes too long: its call cannot be ended."""
         turn, now = self._running, perf_counter_ns()
-        late = turn is not None and now - turn.begun > self._limits.answer_seconds * 1e9
+        late = turn is not None and now - turn.begun > patience(turn.live, self._limits) * 1e9
         if not late and not self.lane.stuck(now):
             return
         self.stuck, self._running = True, None

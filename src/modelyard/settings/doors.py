@@ -58,3 +58,18 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Where they are sent by OTLP over HTTP, such as ``http://127.0.0.1:4318/v1/traces``."""
     share: Annotated[float, Meta(ge=0, le=1)] = 1.0
     """Of the requests that belong to no trace yet; for the others their trace says whether they are recorded."""
+
+
+class OwnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[models.NAME.service]``: how a model answers that serves in its native form. A compiled one needs none of it."""
+
+    process: Literal["auto", "own", "shared"] = "auto"
+    """``own``: in a process beside each worker, so that it holds up no other model; ``shared``: in the worker; ``auto``: own
+    where several models are served together, or where anything below is set, or ``isolation`` is ``venv``."""
+    timeout: Annotated[str, Meta(pattern=r"^[1-9][0-9]*[sm]$")] | None = None
+    """What one answer (of all requests that it is asked at once) may take, 15 seconds by default; then the process is ended,
+    those who waited get 503, and another begins."""
+    memory_gb: Annotated[float, Meta(gt=0)] | None = None
+    """The most memory that answering may take beyond what the loaded model has."""
+    processors: Annotated[int, Meta(ge=1, le=256)] | None = None
+    """Threads that its libraries may compute with, 1 by default."""

@@ -11,7 +11,14 @@ from msgspec import Meta
 from modelyard.settings.application import ApplicationTests
 from modelyard.settings.control import ConsoleSettings, JobSettings
 from modelyard.settings.data import DataSettings, Share
-from modelyard.settings.doors import JwtSettings, LogSettings, QuotaSettings, TlsSettings, TracingSettings
+from modelyard.settings.doors import (
+    JwtSettings,
+    LogSettings,
+    OwnSettings,
+    QuotaSettings,
+    TlsSettings,
+    TracingSettings,
+)
 from modelyard.settings.monitor import MonitorSettings
 from modelyard.settings.scan import ScanSettings
 from modelyard.settings.triggers import TriggerSettings
@@ -248,6 +255,7 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     memory_gb: Annotated[float, Meta(gt=0)] | None = None
     """The most memory that a training may take beyond what its libraries do, with all the processes that it
     starts; by default what the machine has."""
+    service: OwnSettings = OwnSettings()
 
     def __post_init__(self) -> None:
         if any(a >= b for a, b in itertools.pairwise(self.quantiles)):

@@ -25,6 +25,7 @@ FILES = (
     "errors.py",
     "authors/__init__.py",
     "authors/blame.py",
+    "authors/bounds.py",
     "authors/modules.py",
     "predictor/answers.py",
     "predictor/boosters.py",

@@ -23,7 +23,17 @@ from modelyard.training.requirements import FILE, pins
 LOCK = f"{FILE}.lock"
 _OF = "# Locked by modelyard from requirements.model, sha256 "
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
-_SEALING = ("msgspec", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx", "skops")
+_SEALING = (
+    "cryptography",
+    "msgspec",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "pandas",
+    "scikit-learn",
+    "skl2onnx",
+    "skops",
+)
 _READY = "ready"
 _COMPILE = (
     "--generate-hashes",
@@ -118,7 +128,7 @@ def extended(
 
 
 def sealing() -> list[str]:
-    """What packaging needs beside the model's own requirements, as Modelyard asks for it."""
+    """What sealing and opening a package need beside the model's own requirements, as Modelyard asks for it."""
     from packaging.requirements import Requirement
 
     asked = (Requirement(line) for line in metadata.requires("modelyard") or ())

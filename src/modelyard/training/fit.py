@@ -16,11 +16,11 @@ import numpy as np
 
 from modelyard.authoring import FrameKind, Params, Space, TrainingData, Uniform
 from modelyard.authors.blame import blame, shown
+from modelyard.authors.bounds import GIB, bounded
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.modules import is_module
 from modelyard.tables.batch import Batch
-from modelyard.training.limits import GIB, bounded
 from modelyard.training.model_code import ModelCode
 from modelyard.training.rows import Rows, framed
 

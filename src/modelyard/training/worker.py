@@ -19,11 +19,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from modelyard import authoring
+from modelyard.authors.bounds import GIB
 from modelyard.errors import AuthorError, ModelyardError, StoreDown
 from modelyard.records.access import TOKEN
 from modelyard.records.run import Resources, Scalar
 from modelyard.training import messages
-from modelyard.training.limits import GIB, Limits
+from modelyard.training.limits import Limits
 from modelyard.training.log import Log, last
 from modelyard.training.processes import family, peak, resident
 from modelyard.training.trace import ASK, place
