@@ -30,7 +30,7 @@ def test_every_command_has_a_page_with_prose(name: str) -> None:
 
 
 def test_every_event_is_in_the_documents() -> None:
-    rooms = ("actions", "registry", "jobs")
+    rooms = ("actions", "registry", "jobs", "alerts")
     source = "\n".join(p.read_text() for r in rooms for p in (ROOT / "src/modelyard" / r).glob("*.py"))
     events = set(re.findall(r'events\.append\(\s*"([a-z_.]+)"', source))
     events |= {f"release.{status}" for status in ("wanted", "live", "failed")}

@@ -13,6 +13,7 @@ from modelyard.actions.token import create, revoke
 from modelyard.errors import SettingsError
 from modelyard.project import Project, open_project
 from modelyard.records.access import Role
+from modelyard.testing import samples
 from modelyard.web.api import WAYS
 from modelyard.web.app import app
 from modelyard.web.desk import Desk
@@ -78,7 +79,7 @@ def token(project: Project) -> Callable[[Role], str]:
 
 def every_way() -> list[tuple[str, str]]:
     ways = [(way.method, way.path) for way in WAYS] + [(method, path) for method, path, _ in PAGES]
-    filled = {"model": "screening", "environment": "test", "job": "1", "digest": "0" * 64}
+    filled = {"model": "screening", "environment": "test", "job": "1", "alert": "1", "digest": "0" * 64}
     return [(method, path.format(**filled)) for method, path in ways]
 
 
@@ -216,6 +217,20 @@ def test_what_is_shown_is_text(project: Project, client: TestClient) -> None:
         assert "script-src" not in policy
         assert "unsafe" not in policy
     assert "&lt;script&gt;" in client.get("/console/jobs/1").text
+
+
+def test_alerts_are_shown_silenced_and_said_to_be_over(project: Project, client: TestClient) -> None:
+    project.yard.mark("ann", lambda f: [f.alerts.put(samples.alert(n, column=f"<b>{n}")) for n in (1, 2)])
+    csrf = signed_in(client)
+    assert "2 open alerts" in client.get("/console").text
+    assert "&lt;b&gt;1" in client.get("/console/alerts").text
+    for what in ("1/silence", "2/resolve"):
+        assert client.post(f"/console/alerts/{what}", data={"csrf": csrf}).status_code == 303
+    [alert] = client.get("/alerts", headers=bearer()).json()
+    assert (alert["id"], alert["by"]) == (1, "ann")
+    assert alert["silenced"]
+    assert "silent until" in client.get("/console/alerts").text
+    assert len(client.get("/alerts?over=1", headers=bearer()).json()) == 2
 
 
 def test_the_api_is_described(client: TestClient) -> None:

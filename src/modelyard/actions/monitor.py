@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard import alerts
 from modelyard.actions.hindsight import hindsight
 from modelyard.actions.remembered import Remembered
 from modelyard.errors import Misuse, UnknownName
@@ -224,6 +225,7 @@ class _Log:
         window = examined(report, digest)
 
         def append(facts: Facts) -> None:
+            alerts.window_seen(facts, report, digest, self._project.settings.alerts, now=report.examined)
             facts.windows.put(window)
             facts.events.append(
                 "window.examined",

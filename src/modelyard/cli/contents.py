@@ -34,6 +34,7 @@ COMMANDS = {
     "up": "Everything on this machine: services, schedules, monitors, jobs.",
     "worker": "One more machine for the same yard: takes its jobs.",
     "jobs": "What the yard has to do: list, logs, cancel, retry.",
+    "alerts": "What people are told of: list, silence, resolve, try channels.",
     "runs": "Trainings.",
     "reproduce": "Train again as it was trained: is it the same?",
     "versions": "Registered versions: find them, note, tag and name them.",

@@ -8,7 +8,7 @@ from modelyard.cli.output import project, say
 
 
 @click.command()
-@click.option("--part", type=click.Choice(["clock"]), hidden=True)
+@click.option("--part", type=click.Choice(["clock", "notifier"]), hidden=True)
 @click.pass_context
 def command(ctx: click.Context, part: str | None) -> None:
     """Run everything on this machine, until Ctrl-C: what is live is kept running, windows are looked at, jobs are done,
@@ -26,6 +26,11 @@ def command(ctx: click.Context, part: str | None) -> None:
     here = project(ctx)
     here.require("developer")
     until = Until().heed()
+    if part == "notifier":
+        from modelyard.pipelines.notifier import Notifier
+
+        Notifier(here, report=say).run(until)
+        return
     if part:
         from modelyard.pipelines.clock import Clock
 
@@ -35,6 +40,8 @@ def command(ctx: click.Context, part: str | None) -> None:
 
     own = ("modelyard", "-C", str(here.root))
     parts: dict[str, tuple[str, ...]] = {"clock": (*own, "up", "--part", "clock")}
+    if here.settings.alerts.channels:
+        parts["notifier"] = (*own, "up", "--part", "notifier")
     if here.settings.jobs.workers:
         parts["worker"] = (*own, "worker", "--triggers", "--jobs", str(here.settings.jobs.workers))
     if not here.settings.console.off:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard import jobs
+from modelyard import alerts, jobs
 from modelyard.errors import Outage
 from modelyard.jobs.lease import Outcome
 from modelyard.pipelines.leash import Child
@@ -135,20 +135,7 @@ class Worker:
             doing.ended = doing.came_of_it()
             doing.unsaid = doing.printed(rest=True)
         ended = doing.ended
-        kept = self._reached(
-            lambda: self._mark(
-                lambda facts: jobs.end(
-                    facts,
-                    doing.job.id,
-                    executor=self.name,
-                    outcome=ended.outcome,
-                    result=ended.result,
-                    reason=ended.reason,
-                    text=doing.unsaid,
-                    now=now(),
-                )
-            )
-        )
+        kept = self._reached(lambda: self._mark(partial(self._recorded, doing=doing, ended=ended)))
         if self._down:
             return 0  # said as soon as the yard answers again
         self._report(f"job {doing.job.id}: {kept.state if kept else 'is done by another'}")
@@ -156,6 +143,22 @@ class Worker:
         if kept is None or kept.state != "queued":
             doing.clear()
         return 1
+
+    def _recorded(self, facts: Facts, *, doing: _Doing, ended: Ended) -> Job | None:
+        """What came of it, and the alert that this opens or ends."""
+        kept = jobs.end(
+            facts,
+            doing.job.id,
+            executor=self.name,
+            outcome=ended.outcome,
+            result=ended.result,
+            reason=ended.reason,
+            text=doing.unsaid,
+            now=now(),
+        )
+        if kept is not None:
+            alerts.job_ended(facts, kept, self._project.settings.alerts, now=now())
+        return kept
 
     def _drop(self, doing: _Doing, why: str) -> None:
         doing.child.ask()

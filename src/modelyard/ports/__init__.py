@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
-from modelyard.ports.control import Jobs, Schedules, Windows
+from modelyard.ports.control import Alerts, Jobs, Notices, Schedules, Windows
 from modelyard.ports.sink import Answered as Answered
 from modelyard.ports.sink import PredictionSink as PredictionSink
 from modelyard.ports.sink import Rows as Rows
@@ -270,6 +270,10 @@ class Facts(Protocol):
     def jobs(self) -> Jobs: ...
     @property
     def schedules(self) -> Schedules: ...
+    @property
+    def alerts(self) -> Alerts: ...
+    @property
+    def notices(self) -> Notices: ...
     def done(self, operation: str, result: type[T]) -> T | None:
         """What ``Yard.once`` stored for that operation; None when it was never done."""
         ...

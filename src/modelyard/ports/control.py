@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Protocol
 
+from modelyard.records.alert import Alert, AlertState, Notice
 from modelyard.records.job import Job, JobState, Said, Schedule
 from modelyard.records.window import ExaminedWindow
 
@@ -81,4 +82,32 @@ class Schedules(Protocol):
 
     def list(self) -> list[Schedule]:
         """By name."""
+        ...
+
+
+class Alerts(Protocol):
+    """What people are told of. Of one key at most one is open."""
+
+    def next_id(self) -> int: ...
+    def put(self, alert: Alert) -> None:
+        """Insert, or replace by id; ``Misuse`` for a second open one of its key."""
+        ...
+
+    def get(self, alert_id: int) -> Alert | None: ...
+    def list(self, state: AlertState | None = None, *, limit: int | None = None) -> list[Alert]:
+        """Newest first."""
+        ...
+
+
+class Notices(Protocol):
+    """What channels are to be told; ``put`` inserts or replaces by id."""
+
+    def next_id(self) -> int: ...
+    def put(self, notice: Notice) -> None: ...
+    def due(self, now: dt.datetime, limit: int) -> list[Notice]:
+        """Neither delivered nor given up, the longest due first."""
+        ...
+
+    def list(self, *, limit: int | None = None) -> list[Notice]:
+        """Newest first."""
         ...

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from modelyard.settings.alerts import AlertSettings
 from modelyard.settings.application import ApplicationTests
 from modelyard.settings.control import ConsoleSettings, JobSettings
 from modelyard.settings.data import DataSettings, Share
@@ -353,5 +354,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     triggers: dict[Name, TriggerSettings] = {}
     infra: InfraSettings = InfraSettings()
     jobs: JobSettings = JobSettings()
+    alerts: AlertSettings = AlertSettings()
     scan: ScanSettings = ScanSettings()
     console: ConsoleSettings = ConsoleSettings()

@@ -7,6 +7,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from modelyard.storage.admissions import SqlAdmissions
+from modelyard.storage.alerts import SqlAlerts, SqlNotices
 from modelyard.storage.aliases import SqlAliases
 from modelyard.storage.datasets import SqlDatasets
 from modelyard.storage.events import SqlEvents
@@ -45,6 +46,8 @@ class SqlFacts:
         self.windows = SqlWindows(transaction)
         self.jobs = SqlJobs(transaction)
         self.schedules = SqlSchedules(transaction)
+        self.alerts = SqlAlerts(transaction)
+        self.notices = SqlNotices(transaction)
 
     def done(self, operation: str, result: type[T]) -> T | None:
         query = sa.select(operations.c.result).where(operations.c.id == operation)

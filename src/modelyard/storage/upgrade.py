@@ -7,7 +7,7 @@ from sqlalchemy import exc
 
 from modelyard.errors import Misuse
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """All migrations in order. Kept by hand: asking Alembic would import it at every start."""
 HEAD = REVISIONS[-1]
 

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from modelyard.records.access import Token
+from modelyard.records.alert import Alert, Notice
 from modelyard.records.dataset import DatasetVersion, Split
 from modelyard.records.job import Asked, Job, Schedule
 from modelyard.records.package import Package
@@ -157,3 +158,26 @@ def job(job_id: int = 1, **fields: Any) -> Job:
 def schedule(name: str = "monitor/prod/screening", **fields: Any) -> Schedule:
     asked = Asked(kind="monitor", models=("screening",), environment="prod")
     return replace(Schedule(name=name, asked=asked, every=3600, due=NOON), **fields)
+
+
+def alert(alert_id: int = 1, **fields: Any) -> Alert:
+    made = Alert(
+        id=alert_id,
+        environment="prod",
+        model="screening",
+        kind="drift",
+        column="age",
+        family="drift",
+        severity="warning",
+        sentence="age moved",
+        opened=NOON,
+        seen=NOON,
+    )
+    return replace(made, **fields)
+
+
+def notice(notice_id: int = 1, **fields: Any) -> Notice:
+    made = Notice(
+        id=notice_id, channel="team", news="opened", alerts=(1,), title="t", body="b", made=NOON, due=NOON
+    )
+    return replace(made, **fields)

@@ -11,6 +11,7 @@ from modelyard.ports import Facts, Yard
 from modelyard.records.event import Wanted
 from modelyard.records.registry import Version
 from modelyard.testing import samples
+from modelyard.testing.alerts import AlertsKit
 from modelyard.testing.expect import expected
 from modelyard.testing.jobs import JobsKit
 from modelyard.testing.labels import LabelsKit, SearchKit
@@ -334,6 +335,7 @@ class YardKit(
     TokensKit,
     WindowsKit,
     JobsKit,
+    AlertsKit,
     _ReleasesKit,
     _EventsKit,
 ):

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from modelyard.actions import jobs, look
+from modelyard.actions import alerts, jobs, look
 from modelyard.actions.history import history
 from modelyard.actions.overview import Cell, overview
 from modelyard.actions.readiness import readiness
 from modelyard.errors import Misuse
+from modelyard.records.alert import Alert
 from modelyard.records.job import Job, Said
 from modelyard.records.readiness import Readiness
 from modelyard.records.registry import Release
@@ -105,6 +106,10 @@ def _retry(asking: Asking) -> Response:
     return json(jobs.retry(asking.project, asking.number("job")))
 
 
+def _alerts(asking: Asking) -> Response:
+    return json(alerts.listed(asking.project, over=asking.query("over") == "1", limit=_limit(asking)))
+
+
 def _limit(asking: Asking) -> int:
     return asking.count("limit", 100, most=_MOST)
 
@@ -122,6 +127,7 @@ WAYS = (
         "Examined windows, newest first.",
         list[ExaminedWindow],
     ),
+    Way("GET", "/alerts", _alerts, "Open ones, newest first; with ?over=1 all.", list[Alert]),
     Way("GET", "/jobs", _jobs, "Newest first.", list[Job]),
     Way("GET", "/jobs/{job}", _job, "One job.", Job),
     Way("GET", "/jobs/{job}/log", _log, "What it printed, ?after a piece's number.", Printed),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from urllib.parse import parse_qs
 
@@ -9,11 +10,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from modelyard.actions import jobs, look
+from modelyard.actions import alerts, jobs, look
 from modelyard.actions.evaluate import stored_report
 from modelyard.actions.history import history
 from modelyard.actions.overview import overview
 from modelyard.errors import AccessDenied, ModelyardError, UnknownName
+from modelyard.project import now
 from modelyard.records.finding import WindowReport
 from modelyard.records.job import OPEN
 from modelyard.render import html, monitored
@@ -33,6 +35,7 @@ def _overview(asking: Asking) -> Response:
         asking,
         "overview",
         cells=cells,
+        alerts=alerts.listed(asking.project),
         models=list(asking.project.settings.models),
         environments=list(asking.project.settings.environments),
         jobs=jobs.listed(asking.project, limit=8),
@@ -70,6 +73,27 @@ def _job(asking: Asking) -> Response:
         log="".join(piece.text for piece in pieces),
         refresh=2 if job.state in OPEN else 0,
     )
+
+
+def _alerts(asking: Asking) -> Response:
+    every = alerts.listed(asking.project, over=True, limit=_JOBS)
+    return _page(
+        asking,
+        "alerts",
+        open=alerts.listed(asking.project),
+        over=[alert for alert in every if alert.state == "resolved"],
+        now=now(),
+    )
+
+
+def _silence(asking: Asking) -> Response:
+    alerts.silence(asking.project, asking.number("alert"), lasts=dt.timedelta(days=1))
+    return _seen("/console/alerts")
+
+
+def _resolve(asking: Asking) -> Response:
+    alerts.resolve(asking.project, asking.number("alert"))
+    return _seen("/console/alerts")
 
 
 def _report(asking: Asking) -> Response:
@@ -164,6 +188,9 @@ def trouble(_: Request, error: ModelyardError, code: int) -> Response:
 PAGES: tuple[tuple[str, str, Work], ...] = (
     ("GET", "/console", _overview),
     ("GET", "/console/models/{model}", _model),
+    ("GET", "/console/alerts", _alerts),
+    ("POST", "/console/alerts/{alert}/silence", _silence),
+    ("POST", "/console/alerts/{alert}/resolve", _resolve),
     ("GET", "/console/jobs", _jobs),
     ("GET", "/console/jobs/{job}", _job),
     ("GET", "/console/reports/{digest}", _report),
