@@ -131,13 +131,20 @@ def test_every_examined_window_is_kept_whole(modelyard: Command, watched: Watche
 
 
 def test_a_report_is_written_in_three_forms(modelyard: Command, watched: Watched) -> None:
-    run(modelyard, watched, "--last", "12")
+    run(modelyard, watched, "--last", "20")
     for words in (("--last", "2"), ("--history",)):
         for form in ("html", "md", "json"):
             file = watched.folder / "out" / f"report.{form}"
             assert run(modelyard, watched, *words, "--report", file)
             assert "mean_radius" in file.read_text()
-    assert "12 windows" in (watched.folder / "out" / "report.html").read_text()
+    metrics = watched.folder / "out" / "screening.prom"
+    (found,) = run(modelyard, watched, "--last", "1", "--prometheus", metrics)
+    assert 'modelyard_finding_alert{project="screening",environment="test"' in metrics.read_text()
+    (moved,) = [f for f in found["findings"] if f["kind"] == "drift" and f["column"] == "mean_radius"]
+    assert "; since " in moved["sentence"]
+    began = dt.datetime.fromisoformat(moved["since"]["start"])
+    assert abs(began - (watched.start + dt.timedelta(hours=SHIFTED))) <= dt.timedelta(hours=1)
+    assert "20 windows" in (watched.folder / "out" / "report.html").read_text()
     code, _, complaint = modelyard(
         "-C", watched.folder, "monitor", "test", "--last", "1", "--report", "r.pdf"
     )

@@ -69,6 +69,13 @@ def write(project: Project, reports: Sequence[WindowReport], path: Path) -> Path
     return written(path, (monitored.page if form == ".html" else monitored.text)(shown, past))
 
 
+def expose(project: Project, reports: Sequence[WindowReport], path: Path) -> Path:
+    """Every finding of the newest windows as Prometheus reads it; the file is replaced whole."""
+    from modelyard.render.exposition import exposition
+
+    return written(path, exposition(reports, project.settings.project.name))
+
+
 def _alike(window: ExaminedWindow, shown: WindowReport) -> bool:
     """Whether both are about as long, so that one chart may show them; a month has 28 to 31 days."""
     length, other = shown.end - shown.start, window.end - window.start

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
-from modelyard.actions.history import history, recalled, write
+from modelyard.actions.history import expose, history, recalled, write
 from modelyard.actions.monitor import Asked, monitor
 from modelyard.cli.moment import Moment
 from modelyard.cli.output import json_option, project, say, show_json, show_table
 from modelyard.errors import Alerted, Misuse
+from modelyard.project import Project
 from modelyard.records.finding import Finding, WindowReport
 from modelyard.records.window import ExaminedWindow
 
@@ -36,6 +37,12 @@ _SHOWN = 20
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a report: FILE.html, FILE.md or FILE.json.",
 )
+@click.option(
+    "--prometheus",
+    "metrics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write every finding for Prometheus' node exporter: FILE.prom.",
+)
 @click.option("--all", "every", is_flag=True, help="Show every finding, not only alerts.")
 @click.option("--fail", is_flag=True, help="Exit 1 on an alert.")
 @json_option
@@ -51,6 +58,7 @@ def command(
     last: int | None,
     past: bool,
     file: Path | None,
+    metrics: Path | None,
     every: bool,
     fail: bool,
     as_json: bool,
@@ -67,14 +75,13 @@ def command(
     here = project(ctx)
     if past:
         found = history(here, environment, models, since=since, until=until, limit=last or _SHOWN)
-        if file and found:
-            say(f"wrote {write(here, [recalled(here, window) for window in found], file)}", err=as_json)
+        if found and (file or metrics):
+            _write(here, [recalled(here, window) for window in found], file, metrics, quiet=as_json)
         _past(found, as_json)
         return
     names = models or tuple(here.settings.models)
     reports = [report for name in names for report in monitor(here, environment, name, asked=asked)]
-    if file:
-        say(f"wrote {write(here, reports, file)}", err=as_json)
+    _write(here, reports, file, metrics, quiet=as_json)
     if as_json:
         show_json(reports)
     elif len(reports) > len(names):
@@ -87,6 +94,15 @@ def command(
         raise Alerted(
             f"{len(alerts)} alerts in {environment}: {', '.join(list(dict.fromkeys(alerts))[:10])}."
         )
+
+
+def _write(
+    here: Project, reports: list[WindowReport], file: Path | None, metrics: Path | None, *, quiet: bool
+) -> None:
+    if file:
+        say(f"wrote {write(here, reports, file)}", err=quiet)
+    if metrics:
+        say(f"wrote {expose(here, reports, metrics)}", err=quiet)
 
 
 def _asked(

@@ -44,7 +44,8 @@ def column(reference: Values, window: Values, *, test: str = "auto") -> Said | N
     if not len(reference) or not len(window):
         return None
     numeric = reference.dtype == np.float64
-    values = len(set(reference.tolist()) | set(window.tolist()))
+    both = np.concatenate([reference, window])
+    values = len(np.unique(both)) if numeric else len(set(both.tolist()))
     if test == "auto" or test in (("chisquare", "z") if numeric else ("ks", "wasserstein")):
         test = _chosen(numeric, len(reference), values)
     value = _FUNCTIONS[test](reference, window)

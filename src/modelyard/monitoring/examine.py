@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from modelyard.monitoring.draft import Draft, probability
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.parts import parts
 from modelyard.monitoring.pvalues import correct, smallest_shift
+from modelyard.monitoring.since import since, told
 from modelyard.records.finding import Family, Finding, WindowReport, family
 from modelyard.settings.monitor import MonitorSettings
 
@@ -46,11 +49,19 @@ def examine(
         rows=evidence.window.rows,
         alpha=settings.alpha,
         correction=settings.correction,
-        findings=tuple(findings),
+        findings=tuple(_dated(finding, evidence) for finding in findings),
         note=evidence.note,
         package=evidence.package,
         examined=evidence.examined,
         method=settings.method,
+    )
+
+
+def _dated(finding: Finding, evidence: Evidence) -> Finding:
+    """An alert with the window that it began with."""
+    found = since(finding, evidence.start, evidence.end, evidence.history) if finding.alert else None
+    return (
+        finding if found is None else replace(finding, since=found, sentence=finding.sentence + told(found))
     )
 
 

@@ -68,6 +68,18 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """Its part of the effect or of the statistic, 0 to 1; all parts are 1 together."""
 
 
+class Since(msgspec.Struct, frozen=True, kw_only=True):
+    """Since which window a finding is as it is; the step is between ``low`` and ``high`` with 95 % confidence."""
+
+    start: dt.datetime
+    low: dt.datetime
+    high: dt.datetime
+    p: float
+    """That a course without a step has one as large."""
+    first: bool = False
+    """It was never otherwise: serving differs from training, rather than that something changed."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One test of one column; ``alert`` is decided by the corrected p-value and the effect's floor."""
 
@@ -92,7 +104,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     reach: float | None = None
     """The smallest shift, in standard deviations of the reference, that would be found in four windows of five."""
     details: tuple[Detail, ...] = ()
-    """What the difference is made of, the largest part first."""
+    """What the difference is made of."""
+    since: Since | None = None
 
     @property
     def family(self) -> Family:
