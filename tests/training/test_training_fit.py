@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -14,11 +16,12 @@ from modelyard.authors.capture import LIMIT, captured
 from modelyard.errors import AuthorError, DataRefused, SettingsError
 from modelyard.predictor.native import answer
 from modelyard.records.schema import Column, Schema
+from modelyard.tables.batch import Batch
 from modelyard.tables.gather import gather
 from modelyard.training import tell
 from modelyard.training.fit import Trained, fit, resolve
 from modelyard.training.model_code import load
-from modelyard.training.rows import Rows
+from modelyard.training.rows import Frames, Rows, framed
 
 SCHEMA = Schema(
     columns=(
@@ -362,3 +365,81 @@ def test_parameters_are_taken_from_space_and_what_is_over_it(folder: Callable[..
         resolve(space, {"kind": True})
     with pytest.raises(SettingsError, match="known: none"):
         resolve({}, {"C": 1})
+
+
+def test_a_part_of_frames_is_what_would_be_built_of_that_part() -> None:
+    rng = np.random.default_rng(4)
+    kinds = ("float", "integer", "boolean", "boolean", "date", "datetime")
+    columns = [Column(name=f"c{at}", kind=kind, nullable=at == 3) for at, kind in enumerate(kinds)]
+    columns += [Column(name="s", kind="string", nullable=True), Column(name="y", kind="integer")]
+    schema = Schema(columns=tuple(columns), target="y")
+    numbers = rng.integers(0, 2, (60, 6)).astype(float)
+    numbers[::7, 3] = np.nan
+    texts = rng.choice(np.array(["a", "b", None], dtype=object), (60, 1))
+    part = rng.random(60) < 0.4
+    for target in (rng.integers(0, 3, 60), rng.random((60, 2)) < 0.5):
+        labelled = msgspec.structs.replace(schema, target=None, labels=("y", "s"))
+        shape = schema if target.ndim == 1 else labelled
+        rows = Rows(Batch(numbers, texts), target)
+        frames = Frames(rows, shape)
+        for kind in ("pandas", "polars", "numpy", "pandas"):
+            wanted, answers = framed(rows.take(part), shape, kind)
+            features, given = frames.of(part)(kind)
+            if kind == "pandas":
+                pd.testing.assert_frame_equal(features, wanted)
+                assert type(given) is type(answers)
+                assert given.equals(answers)
+                features["c0"] = 7.0  # an author may do so
+                features.loc[0, "s"] = "c"
+            elif kind == "polars":
+                assert features.equals(wanted)
+                assert isinstance(given, pl.Series | pl.DataFrame)
+                assert given.equals(answers)
+            else:
+                assert features.dtype == wanted.dtype
+                assert pd.DataFrame(features).equals(pd.DataFrame(wanted))
+                assert np.array_equal(given, answers)
+
+
+def test_a_model_of_labels_is_fitted_and_asked_fold_by_fold(tmp_path: Path) -> None:
+    from modelyard import metrics
+    from modelyard.training.bench import Bench
+    from modelyard.training.rows import write
+
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "model.py").write_text(
+        "import modelyard as my\nfrom sklearn.tree import DecisionTreeClassifier\n"
+        'SPACE = {"depth": my.integer(1, 9, default=1)}\n'
+        "def train(data, params):\n    assert list(data.target.columns) == ['rain', 'fog']\n"
+        "    assert set(data.target.to_numpy().ravel()) <= {0, 1}\n"
+        "    return DecisionTreeClassifier(max_depth=params['depth']).fit(data.features, data.target)\n"
+    )
+    rng = np.random.default_rng(5)
+    numbers = rng.random((200, 3))
+    held = np.column_stack([numbers[:, 0] > 0.5, numbers[:, 1] > 0.7])
+    schema = Schema(
+        columns=tuple(Column(name=name, kind="float") for name in ("a", "b", "c", "rain", "fog")),
+        labels=("rain", "fog"),
+    )
+    rows = Rows(Batch(numbers, np.empty((200, 0), dtype=object)), held, np.arange(200) % 4)
+    bench = Bench()
+    bench.open(tmp_path / "code")
+    bench.begin(
+        write(rows, tmp_path / "rows"),
+        schema,
+        task="multilabel",
+        classes=("rain", "fog"),
+        seed=1,
+        thresholds=(0.5, 0.2),
+    )
+    values = []
+    for depth in (1, 4):
+        of, answers, trained, learnt = bench.answer({"depth": depth}, fold=2)
+        assert (len(of), learnt) == (50, 150)
+        assert trained.fitted.thresholds == (0.5, 0.2)
+        values.append(
+            metrics.value(
+                "f1_macro", "multilabel", of.target, answers.prediction, answers.probability, ("rain", "fog")
+            )
+        )
+    assert values[0] < values[1] > 0.95

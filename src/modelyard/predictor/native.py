@@ -25,8 +25,8 @@ if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.records.schema import Schema
 
 
-def answer(fitted: Fitted, batch: Batch, schema: Schema) -> Answers:
-    """What the trained model answers for these rows, rebuilt as the frame it was fitted on.
+def answer(fitted: Fitted, batch: Batch, schema: Schema, *, frame: Any = None) -> Answers:
+    """What the trained model answers for these rows, rebuilt as the frame it was fitted on, unless ``frame`` is that.
 
     The author's ``predict(model, rows)`` may return probabilities [n, c] in the order of the classes,
     labels [n], or, for a regression, numbers [n], of quantiles [n, levels]. Of several labels it returns [n, labels]:
@@ -37,7 +37,7 @@ def answer(fitted: Fitted, batch: Batch, schema: Schema) -> Answers:
     Raises ``AuthorError`` when the model raises, or gives something of another shape, a number that
     is not finite, or a label that is not one of the classes.
     """
-    who, given = _asked(fitted, to_frame(batch, schema, fitted.frame))
+    who, given = _asked(fitted, to_frame(batch, schema, fitted.frame) if frame is None else frame)
     n = len(batch)
     if fitted.quantiles:
         return _quantiles(given, n, fitted.quantiles, who)

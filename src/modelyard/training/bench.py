@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard.authors.blame import blame
 from modelyard.errors import DataRefused
@@ -16,7 +17,7 @@ from modelyard.predictor.native import answer
 from modelyard.training.fit import Trained, fit
 from modelyard.training.model_code import ModelCode, load
 from modelyard.training.recorder import recording
-from modelyard.training.rows import Rows, read
+from modelyard.training.rows import Framed, Frames, Rows, read
 
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.predictor.answers import Answers
@@ -58,7 +59,7 @@ class Bench:
         self._task, self._classes, self._seed = task, classes, seed
         self._quantiles, self._thresholds = quantiles, thresholds
         self._folds = np.load(folds, allow_pickle=False) if folds else self.rows.folds
-        self._parts: dict[tuple[int, str], tuple[Rows, Rows]] = {}
+        self._frames = Frames(self.rows, schema)
 
     def fit(
         self, params: Mapping[str, Scalar], *, memory: int | None = None, record: Path | None = None
@@ -88,29 +89,41 @@ class Bench:
     ) -> tuple[Rows, Answers, Trained, int]:
         """Train on a share of the other folds, or of those before, and answer the rows of ``fold``; the last is how
         many rows it learnt from."""
-        learnt, held = self._part(fold, learn)
+        learnt, of = self._part(fold, learn)
         if share < 1:
-            order = np.random.default_rng(self._seed).permutation(len(learnt))
-            learnt = learnt.take(order < max(1, round(share * len(learnt))))
+            at = np.flatnonzero(learnt)
+            order = np.random.default_rng(self._seed).permutation(len(at))
+            learnt[at[order >= max(1, round(share * len(at)))]] = False
+        rows, held = self.rows.take(learnt), self.rows.take(of)
         with recording(record):
-            trained = self._fit(learnt, params, memory, tried=False)
+            trained = self._fit(rows, params, memory, tried=False, frames=self._frames.of(learnt))
         try:
-            return held, answer(trained.fitted, held.batch, self.schema), trained, len(learnt)
+            frame, _ = self._frames.of(of)(trained.fitted.frame)
+            return held, answer(trained.fitted, held.batch, self.schema, frame=frame), trained, len(rows)
         except (Exception, SystemExit) as error:
             raise blame("The trained model could not answer its fold", error, self.code.folder) from error
 
-    def _fit(self, rows: Rows, params: Mapping[str, Scalar], memory: int | None, *, tried: bool) -> Trained:
+    def _fit(
+        self,
+        rows: Rows,
+        params: Mapping[str, Scalar],
+        memory: int | None,
+        *,
+        tried: bool,
+        frames: Framed | None = None,
+    ) -> Trained:
         named: dict[str, Any] = {"task": self._task, "classes": self._classes, "memory": memory}
         named["quantiles"], named["thresholds"] = self._quantiles, self._thresholds
-        return fit(self.code, rows, self.schema, params=params, seed=self._seed, tried=tried, **named)
+        return fit(
+            self.code, rows, self.schema, params=params, seed=self._seed, frames=frames, tried=tried, **named
+        )
 
-    def _part(self, fold: int, learn: str) -> tuple[Rows, Rows]:
-        if (fold, learn) not in self._parts:
-            if self._folds is None:
-                raise DataRefused("The rows are in no folds; give some, or 'folds' in the dataset's split.")
-            held = self._folds == fold
-            learnt = self._folds < fold if learn == "before" else ~held
-            if not held.any() or not learnt.any():
-                raise DataRefused(f"Fold {fold} has no rows, or leaves none to learn from.")
-            self._parts[fold, learn] = self.rows.take(learnt), self.rows.take(held)
-        return self._parts[fold, learn]
+    def _part(self, fold: int, learn: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Masks of the rows to learn from and of those to answer."""
+        if self._folds is None:
+            raise DataRefused("The rows are in no folds; give some, or 'folds' in the dataset's split.")
+        held = np.asarray(self._folds == fold)
+        learnt = np.asarray(self._folds < fold) if learn == "before" else ~held
+        if not held.any() or not learnt.any():
+            raise DataRefused(f"Fold {fold} has no rows, or leaves none to learn from.")
+        return learnt, held

@@ -22,7 +22,7 @@ from modelyard.predictor.fitted import Fitted
 from modelyard.predictor.modules import is_module
 from modelyard.tables.batch import Batch
 from modelyard.training.model_code import ModelCode
-from modelyard.training.rows import Rows, framed
+from modelyard.training.rows import Framed, Rows, framed
 
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.records.package import Label, Task
@@ -56,6 +56,7 @@ def fit(
     classes: tuple[Label, ...],
     quantiles: tuple[float, ...] = (),
     thresholds: tuple[float, ...] = (),
+    frames: Framed | None = None,
     tried: bool = True,
     memory: int | None = None,
 ) -> Trained:
@@ -65,14 +66,14 @@ def fit(
     Every generator is seeded before (``random``, NumPy, PyTorch where the code imports it), and
     ``data.seed`` tells the author. Raises ``SettingsError`` for a parameter that ``SPACE`` does not
     allow, ``DataRefused`` without rows, ``AuthorError`` with file and line when the code raises,
-    returns nothing, or returns a model that does not answer each row with a label or a number.
+    returns nothing, or returns a model that does not answer each row with a label or a number. ``frames`` gives the rows
+    as frames, where somebody has them already.
     """
     values = resolve(code.space, params)
     if len(rows) == 0:
         raise DataRefused("There are no rows to train on; ingest a table with rows first.")
-    data = TrainingData.of(
-        lambda kind: framed(rows, schema, kind), seed=seed, folds=rows.folds, quantiles=quantiles
-    )
+    made = frames or (lambda kind: framed(rows, schema, kind))
+    data = TrainingData.of(made, seed=seed, folds=rows.folds, quantiles=quantiles)
     with code.importable(), np.errstate(), warnings.catch_warnings():
         warnings.simplefilter("default")
         _seed(seed)

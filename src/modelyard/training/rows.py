@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,10 @@ from modelyard.tables.batch import Batch, to_frame
 if TYPE_CHECKING:  # training in an environment of its own has no msgspec
     from modelyard.records.package import FrameKind
     from modelyard.records.schema import Schema
+
+
+Framed = Callable[["FrameKind"], tuple[Any, Any]]
+"""Features and target as a frame of the kind, which belong to whoever asks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +53,30 @@ def framed(rows: Rows, schema: Schema, kind: FrameKind) -> tuple[Any, Any]:
     import pandas as pd
 
     return features, pd.Series(answers, index=features.index, name=name, dtype=answers.dtype)
+
+
+class Frames:
+    """Frames of some rows, each kind built once; a part of them is what ``framed`` would build of that part."""
+
+    def __init__(self, rows: Rows, schema: Schema) -> None:
+        self._rows, self._schema = rows, schema
+        self._made: dict[FrameKind, tuple[Any, Any]] = {}
+
+    def of(self, part: NDArray[np.bool_]) -> Framed:
+        """The rows where the mask is true."""
+        at = np.flatnonzero(part)
+        return lambda kind: self._part(kind, at)
+
+    def _part(self, kind: FrameKind, at: NDArray[np.intp]) -> tuple[Any, Any]:
+        if kind not in self._made:
+            self._made[kind] = framed(self._rows, self._schema, kind)
+        features, target = self._made[kind]
+        if kind == "pandas":
+            import pandas as pd
+
+            index = pd.RangeIndex(len(at))
+            return features.take(at).set_axis(index), target.take(at).set_axis(index)
+        return features[at], target[at]
 
 
 def _labels(held: NDArray[np.int64], names: tuple[str, ...], kind: FrameKind, features: Any) -> Any:
