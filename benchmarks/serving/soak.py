@@ -167,7 +167,9 @@ def answered(told: dict[str, Any]) -> int:
 
 
 def failed(told: dict[str, Any]) -> int:
-    return int(sum(sum(level.get("errors", {}).values()) + level.get("unsent", 0) for level in told["levels"]))
+    return int(
+        sum(sum(level.get("errors", {}).values()) + level.get("unsent", 0) for level in told["levels"])
+    )
 
 
 if __name__ == "__main__":
