@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from modelyard.cli.contents import COMMANDS
+from modelyard.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -51,3 +55,25 @@ def test_commands_in_documents_exist(page: Path) -> None:
     blocks = re.findall(r"```(?:console|sh|bash)\n(.*?)```", page.read_text(), flags=re.DOTALL)
     words = re.findall(r"^(?:\$ )?modelyard (?:-C \S+ )?([a-z]+)", "\n".join(blocks), flags=re.MULTILINE)
     assert [word for word in words if word not in COMMANDS] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_settings_in_documents_are_settings(page: Path) -> None:
+    known = {field.encode_name for field in msgspec.structs.fields(Settings)}
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        shown = tomllib.loads(block)
+        if shown.keys() <= known:  # else it is another file: a schema, a card's answers
+            msgspec.convert(_whole(shown), Settings)
+
+
+def _whole(shown: dict[str, Any]) -> dict[str, Any]:
+    """An excerpt with what every file of settings must have."""
+    shown.setdefault("project", {}).setdefault("name", "excerpt")
+    for model in shown.get("models", {}).values():
+        model |= {"code": "models/excerpt", "data": "excerpt"} | model
+    for environment in shown.get("environments", {}).values():
+        environment.setdefault("port", 8101)
+    for data in shown.get("data", {}).values():
+        if isinstance(data, dict) and not data.keys() & {"source", "sources"}:
+            data["source"] = "excerpt.csv"
+    return shown
