@@ -277,6 +277,7 @@ def test_the_demo(tmp_path: Path) -> None:
     assert "every link holds" in done.stdout
     assert re.search(r"rolled back in \d+\.\d+ s; \d{3,} requests meanwhile, 0 failed", done.stdout)
     assert "modelyard review screening@1 --for sme" in done.stderr
+    assert "retraining 1 ended, live: screening@2 is live in prod" in done.stdout
 
 
 def releases(modelyard: Command, project: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import ssl
 import urllib.error
 import urllib.request
+from typing import TYPE_CHECKING
 
 from modelyard import registry
 from modelyard.actions.deploy import deploy
@@ -15,7 +18,11 @@ from modelyard.project import Project, now
 from modelyard.records.canary import Arm, Begun, CanaryReport
 from modelyard.records.registry import Release, Trial
 
+if TYPE_CHECKING:
+    from modelyard.gates import Counts
+
 _TIMEOUT = 10
+_SAMPLES = {"model_infer_request_success_total": 0, "model_infer_request_failure_total": 1}
 
 
 def begin(
@@ -37,7 +44,7 @@ def begin(
         live = facts.releases.live(environment, tried.model)
         of = facts.versions.get(tried.model, live.version) if live else None
     assert live is not None, "a trial is beside what is live"
-    counted = _counters(project, environment, tried.model)
+    counted = _counters(project, environment, tried.model) or {}
     begun = Begun(
         release=tried.id,
         version=tried.version,
@@ -64,11 +71,7 @@ def look(project: Project, environment: str, model: str, begun: Begun) -> Canary
     from modelyard.gates import Counts, canary
 
     settings = project.trigger(model).canary
-    counted = _counters(project, environment, model)
-    requests = Counts(
-        _since(begun.rival, counted.get(begun.version, Arm())),
-        _since(begun.live, counted.get(begun.champion, Arm())),
-    )
+    requests = _asked(project, environment, model, begun)
     outcomes = None
     if settings.judge != "requests":
         arms = _outcomes(project, environment, model, begun, anyway=settings.judge == "outcomes")
@@ -130,27 +133,69 @@ def _since(before: Arm, counted: Arm) -> Arm:
     return Arm(judged=counted.judged - before.judged, errors=counted.errors - before.errors)
 
 
-def _counters(project: Project, environment: str, model: str) -> dict[int, Arm]:
-    """What the environment's service has counted of each version."""
+def _asked(project: Project, environment: str, model: str, begun: Begun) -> Counts:
+    """Requests of both arms since the step began. Where the service lets this project's token not read its counters, those
+    that the log holds: answered ones, of which none failed."""
+    from modelyard import monitoring
+    from modelyard.gates import Counts
+
+    counted = _counters(project, environment, model)
+    if counted is not None:
+        return Counts(
+            _since(begun.rival, counted.get(begun.version, Arm())),
+            _since(begun.live, counted.get(begun.champion, Arm())),
+        )
+    rows = monitoring.window(
+        project.tables,
+        project.log_folder(environment),
+        environment=environment,
+        model=model,
+        start=begun.since,
+        end=now(),
+    )
+    first = rows.filter(rows["row"] == 0)["version"]
+    return Counts(*(Arm(judged=int((first == n).sum())) for n in (begun.version, begun.champion)))
+
+
+def _counters(project: Project, environment: str, model: str) -> dict[int, Arm] | None:
+    """What the environment's service has counted of each version; None where it lets nobody with this project's token look.
+    Raises ``ServiceDown`` when it does not answer."""
     from prometheus_client.parser import text_string_to_metric_families
 
     url = f"{address(project, environment)}/metrics"
     token = next(iter(project.tokens(environment)), None)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
+    asked = urllib.request.Request(url, headers=headers)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT) as answer:
+        with urllib.request.urlopen(
+            asked, timeout=_TIMEOUT, context=_trusting(project, environment)
+        ) as answer:
             text = answer.read().decode()
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):
+            return None
+        tls, reason = project.environment(environment).tls, getattr(error, "reason", error)
+        if tls and tls.clients and not isinstance(reason, ConnectionRefusedError):
+            return None  # it asks for a certificate, which this project has none of
         raise ServiceDown(
-            f"{url} does not answer ({getattr(error, 'reason', error)}), so the canary of {model} cannot be judged; "
+            f"{url} does not answer ({reason}), so the canary of {model} cannot be judged; "
             f"run 'modelyard deploy {environment} {model}' or 'modelyard rollback {environment} {model}'."
         ) from None
     found: dict[int, list[int]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            at = {"model_infer_request_success_total": 0, "model_infer_request_failure_total": 1}.get(
-                sample.name
-            )
+            at = _SAMPLES.get(sample.name)
             if at is not None and sample.labels.get("model") == model:
                 found.setdefault(int(sample.labels["version"]), [0, 0])[at] += int(sample.value)
     return {version: Arm(judged=ok + bad, errors=bad) for version, (ok, bad) in found.items()}
+
+
+def _trusting(project: Project, environment: str) -> ssl.SSLContext | None:
+    """The service's own certificate is trusted for itself, whatever name it is for; None without TLS."""
+    tls = project.environment(environment).tls
+    if tls is None:
+        return None
+    context = ssl.create_default_context(cafile=str(project.root / tls.certificate))
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context

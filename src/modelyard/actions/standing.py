@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+import msgspec
+
 from modelyard import registry
 from modelyard.actions.staged import shared
 from modelyard.project import Project
@@ -32,8 +34,6 @@ def standing(
 ) -> State:
     """``data`` is what a build would learn from, where that is known; with ``count`` its fresh rows are counted,
     which reads it. ``beside`` is a retraining that is left out."""
-    from modelyard.gates import policy
-
     settings = project.trigger(model)
     with project.yard.read() as facts:
         there = [one for one in registry.retrainings(facts, model) if one.operation != beside]
@@ -41,7 +41,7 @@ def standing(
         learned = _learned(live.dataset, facts.datasets.get) if live else None
     failures, failed = registry.failures(there)
     active = next((one for one in there if one.outcome is None), None)
-    key = registry.key(policy.digest(settings.policy), data.ref, code) if data else ""
+    key = occasion(project, model, data=data, code=code) if data else ""
     return State(
         moment=moment,
         live=live.number if live else 0,
@@ -54,6 +54,14 @@ def standing(
         fresh_rows=_fresh(project, learned, data, count) if data else None,
         built=bool(key) and registry.built(there, key),
     )
+
+
+def occasion(project: Project, model: str, *, data: DatasetVersion, code: str) -> str:
+    """What is built at most once: the model, code and settings, on these rows under its policy."""
+    from modelyard.gates import policy
+
+    settings = msgspec.json.encode(project.model(model), order="sorted").decode()
+    return registry.key(policy.digest(project.trigger(model).policy), data.ref, f"{code} {settings}")
 
 
 def _learned(ref: str, get: Callable[[str, int], DatasetVersion | None]) -> DatasetVersion | None:

@@ -12,7 +12,9 @@ from modelyard.triggers import Pursued, consider, pursue
 
 @click.command()
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
-@click.option("--dry-run", is_flag=True, help="Say what would be decided; nothing is recorded or done.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be decided; no decision is recorded, nothing done."
+)
 @click.option(
     "--now", "by_hand", is_flag=True, help="A trigger by hand: only broken data keeps it from a build."
 )

@@ -31,6 +31,13 @@ LATER = 69
 SHIFTED = ("mean_radius", "mean_texture", "worst_area")
 """The columns that the shifted stream moves, by one standard deviation of the table."""
 
+TRIGGERS = """
+[triggers.screening]                          # what starts a build again: docs/loop.md
+on = ["new_data", "drift"]
+policy = { drift = "investigate", min_labelled = 50 }
+canary = { steps = [0.5], min_rows = 50 }
+"""
+
 Row = dict[str, float]
 
 
@@ -96,6 +103,8 @@ class _Walk:
         self._title("1. A project from nothing")
         self._place.parent.mkdir(parents=True, exist_ok=True)
         self.command("init", MODEL, "--port", str(self._port), "--folder", str(self._place))
+        with (self._place / "modelyard.toml").open("a", encoding="utf-8") as settings:
+            settings.write(TRIGGERS)
         rows = _read(self._table)
         self._later = rows[-LATER:]
         _write(self._table, rows[:-LATER])
@@ -147,19 +156,19 @@ class _Walk:
                 self._ask([row], door)
         self._say(f"500 requests sent, {', '.join(SHIFTED)} moved up by one standard deviation")
         self.command("monitor", "prod", "--fail", expect=1)
+        self._say("Drift alone is no loss of quality, so the policy asks people:")
+        self.command("trigger", MODEL)
 
     def _second_version(self) -> None:
-        self._title("6. New patients, a new version, no request dropped, and back again")
+        self._title("6. New patients: built, tried and live by itself, no request dropped, and back again")
         _write(self._table, _read(self._table) + self._later)
         self._say(f"data/patients.csv: {LATER} patients more")
-        self.command("build")
         with self._load() as load:
-            self.command("deploy", "test")
-            self.command("promote", f"{MODEL}@2", "--to", "staging")
-            self.command("deploy", "staging")
+            self.command("trigger", MODEL)
             self._reviews(2)
-            self.command("promote", f"{MODEL}@2", "--to", "prod")
-            self.command("deploy", "prod")
+            self.command("trigger", MODEL)
+            load.more(200)
+            self.command("trigger", MODEL)
             began = time.perf_counter()
             self.command("rollback", "prod", MODEL)
             took = time.perf_counter() - began
@@ -233,6 +242,12 @@ class _Load(threading.Thread):
                 self.first = self.first or complaint
             time.sleep(0.002)
         door.close()
+
+    def more(self, count: int) -> None:
+        """Wait until so many more were answered."""
+        wanted = self.answered + count
+        while self.answered < wanted and self.is_alive():
+            time.sleep(0.01)
 
     def end(self) -> None:
         self._ended.set()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from modelyard import gates, registry
-from modelyard.actions.standing import present, standing
+from modelyard.actions.standing import occasion, present, standing
 from modelyard.errors import GateFailed, Misuse, Refusal, ReviewMissing
 from modelyard.pipelines.build import Step, build
 from modelyard.pipelines.trial import trial
@@ -148,7 +148,7 @@ class _Way:
                 fresh("decide"), project.actor, lambda facts: registry.decided(facts, again), type(None)
             )
             raise _Over("unchanged", again.reason)
-        self._keep(data=data.ref, key=registry.key(again.policy, data.ref, code))
+        self._keep(data=data.ref, key=occasion(project, model, data=data, code=code))
         built = build(project, [model], until="package", report=self._report)
         built.refuse()
         self._keep(package=built.gave[f"{model}/package"])
