@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from modelyard.records.finding import Detail, Finding, WindowReport
@@ -71,6 +72,16 @@ def test_the_page_shows_what_alerted_and_the_course_of_it() -> None:
     assert page.index("2026-11-20 17:00") < page.index("2026-11-20 14:00"), "the newest stands first"
     assert "< 0.0001" not in page
     assert "&lt; 0.0001" in page
+
+
+def test_a_difference_of_whole_rows_is_drawn_by_its_columns() -> None:
+    parts = tuple(
+        Detail(name=n, reference=0, window=0, contribution=c) for n, c in (("a<b", 0.75), ("b", 0.25))
+    )
+    whole = msgspec.structs.replace(finding(""), kind="multivariate_drift", details=parts)
+    page = monitored.page(report(whole))
+    assert "a&lt;b: 75%; b: 25%" in page
+    assert "Part of the difference" in page
 
 
 def test_a_window_alone_has_no_course() -> None:

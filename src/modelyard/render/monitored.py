@@ -109,7 +109,9 @@ def _drawing(finding: Finding, at: int) -> Markup | None:
         return None
     from modelyard.render import window_charts  # Altair takes half a second to import
 
-    return Markup(window_charts.before_and_after(finding, at))
+    of_rows = finding.kind == "multivariate_drift"
+    draw = window_charts.drivers if of_rows else window_charts.before_and_after
+    return Markup(draw(finding, at))
 
 
 def _course(past: Sequence[ExaminedWindow]) -> list[tuple[str, str, Markup]]:

@@ -46,6 +46,16 @@ def before_and_after(found: Finding, at: int) -> str:
     return svg(bars, f"parts{at}", f"{found.column}. {said}.")
 
 
+def drivers(found: Finding, at: int) -> str:
+    """Which columns a difference of whole rows is told by, as parts of it."""
+    rows = [{"x": _short(part.name), "y": part.contribution} for part in found.details]
+    x = alt.X("x:N", title=None, sort=[row["x"] for row in rows], axis=alt.Axis(labelAngle=-40, grid=False))
+    y = alt.Y("y:Q", title="Part of the difference", axis=alt.Axis(format="%", tickCount=4))
+    bars = alt.Chart(alt.Data(values=rows), width=SIDE, height=200).mark_bar(color=ACCENT).encode(x=x, y=y)
+    said = "; ".join(f"{part.name}: {part.contribution:.0%}" for part in found.details)
+    return svg(bars, f"drivers{at}", f"Columns that tell the rows apart. {said}.")
+
+
 def course(windows: Sequence[ExaminedWindow], series: Sequence[Series], names: Sequence[str]) -> str:
     """Effects by window and column, darker where they are larger; a frame is an alert. Windows stand in order of time."""
     rows = [cell for window in windows for cell in _cells(window, series)]
