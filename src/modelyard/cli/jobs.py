@@ -45,7 +45,7 @@ def _row(job: Job) -> tuple[object, ...]:
         note = f"on {job.executor}"
     return (
         job.id,
-        job.asked.lane,
+        job.asked.said,
         state,
         job.tries,
         job.by,

@@ -111,7 +111,7 @@ class Worker:
             )
         )
         if job is not None:
-            self._report(f"job {job.id}: {told(job)}")
+            self._report(f"job {job.id}: {job.asked.said}")
             self._busy[job.id] = _Doing(self._project, job)
         return job
 
@@ -255,8 +255,3 @@ class _Doing:
 def folder(project: Project, job: Job) -> Path:
     """Where a job is done on this machine."""
     return project.home / "jobs" / str(job.id)
-
-
-def told(job: Job) -> str:
-    """``build screening``, ``monitor prod screening``."""
-    return " ".join((job.asked.kind, job.asked.environment, *job.asked.models)).replace("  ", " ").strip()

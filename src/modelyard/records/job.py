@@ -27,6 +27,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = ""
 
     @property
+    def said(self) -> str:
+        """``monitor screening in prod``, for people."""
+        place = f"in {self.environment}" if self.environment else ""
+        return " ".join(word for word in (self.kind, ", ".join(self.models), place) if word)
+
+    @property
     def queue(self) -> str:
         """What limits count by: the environment, or ``build``."""
         return self.environment or "build"
