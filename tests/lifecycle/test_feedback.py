@@ -88,10 +88,10 @@ def test_monitor_tells_how_right_the_answers_were_and_alerts_when_they_are_not(
     frame = pl.read_csv(clinic / "told.csv")
     other = {"benign": "malignant", "malignant": "benign"}
 
-    def quality(*words: str) -> tuple[int, dict[str, Any]]:
+    def quality(*words: str, kind: str = "live_quality") -> tuple[int, dict[str, Any]]:
         code, output, complaint = modelyard("-C", clinic, "monitor", "test", "screening", "--json", *words)
         assert code in (0, 1), complaint
-        found = [f for f in json.loads(output)[0]["findings"] if f["kind"] == "live_quality"]
+        found = [f for f in json.loads(output)[0]["findings"] if f["kind"] == kind]
         return code, {f["statistic"]: f for f in found}
 
     try:
@@ -105,6 +105,18 @@ def test_monitor_tells_how_right_the_answers_were_and_alerts_when_they_are_not(
         assert not found["roc_auc"]["alert"]
         assert found["accuracy"]["value"] > 0.9
         assert found["roc_auc"]["reference_rows"] > 100
+        code, estimated = quality(kind="estimated_quality")
+        assert set(estimated) == {"roc_auc", "accuracy"}
+        low, high = estimated["accuracy"]["interval"]
+        assert low <= found["accuracy"]["value"] <= high
+        assert "no such estimate sees whether" in estimated["roc_auc"]["sentence"]
+        by_weight = toml.replace("min_rows = 20", 'min_rows = 20\nestimate = "importance"')
+        (clinic / "modelyard.toml").write_text(by_weight)
+        weighted = quality(kind="estimated_quality")[1]
+        assert "effective_rows" in weighted or "weighted to be worth" in weighted["roc_auc"]["sentence"]
+        (clinic / "modelyard.toml").write_text(by_weight.replace("importance", "none"))
+        assert quality(kind="estimated_quality")[1] == {}
+        (clinic / "modelyard.toml").write_text(toml)
         told(modelyard, clinic, frame.with_columns(pl.col("diagnosis").replace(other)))
         code, found = quality("--fail")
         assert code == 1

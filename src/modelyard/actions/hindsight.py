@@ -26,6 +26,8 @@ MOST = 1_000_000
 _ERRORS = 3.0
 """Standard errors below what the test split said."""
 _Z = 1.959964
+_FINER = 4
+"""Parts of a window from each of which on quality may be found lost."""
 
 
 def hindsight(
@@ -57,8 +59,8 @@ def hindsight(
     rows = rows.tail(MOST).sort("arrived", "at", "request_id", "row")
     if rows.is_empty():
         return None
-    report, begun = _tested(project, environment, model, version)
-    size = monitoring.length(project.monitor(model))
+    report, begun = tested(project, environment, model, version)
+    size = monitoring.length(project.monitor(model)) / _FINER
     places = ((rows["at"] - begun).dt.total_seconds() // size.total_seconds()).clip(0).cast(int).to_numpy()
     metric, bound = bounded(project, model, manifest, report)
     return monitoring.Hindsight(
@@ -174,9 +176,7 @@ def _balance(report: Report | None) -> int:
     return most if negative >= positive else -most
 
 
-def _tested(
-    project: Project, environment: str, model: str, version: int
-) -> tuple[Report | None, dt.datetime]:
+def tested(project: Project, environment: str, model: str, version: int) -> tuple[Report | None, dt.datetime]:
     """The report on a version, and when it first was to answer there."""
     with project.yard.read() as facts:
         registered = facts.versions.get(model, version)

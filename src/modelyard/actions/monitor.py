@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelyard import alerts
-from modelyard.actions.hindsight import hindsight
+from modelyard.actions.hindsight import bounded, hindsight, tested
 from modelyard.actions.remembered import Remembered
 from modelyard.errors import Misuse, UnknownName
 from modelyard.ports import Facts
@@ -23,7 +23,7 @@ from modelyard.records.window import ExaminedWindow, examined
 if TYPE_CHECKING:
     import polars as pl
 
-    from modelyard.monitoring import Hindsight, Span
+    from modelyard.monitoring import Bound, Hindsight, Span
 
 HISTORY = 400
 """Earlier windows that a judge is shown."""
@@ -172,9 +172,15 @@ class _Log:
                 total=total,
                 offered=learnt.offered,
                 data_until=learnt.data_until,
+                manifest=learnt.predictor.manifest,
+                bound=self._bound(version, learnt.predictor.manifest),
                 hindsight=self._hindsight(version, span, learnt.predictor.manifest),
             )
         )
+
+    def _bound(self, version: int, manifest: Manifest) -> Bound | None:
+        report, _ = tested(self._project, self._environment, self._model, version)
+        return bounded(self._project, self._model, manifest, report)[1]
 
     def _hindsight(self, version: int, span: Span, manifest: Manifest) -> Hindsight | None:
         if version not in self._known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -61,15 +62,16 @@ class Remembered:
     @cached_property
     def _held_out(self) -> Raw | None:
         from modelyard.data import load
-        from modelyard.tables.gather import gather
+        from modelyard.tables.gather import gather, target
 
         if self.data is None:
             return None
         rows = load(self.data, self._project.holding(self.data), part="test")
-        return self.answered(gather(rows, self.predictor.schema))
+        asked = self.answered(gather(rows, self.predictor.schema))
+        return replace(asked, truth=target(rows, self.data.schema))
 
     def tested(self) -> Raw | None:
-        """Rows of the test split with the answers of the package; None where they are not in the yard."""
+        """Rows of the test split with the answers of the package and the truth; None where they are not in the yard."""
         return self._held_out
 
     def answered(self, batch: Batch) -> Raw:

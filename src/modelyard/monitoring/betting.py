@@ -4,7 +4,7 @@ Somebody bets at fair odds that it is: a stake grows by the factor ``1 + rate * 
 terms is no more than 0, the stake is a supermartingale, and the chance that it ever reaches 1/alpha is at most alpha (Ville
 1939; Waudby-Smith and Ramdas 2024). So it may be looked at after every window without any more false alarms than one look
 has. The stake is spread over rates, since nobody knows the best one, and over the windows from which on
-somebody bets, since quality may be lost at any time: window j begins with 1/(j(j+1)) of it (Shin, Ramdas and Rinaldo 2023).
+somebody bets, since quality may be lost at any time: window j begins with a part of it that falls a little faster than 1/j (Shin, Ramdas and Rinaldo 2023).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_ALL = 2.1097428013
+"""The sum of 1/(j ln(j)^2) from j = 2 on, rounded up."""
 _RATES = np.geomspace(0.001, 0.7, 9)
 
 
@@ -44,11 +46,11 @@ def stake(terms: Floats, windows: NDArray[np.intp]) -> Stake:
     for at, rate in enumerate(_RATES):
         gains = np.bincount(windows, weights=np.log1p(rate * terms), minlength=count)
         grown[at] = gains[::-1].cumsum()[::-1]  # by a bet that begins with that window
-    begun = np.arange(1, count + 1, dtype=np.float64)
-    # what nobody has begun to bet by now is still in hand: 1/(count+1)
-    each = np.append(
-        _logsum(grown, axis=0) - np.log(len(_RATES)) - np.log(begun * (begun + 1)), -np.log(count + 1)
-    )
+    place = np.arange(2, count + 2, dtype=np.float64)
+    part = 1 / (_ALL * place * np.log(place) ** 2)
+    # what nobody has begun to bet by now is still in hand
+    left = np.log(max(1 - float(part.sum()), 1e-300))
+    each = np.append(_logsum(grown, axis=0) - np.log(len(_RATES)) + np.log(part), left)
     return Stake(float(_logsum(each[None, :], axis=1)[0]), int(each[:-1].argmax()))
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from modelyard.errors import DataRefused
 from modelyard.monitoring.draft import Draft
-from modelyard.monitoring.hindsight import Hindsight
+from modelyard.monitoring.hindsight import Bound, Hindsight
 from modelyard.monitoring.raw import Raw
 from modelyard.monitoring.reading import features
 from modelyard.records.finding import Finding
+from modelyard.records.package import Manifest
 from modelyard.records.profile import ColumnProfile, Profile
 from modelyard.records.schema import Schema
 from modelyard.records.window import ExaminedWindow
@@ -77,6 +78,9 @@ class Evidence:
             None if probability.null_count() else np.array(probability.to_list(), dtype=np.float64),
         )
 
+    manifest: Manifest | None = None
+    bound: Bound | None = None
+    """What quality must not be beyond."""
     hindsight: Hindsight | None = None
     """What outcomes tell of the version's predictions up to the window's end."""
 

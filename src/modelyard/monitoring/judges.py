@@ -15,6 +15,7 @@ from modelyard.monitoring.realised import live_quality
 from modelyard.monitoring.repeats import repeats
 from modelyard.monitoring.texts import texts
 from modelyard.monitoring.traffic import freshness, latency, volume
+from modelyard.monitoring.unlabelled import estimated_quality
 
 
 def features(evidence: Evidence) -> Iterator[Draft]:
@@ -51,6 +52,7 @@ JUDGES: tuple[Judge, ...] = (
     latency,
     slowness,
     skew,
+    estimated_quality,
 )
 """Asked where a window has enough rows."""
 ALWAYS: tuple[Judge, ...] = (volume, schema, staleness, live_quality)

@@ -25,6 +25,8 @@ class Raw:
     batch: Batch
     prediction: NDArray[Any] | None = None
     probability: NDArray[np.float64] | None = None
+    truth: NDArray[Any] | None = None
+    """The target's values, where they are known."""
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -40,6 +42,7 @@ class Raw:
             self.batch.take(rows),
             None if self.prediction is None else self.prediction[rows],
             None if self.probability is None else self.probability[rows],
+            None if self.truth is None else self.truth[rows],
         )
 
 

@@ -58,6 +58,9 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """What the 99th percentile of the time that answers take may be."""
     min_rows: Annotated[int, Meta(ge=1)] = 50
     """Fewer rows than this are not judged."""
+    estimate: Literal["confidence", "importance", "none"] = "confidence"
+    """How quality is estimated where outcomes are not known: by the answers' own probabilities (of a regression by a
+    model of its errors), by weighting the test split's rows until they look like the window's, or not at all."""
     quality: QualitySettings = QualitySettings()
     """Without ``min`` or ``max`` it is the model's gate on the metric, and without one what the report on the
     test split says of it, less three of its standard errors."""
