@@ -19,7 +19,18 @@ from modelyard import errors
 from modelyard.cli.commands import modelyard
 from modelyard.cli.contents import COMMANDS
 from modelyard.cli.run import exit_code
-from modelyard.settings import alerts, application, control, data, doors, monitor, scan, tree, triggers
+from modelyard.settings import (
+    alerts,
+    application,
+    control,
+    data,
+    doors,
+    monitor,
+    scan,
+    targets,
+    tree,
+    triggers,
+)
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"```text\nUsage: .*?```\n", re.DOTALL)
@@ -63,7 +74,7 @@ def settings_page() -> str:
         "A variable `MODELYARD_A__B=value` in the environment sets `a.b` over the file; an empty one sets nothing.",
         "",
     ]
-    for module in (tree, application, scan, doors, data, monitor, control, alerts, triggers):
+    for module in (tree, targets, application, scan, doors, data, monitor, control, alerts, triggers):
         for node in ast.parse(inspect.getsource(module)).body:
             if isinstance(node, ast.ClassDef):
                 lines += _section(node, getattr(module, node.name))

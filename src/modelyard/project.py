@@ -35,7 +35,7 @@ from modelyard.settings import (
 from modelyard.storage.durable import sync
 
 if TYPE_CHECKING:
-    from modelyard.deployment import LocalTarget
+    from modelyard.ports import Target
     from modelyard.records.dataset import DatasetVersion
     from modelyard.registry.access import Guard
     from modelyard.signing import Signer
@@ -150,10 +150,36 @@ class Project:
         return self.tables
 
     @cached_property
-    def target(self) -> LocalTarget:
-        from modelyard.deployment import LocalTarget
+    def target(self) -> Target:
+        """Where services run; which of the targets is told by the environment."""
+        from modelyard import deployment
 
-        return LocalTarget(self.home / "services", scratch=self.scratch)
+        return deployment.Targets(self._target)
+
+    def _target(self, environment: str) -> Target:
+        from modelyard import deployment
+
+        settings = self.settings.environments.get(environment)
+        if settings is None or settings.ssh is None:
+            return deployment.LocalTarget(self.home / "services", scratch=self.scratch)
+        from modelyard import infra
+        from modelyard.deployment.ssh import ROOMS, Connection, Server, SshTarget
+
+        ssh, name = settings.ssh, self.settings.project.name
+        server = Server(
+            connection=Connection(
+                host=ssh.host,
+                port=ssh.port,
+                key=self.root / ssh.key if ssh.key else None,
+                config=self.root / ssh.config if ssh.config else None,
+            ),
+            folder=f"{ssh.folder}/{name}",
+            manager=ssh.manager,
+            python=ssh.python,
+            environment=ssh.environment,
+            log=ssh.log,
+        )
+        return SshTarget(server, rooms=(*infra.ROOMS, *ROOMS), requirements=infra.needed)
 
     @property
     def keys(self) -> Path:

@@ -62,13 +62,6 @@ class TestLocalTarget(TargetKit):
         assert self._ready(plan)
         assert target.plan(plan.environment) == plan
 
-    def test_a_candidate_disturbs_nothing(self, target: LocalTarget, plan: ServicePlan) -> None:
-        target.apply(plan, timeout=30)
-        with target.candidate(plan) as candidate:
-            assert candidate.url != self.address(plan)
-            assert self._ready(plan)
-        assert self._ready(plan)
-
     @pytest.mark.parametrize("name", ["plan.json", "state.json"])
     def test_a_damaged_file_is_named_with_what_to_do(
         self, target: LocalTarget, plan: ServicePlan, tmp_path: Path, name: str

@@ -139,3 +139,49 @@ def answered(port: int, path: str, *, token: str = "") -> int:
             time.sleep(0.1)
         finally:
             connection.close()
+
+
+def test_a_service_names_its_version_where_no_distribution_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.metadata
+
+    import modelyard
+    from modelyard.serving import pages
+
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    pages.version.cache_clear()
+    assert pages.version() == modelyard.__version__
+
+
+@pytest.mark.parametrize(
+    ("form", "file", "lines"),
+    [("native", "model/model.skops", 1), ("native", "model/x", 0), ("onnx", "model/model.skops", 0)],
+)
+def test_what_opens_a_native_model_is_among_what_its_service_needs(
+    tmp_path: Path, form: str, file: str, lines: int
+) -> None:
+    import msgspec
+
+    from modelyard.infra import needed
+    from modelyard.records.package import Layout, Manifest, PackagedFile
+    from modelyard.records.schema import Schema
+    from modelyard.records.service import ServedModel
+
+    manifest = Manifest(
+        model="screening",
+        task="regression",
+        form=form,  # type: ignore[arg-type]
+        frame="numpy",
+        schema=Schema(columns=()),
+        layout=Layout(numbers=(), texts=()),
+        requirements=("scikit-learn==1.8.0",),
+        python="3.11",
+        files=(PackagedFile(path=file, size=1, sha256="0"),),
+    )
+    (tmp_path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    model = ServedModel(model="screening", version=1, model_id="a", package="0", folder=str(tmp_path))
+    found = needed([model]).splitlines()
+    assert sum(line.startswith("skops==") for line in found) == lines
+    assert sum(line.startswith("scikit-learn==1.8.0") for line in found) == (form == "native")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from modelyard.actions.announced import outbox
 from modelyard.actions.look import given_up, runs
-from modelyard.errors import DatabaseDown, Tampered
+from modelyard.errors import DatabaseDown, Outage, Tampered
 from modelyard.project import Project, now
 from modelyard.storage.doctor import Problem, examine
 from modelyard.storage.scratch import size
@@ -49,7 +49,11 @@ def _datasets(project: Project) -> list[Problem]:
 
 def _services(project: Project) -> Iterator[Problem]:
     for environment in project.settings.environments:
-        state = project.target.state(environment)
+        try:
+            state = project.target.state(environment)
+        except Outage as error:
+            yield Problem(where=environment, sentence=str(error), fix="see that it can be reached")
+            continue
         for model in project.settings.models:
             with project.yard.read() as facts:
                 release = facts.releases.live(environment, model)

@@ -7,7 +7,9 @@ import datetime as dt
 import msgspec
 
 from modelyard.actions.switch import address
+from modelyard.errors import Outage
 from modelyard.project import Project
+from modelyard.records.service import ServiceState
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ def status(project: Project, *, at: dt.datetime | None = None) -> list[Live]:
         return _then(project, at)
     lines = []
     for environment in project.settings.environments:
-        state = project.target.state(environment)
+        state = _state(project, environment)
         for model in project.settings.models:
             with project.yard.read() as facts:
                 release = facts.releases.live(environment, model)
@@ -48,6 +50,15 @@ def status(project: Project, *, at: dt.datetime | None = None) -> list[Live]:
                 )
             )
     return lines
+
+
+def _state(project: Project, environment: str) -> ServiceState | None:
+    """None too where a server cannot be asked: then nobody knows that it answers."""
+    try:
+        return project.target.state(environment)
+    except Outage as error:
+        project.tell(str(error))
+        return None
 
 
 def _then(project: Project, at: dt.datetime) -> list[Live]:

@@ -25,7 +25,7 @@ def stop(project: Project, environment: str) -> bool:
             ]
             return [release for release in found if release]
 
+        running = project.target.state(environment) is not None  # a server that cannot be asked stops nothing
         stopped = project.yard.once(fresh("stop"), project.actor, withdraw, list[Release])
-        running = project.target.state(environment) is not None
         project.target.stop(environment)
     return running or bool(stopped)

@@ -13,10 +13,11 @@ import msgspec
 from modelyard.actions.locate import materialised
 from modelyard.actions.switch import TIMEOUT
 from modelyard.actions.written import written
-from modelyard.deployment import Candidate, Door, Subject, application_tests
+from modelyard.deployment import Door, Subject, application_tests
 from modelyard.errors import CheckFailed, ModelyardError
 from modelyard.loadtest import drive, figures, judge, parse
 from modelyard.loadtest.drive import request
+from modelyard.ports import Candidate
 from modelyard.predictor import verify, vouched
 from modelyard.project import Project, now
 from modelyard.records.load import Figures, Load

@@ -26,6 +26,7 @@ COMMANDS = {
     "monitor": "Drift and data quality of a window; exit 1 on alert with --fail.",
     "trigger": "Build again where data, code, drift or a schedule call for it, by a policy.",
     "status": "What is live where.",
+    "logs": "What an environment's service printed last.",
     "data": "Dataset versions: list, show, check out.",
     "diff": "How a model, environment, commit or dataset differs from another.",
     "lineage": "Where a version of data or of a model came from, and what was made of it.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.deployment.application import Door, Subject, application_tests
-from modelyard.deployment.local import Candidate, LocalTarget
+from modelyard.deployment.local import LocalTarget
+from modelyard.deployment.targets import Targets
 
-__all__ = ["Candidate", "Door", "LocalTarget", "Subject", "application_tests"]
+__all__ = ["Door", "LocalTarget", "Subject", "Targets", "application_tests"]

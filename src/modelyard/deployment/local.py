@@ -11,16 +11,15 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from modelyard.deployment.keeper import Keeper, Spawned, supervising
 from modelyard.errors import PortTaken, ServiceDown, StoreDown
-from modelyard.records.access import TOKEN
 from modelyard.records.service import JOURNAL, ServicePlan, ServiceState, Telling
 from modelyard.storage.scratch import scratch
 
@@ -31,39 +30,47 @@ T = TypeVar("T")
 
 
 class Candidate(NamedTuple):
-    """A service that is tested."""
+    """A service that is tested, on this machine."""
 
     url: str
     grpc: str | None
-    """Host and port, where it speaks gRPC."""
     pid: int
-    """Of its first process, on this machine."""
+    """Of its first process."""
 
     def memory_mb(self) -> float:
-        """What its processes hold; what they share is counted once."""
         return round(sum(map(_held, _family(self.pid))) / 1024, 1)
 
 
 class LocalTarget:
     """A ``Target`` that keeps each environment's service under ``folder/ENVIRONMENT``, and candidates in
-    ``scratch`` (by default among the temporary files)."""
+    ``scratch`` (by default among the temporary files). ``keeper`` says who keeps an environment's supervisor."""
 
-    def __init__(self, folder: Path, *, scratch: Path | None = None) -> None:
-        self._folder, self._scratch = folder, scratch
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        scratch: Path | None = None,
+        keeper: Callable[[str], Keeper] = lambda _: Spawned(),
+    ) -> None:
+        self._folder, self._scratch, self._keeper = folder, scratch, keeper
 
     def apply(self, plan: ServicePlan, *, timeout: float) -> ServiceState:
-        service = _Service(self._folder / plan.environment)
-        return service.apply(plan, timeout)
+        return self._service(plan.environment).apply(plan, timeout)
 
     def state(self, environment: str) -> ServiceState | None:
-        return _Service(self._folder / environment).state()
+        return self._service(environment).state()
 
     def plan(self, environment: str) -> ServicePlan | None:
-        """The plan that was applied last; None when there was none."""
-        return _Service(self._folder / environment).plan()
+        return self._service(environment).plan()
 
     def stop(self, environment: str) -> None:
-        _Service(self._folder / environment).stop()
+        self._service(environment).stop()
+
+    def logs(self, environment: str, *, lines: int = 100) -> str:
+        return self._service(environment).logs(lines)
+
+    def _service(self, environment: str) -> _Service:
+        return _Service(self._folder / environment, self._keeper(environment))
 
     @contextlib.contextmanager
     def candidate(self, plan: ServicePlan, *, timeout: float = 20.0, workers: int = 1) -> Iterator[Candidate]:
@@ -86,7 +93,7 @@ class LocalTarget:
                 quota=None,
                 telling=Telling(),
             )
-            service = _Service(folder, parent=os.getpid())
+            service = _Service(folder, Spawned(), parent=os.getpid())
             try:
                 state = service.apply(trial, timeout)
                 grpc = trial.grpc_port and f"127.0.0.1:{trial.grpc_port}"
@@ -96,8 +103,8 @@ class LocalTarget:
 
 
 class _Service:
-    def __init__(self, folder: Path, *, parent: int | None = None) -> None:
-        self._parent = parent
+    def __init__(self, folder: Path, keeper: Keeper, *, parent: int | None = None) -> None:
+        self._parent, self._keeper = parent, keeper
         self._plan = folder / "plan.json"
         self._state = folder / "state.json"
         self._log = folder / JOURNAL
@@ -141,7 +148,7 @@ class _Service:
         state = self.state()
         if state is None:
             return
-        os.kill(state.pid, signal.SIGTERM)
+        self._keeper.stop(state.pid)
         deadline = time.monotonic() + 10
         while self._is_ours(state.pid):
             if time.monotonic() > deadline:
@@ -149,24 +156,11 @@ class _Service:
                 deadline += 10
             time.sleep(_POLL)
 
-    def _start(self) -> int:
-        """The pid of a supervisor that outlives this process: no handle is kept that would mind."""
+    def _start(self) -> int | None:
+        """The pid of a supervisor that outlives this process, where it is known at once."""
         self._state.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "modelyard.serving"]
-        command += ["--plan", str(self._plan), "--state", str(self._state)]
-        command += ["--parent", str(self._parent)] if self._parent is not None else []
-        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        return os.posix_spawn(
-            sys.executable,
-            command,
-            {name: value for name, value in os.environ.items() if name != TOKEN},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, str(self._log), appending, 0o644),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-        )
+        command = supervising(self._plan, self._state, parent=self._parent)
+        return self._keeper.start(command, self._log)
 
     def _wait(self, plan: ServicePlan, started: int | None, timeout: float) -> ServiceState:
         deadline = time.monotonic() + timeout
@@ -202,6 +196,10 @@ class _Service:
         else:
             with contextlib.suppress(ServiceDown):
                 self._wait(before, self._start(), timeout)
+
+    def logs(self, lines: int) -> str:
+        said = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "\n".join(said[-lines:])
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []

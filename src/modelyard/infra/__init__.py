@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modelyard.infra.context import context
+from modelyard.infra.context import ROOMS, context, needed
 from modelyard.infra.files import KINDS, files
 from modelyard.infra.place import Place, place
 
-__all__ = ["KINDS", "Place", "context", "files", "place"]
+__all__ = ["KINDS", "ROOMS", "Place", "context", "files", "needed", "place"]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from modelyard.records.service import ServedModel, ServicePlan
 from modelyard.render.generated import templates
 
 _FOLDER = Path(__file__).parent
-_ROOMS = (
+ROOMS = (
     "__init__.py",
     "__init__.pyi",
     "authoring.py",
@@ -63,7 +64,7 @@ def context(
     plan = ServicePlan(environment=environment, generation=1, port=place.port, models=tuple(served))
     (folder / "service" / "plan.json").write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
     library = Path(modelyard.__file__).parent
-    for room in _ROOMS:
+    for room in ROOMS:
         _copy(library / room, folder / "library" / "modelyard" / room)
     (folder / "requirements.txt").write_text(_requirements([manifest for _, manifest in models]))
     if wheels:
@@ -114,6 +115,12 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def needed(models: Sequence[ServedModel]) -> str:
+    """What a service of these models needs, locked; their packages are on this machine. Raises ``Misuse``."""
+    content = ((Path(model.folder) / "manifest.json").read_bytes() for model in models)
+    return _requirements([msgspec.json.decode(one, type=Manifest) for one in content])
+
+
 def _requirements(manifests: Sequence[Manifest]) -> str:
     """What a service needs, locked with hashes; with native models the versions of theirs too, then without."""
     lock = (_FOLDER / "serving.txt").read_text()
@@ -121,12 +128,15 @@ def _requirements(manifests: Sequence[Manifest]) -> str:
     for manifest in manifests:
         if manifest.form == "onnx":
             continue
-        for requirement in manifest.requirements:
+        form = (
+            (f"skops=={version('skops')}",) if any(f.path.endswith(".skops") for f in manifest.files) else ()
+        )
+        for requirement in (*manifest.requirements, *form):
             name = requirement.partition("==")[0].lower()
             held = native.setdefault(name, (requirement, manifest.model))
             if held[0] != requirement:
                 raise Misuse(
-                    f"{held[1]} needs {held[0]} and {manifest.model} {requirement}; they cannot be in one image, so give "
+                    f"{held[1]} needs {held[0]} and {manifest.model} {requirement}; they cannot be in one service, so give "
                     "one of them an environment of its own."
                 )
     if not native:

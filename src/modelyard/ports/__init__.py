@@ -303,8 +303,29 @@ class Yard(Protocol):
         ...
 
 
+class Candidate(Protocol):
+    """A service that is tested before it takes traffic."""
+
+    @property
+    def url(self) -> str:
+        """As this machine asks it."""
+        ...
+
+    @property
+    def grpc(self) -> str | None:
+        """Host and port, where it speaks gRPC."""
+        ...
+
+    def memory_mb(self) -> float:
+        """What its processes hold; what they share is counted once."""
+        ...
+
+
 class Target(Protocol):
-    """Where an environment's services run."""
+    """Where an environment's services run.
+
+    Canary, shadow and rollback are plans like any other: the models of a plan say who answers what.
+    """
 
     def apply(self, plan: ServicePlan, *, timeout: float) -> ServiceState:
         """Make the service answer for ``plan``; return when it does.
@@ -318,8 +339,27 @@ class Target(Protocol):
         """What answers now; None when nothing runs."""
         ...
 
+    def plan(self, environment: str) -> ServicePlan | None:
+        """The plan that was applied last; None when there was none."""
+        ...
+
     def stop(self, environment: str) -> None:
         """Drain and end the service; no error when nothing runs."""
+        ...
+
+    def logs(self, environment: str, *, lines: int = 100) -> str:
+        """The last lines of what the service's processes printed; empty when nothing ever ran."""
+        ...
+
+    def candidate(
+        self, plan: ServicePlan, *, timeout: float = 20.0, workers: int = 1
+    ) -> AbstractContextManager[Candidate]:
+        """A service for ``plan`` where the environment's runs, on free ports of loopback; ended on leaving.
+
+        It speaks gRPC when the plan does, and asks for the plan's tokens; but without TLS and an identity provider, and
+        its rate is not limited. Nothing is logged, and nothing of the environment's service is touched. It ends with this
+        process too, should that be killed.
+        """
         ...
 
 

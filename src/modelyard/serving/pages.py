@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import html
-import importlib.metadata
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+import modelyard
 from modelyard.records.schema import Column
 from modelyard.serving import forms
 from modelyard.serving.live import Live
@@ -34,8 +34,8 @@ _ERROR = {
 
 @functools.cache
 def version() -> str:
-    """Modelyard's, as it is installed."""
-    return importlib.metadata.version("modelyard")
+    """Modelyard's; a container and a server have its rooms, and no distribution of it."""
+    return modelyard.__version__
 
 
 def openapi(models: Sequence[Live], *, secured: bool) -> bytes:

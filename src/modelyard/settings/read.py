@@ -231,11 +231,16 @@ def _cross_check(settings: Settings, path: Path) -> None:
                 f"{path}: 'people.{name}.reviews': no environment asks for the review '{strange[0]}'; asked for: "
                 f"{', '.join(sorted(asked)) or 'none'}."
             )
-    ports: dict[tuple[str, int], str] = {}
+    ports: dict[tuple[str, str, int], str] = {}
     for name, environment in settings.environments.items():
-        if (other := ports.setdefault((environment.host, environment.port), name)) != name:
+        server = environment.ssh.host if environment.ssh else ""
+        if (other := ports.setdefault((server, environment.host, environment.port), name)) != name:
             raise SettingsError(
                 f"{path}: environments '{other}' and '{name}' both ask for port {environment.port}."
+            )
+        if (environment.target == "ssh") != (environment.ssh is not None):
+            raise SettingsError(
+                f"{path}: 'environments.{name}': target = \"ssh\" and [environments.{name}.ssh] go together."
             )
         if environment.host not in ("127.0.0.1", "localhost", "::1") and not environment.token_file:
             raise SettingsError(

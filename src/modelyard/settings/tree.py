@@ -22,6 +22,7 @@ from modelyard.settings.doors import (
 )
 from modelyard.settings.monitor import MonitorSettings
 from modelyard.settings.scan import ScanSettings
+from modelyard.settings.targets import SshSettings
 from modelyard.settings.triggers import TriggerSettings
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -280,7 +281,9 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     grpc_port: Port | None = None
     """Where the Open Inference Protocol is spoken over gRPC as well (extra ``grpc``)."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    target: Literal["local"] = "local"
+    target: Literal["local", "ssh"] = "local"
+    """Where its services run: on this machine, or on the server of ``ssh``."""
+    ssh: SshSettings | None = None
     reviews: tuple[Name, ...] = ()
     """What people must say yes to before a version is admitted."""
     four_eyes: bool = False

@@ -73,8 +73,33 @@ class TargetKit:
         assert not self._ready(plan)
         assert target.apply(plan, timeout=_PATIENCE).generation == plan.generation
 
+    def test_it_knows_its_plan_and_what_was_printed(self, target: Target, plan: ServicePlan) -> None:
+        assert target.plan(plan.environment) is None
+        assert target.logs(plan.environment) == ""
+        target.apply(plan, timeout=_PATIENCE)
+        assert target.plan(plan.environment) == plan
+        assert isinstance(target.logs(plan.environment, lines=1), str)
+
+    def test_a_candidate_disturbs_nothing(
+        self, target: Target, plan: ServicePlan, newer: ServicePlan
+    ) -> None:
+        target.apply(plan, timeout=_PATIENCE)
+        with target.candidate(newer, timeout=_PATIENCE) as candidate:
+            assert candidate.url != self.address(plan)
+            assert self._answers(candidate.url)
+            assert candidate.memory_mb() > 0
+            assert self._ready(plan)
+            url = candidate.url
+        assert not self._answers(url)
+        state = target.state(plan.environment)
+        assert state is not None
+        assert state.generation == plan.generation
+
     def _ready(self, plan: ServicePlan) -> bool:
-        parts = urllib.parse.urlsplit(self.address(plan))
+        return self._answers(self.address(plan))
+
+    def _answers(self, url: str) -> bool:
+        parts = urllib.parse.urlsplit(url)
         door = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         try:
             door.request("GET", "/v2/health/ready")
