@@ -8,6 +8,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +32,13 @@ def snapshot(project: Project) -> Snapshot:
     """Store the project's files, the same for the same content.
 
     With version control these are the files that it knows and those that it does not ignore; without it all but what
-    begins with a dot. Raises ``Misuse`` when they are more than ``LARGEST``.
+    begins with a dot. Never those that the settings name as secrets, nor an ``.env``. Raises ``Misuse`` when they are more than ``LARGEST``.
     """
     from modelyard.training.history import commit
 
     project.tell("storing the project's files")
-    files = sorted(_files(project.root))
+    secret = _secrets(project)
+    files = sorted(name for name in _files(project.root) if not _is_secret(name, secret))
     total = sum((project.root / name).lstat().st_size for name in files)
     if total > LARGEST:
         raise Misuse(
@@ -103,6 +105,21 @@ def _files(root: Path) -> Iterator[str]:
                 yield str(path.relative_to(root))
 
 
+def _secrets(project: Project) -> set[str]:
+    """Files that hold keys, tokens and addresses, by their path in the project."""
+    settings = project.settings
+    named = [settings.signing.key, settings.lineage.token_file]
+    named += [channel.file for channel in settings.alerts.channels.values()]
+    for environment in settings.environments.values():
+        named += [environment.token_file, environment.tls.key if environment.tls else None]
+    return {os.path.normpath(name) for name in named if name}
+
+
+def _is_secret(name: str, named: set[str]) -> bool:
+    last = name.rpartition("/")[2]
+    return os.path.normpath(name) in named or last == ".env" or last.startswith(".env.")
+
+
 def _holds(path: Path) -> bool:
     return path.is_file() or path.is_symlink()
 
@@ -120,19 +137,13 @@ def _link_what_is_named(project: Project, place: Path) -> None:
     named = [
         settings.data,
         settings.signing,
-        settings.lineage.token_file,
-        [(e.token_file, e.trusted) for e in settings.environments.values()],
+        [e.trusted for e in settings.environments.values()],
+        sorted(_secrets(project)),
     ]
     for text in _texts(msgspec.to_builtins(named)):
         if "://" in text or text.startswith(("/", HOME)) or len(text) > 1000 or "\n" in text:
             continue
-        parts = Path(text).parts
-        plain = [part for part in parts if not set(_GLOB) & set(part)]
-        path = (
-            Path(*plain)
-            if plain == list(parts)
-            else Path(*parts[: parts.index(next(p for p in parts if p not in plain))])
-        )
+        path = Path(*takewhile(lambda part: not set(_GLOB) & set(part), Path(text).parts))
         if path != Path() and ".." not in path.parts:
             _link(project.root / path, place / path)
 

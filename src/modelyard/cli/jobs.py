@@ -77,7 +77,8 @@ def add_(ctx: click.Context, kind: JobKind, models: tuple[str, ...], environment
     if as_json:
         show_json(job)
         return
-    say(f"job {job.id} waits for a worker: 'modelyard up' or 'modelyard worker' takes it")
+    takes = "'modelyard up' or 'modelyard worker' takes" if kind == "build" else "'modelyard up' takes"
+    say(f"job {job.id} waits: {takes} it")
 
 
 @command.command("show")

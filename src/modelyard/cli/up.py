@@ -43,7 +43,7 @@ def command(ctx: click.Context, part: str | None) -> None:
     if here.settings.alerts.channels:
         parts["notifier"] = (*own, "up", "--part", "notifier")
     if here.settings.jobs.workers:
-        parts["worker"] = (*own, "worker", "--triggers", "--jobs", str(here.settings.jobs.workers))
+        parts["worker"] = (*own, "worker", "--here", "--jobs", str(here.settings.jobs.workers))
     if not here.settings.console.off:
         parts["console"] = ("modelyard.web", "-C", str(here.root))
     say(f"{here.settings.project.name} is up, until Ctrl-C")

@@ -19,28 +19,29 @@ from modelyard.records.job import JobKind
     "--queue",
     "queues",
     multiple=True,
-    help="Only of this queue: an environment, or build. May be given several times.",
+    help="Only of this queue: build, or an environment whose services run here. May be given several times.",
 )
 @click.option(
-    "--triggers", is_flag=True, hidden=True, help="Look at triggers too: by the project's folder here."
+    "--here", "here_too", is_flag=True, hidden=True, help="What is of this machine too: windows, triggers."
 )
 @click.option("--until-idle", is_flag=True, help="End when there is nothing left to do.")
 @click.pass_context
-def command(ctx: click.Context, most: int, queues: tuple[str, ...], triggers: bool, until_idle: bool) -> None:
-    """Take jobs of the yard and do them on this machine, until Ctrl-C.
+def command(ctx: click.Context, most: int, queues: tuple[str, ...], here_too: bool, until_idle: bool) -> None:
+    """Take builds of the yard and do them on this machine, until Ctrl-C.
 
     What it had begun then is given back; what it was doing when it was killed is taken over by another.
 
     \b
-    Example: modelyard worker --jobs 2 --queue build
+    Example: modelyard worker --jobs 2
+             modelyard worker --queue prod --queue build
     """
     heed()
     here = project(ctx)
     here.require("developer")
     until = Until().heed()
-    kinds: tuple[JobKind, ...] = () if triggers else ("build", "monitor")
+    kinds: tuple[JobKind, ...] = () if here_too or queues else ("build",)
     worker = Worker(here, most=most, only=queues, kinds=kinds, report=say)
     say(
-        f"worker {worker.name} takes {'jobs of ' + ', '.join(queues) if queues else 'any job'}, {most} at a time"
+        f"worker {worker.name} takes {'jobs of ' + ', '.join(queues) if queues else 'any job' if here_too else 'builds'}, {most} at a time"
     )
     worker.run(until, idle=until_idle)

@@ -18,6 +18,7 @@ from modelyard.settings.read import FILE, read
 
 _TICK, _KEEP = 0.5, 5.0
 """Seconds between two looks at the clock, and at the services."""
+_FORGET = 3600.0
 _MINUTE = 60
 _OFTEN = 300
 """Seconds between two looks whether a window is over that no length of time ends."""
@@ -29,7 +30,7 @@ class Clock:
         self._settings = project.settings
         self._stamp: tuple[int, int] | None = None
         self._live: set[tuple[str, str]] | None = None
-        self._keep = 0.0
+        self._keep = self._forget = 0.0
         self._next: dt.datetime | None = None
         self._said: dict[str, str] = {}
 
@@ -49,6 +50,11 @@ class Clock:
                 with _Said(self, environment):
                     if keep(self._project, environment):
                         self._report(f"{environment}: its service runs again")
+        if time.monotonic() >= self._forget:
+            self._forget = time.monotonic() + _FORGET
+            with _Said(self, "old jobs"):
+                before = now() - dt.timedelta(days=int(self._settings.jobs.keep[:-1]))
+                self._project.yard.mark(self._project.actor, lambda facts: facts.jobs.drop(before))
         with _Said(self, "schedules"):
             return self._advance()
         return []

@@ -34,8 +34,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def queue(self) -> str:
-        """What limits count by: the environment, or ``build``."""
-        return self.environment or "build"
+        """What limits count by: the environment, or the kind where it is of none."""
+        return self.environment or self.kind
 
     @property
     def lane(self) -> str:

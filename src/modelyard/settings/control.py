@@ -17,6 +17,8 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limits: dict[str, Limit] = {}
     """By queue, how many of its jobs may run at once on all machines together. A queue is an environment's name, or
     ``build``; 0 lets its jobs wait."""
+    keep: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,4}d$")] = "90d"
+    """After so long a job that ended is forgotten, with what it printed. What it did stays on record."""
     workers: Annotated[int, Meta(ge=0, le=64)] = 2
     """Jobs that ``up`` does side by side on its machine."""
 
