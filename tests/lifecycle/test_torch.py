@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 pytest.importorskip(
     "torch", reason="PyTorch is not installed; these tests need it: pip install torch==2.13.0"
@@ -153,3 +153,56 @@ def test_scores_that_are_no_probabilities_are_refused_with_what_to_do(tmp_path: 
     done = modelyard(project(tmp_path, "cancer", "auto", code), "build")
     assert done.returncode != 0
     assert "end it with a softmax or a sigmoid" in done.stderr
+
+
+LABELS = """
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def train(data, params):
+    torch.set_num_threads(1)
+    torch.manual_seed(3)
+    rows = torch.as_tensor(data.features.to_numpy(), dtype=torch.float32)
+    target = torch.as_tensor(data.target.to_numpy(), dtype=torch.float32)
+    net = nn.Sequential(nn.Linear(rows.shape[1], 32), nn.ReLU(), nn.Linear(32, 3), nn.Sigmoid())
+    steps = torch.optim.Adam(net.parameters(), 0.02)
+    for _ in range(150):
+        steps.zero_grad()
+        nn.functional.binary_cross_entropy(net(rows), target).backward()
+        steps.step()
+    net.eval()
+    with torch.no_grad():
+        given = net(rows[:10]).numpy()
+    Path({record!r}).write_text(json.dumps({{"rows": data.features.head(10).to_dict("records"), "answers": given.tolist()}}))
+    return net
+"""
+
+
+def test_a_sigmoid_a_label_answers_any_number_of_labels(tmp_path: Path) -> None:
+    folder = project(tmp_path, "cancer", "onnx", LABELS)
+    frame = load_digits(as_frame=True).frame.iloc[:600]
+    digit = frame.pop("target")
+    frame["even"], frame["prime"], frame["loop"] = (
+        digit % 2 == 0,
+        digit.isin([2, 3, 5, 7]),
+        digit.isin([0, 6, 8, 9]),
+    )
+    frame.to_csv(folder / "data.csv", index=False)
+    settings = folder / "modelyard.toml"
+    settings.write_text(settings.read_text().replace('"outcome"', '["even", "prime", "loop"]'))
+    done = modelyard(folder, "build")
+    assert done.returncode == 0, done.stderr + done.stdout
+    record = json.loads((folder / "answers.json").read_text())
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in record["rows"]))
+    done = modelyard(folder, "predict", "net@1", str(folder / "rows.jsonl"), "--json")
+    assert done.returncode == 0, done.stderr
+    given, theirs = json.loads(done.stdout), np.array(record["answers"])
+    assert np.allclose(given["probability"], theirs, rtol=1e-4, atol=1e-5)
+    assert given["classes"] == ["even", "prime", "loop"]
+    assert given["prediction"] == [
+        [label for label, likely in zip(given["classes"], row, strict=True) if likely > 0.5] for row in theirs
+    ]
