@@ -300,7 +300,7 @@ class Project:
             own.close()
         self.__dict__["_lease"] = None
         try:
-            with self._lease_file() as file:
+            with self._lock_file("gc") as file:
                 _seize(file)
                 yield
         finally:
@@ -318,33 +318,27 @@ class Project:
     def _lease(self) -> IO[bytes] | None:
         """Held as long as this object lives: what a command stores may be on record only at its end."""
         try:
-            file = self._lease_file()
+            file = self._lock_file("gc")
         except StoreDown:
             return None  # nothing can be written here, so nothing is collected either
         fcntl.flock(file, fcntl.LOCK_SH)
         weakref.finalize(self, file.close)
         return file
 
-    def _lease_file(self) -> IO[bytes]:
-        path = self.home / "locks" / "gc.lock"
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """One process at a time on this machine; the others wait. Freed when the process ends."""
+        with self._lock_file(name) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _lock_file(self, name: str) -> IO[bytes]:
+        path = self.home / "locks" / f"{name}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             return path.open("ab")
         except OSError as error:
             raise StoreDown(f"The lock {path} cannot be taken: {error.strerror}.") from None
-
-    @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """One process at a time on this machine; the others wait. Freed when the process ends."""
-        path = self.home / "locks" / f"{name}.lock"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab")
-        except OSError as error:
-            raise StoreDown(f"The lock {path} cannot be taken: {error.strerror}.") from None
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _seize(file: IO[bytes]) -> None:
