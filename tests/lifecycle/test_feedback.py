@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,47 @@ def test_monitor_tells_how_right_the_answers_were_and_alerts_when_they_are_not(
         assert (code, "bound it with 'min'" in complaint) == (2, True)
     finally:
         (clinic / "modelyard.toml").write_text(settings)
+
+
+def test_monitor_tells_how_groups_are_treated_by_answers_alone_or_by_outcomes(
+    modelyard: Command, built: Path
+) -> None:
+    """Large tumours are answered malignant more often than small ones; by texture malignant ones are found alike."""
+    fair = """
+[models.screening.fairness]
+mean_radius = { metric = "demographic_parity", max_gap = 0.1, edges = [14.0] }
+mean_texture = { metric = "equal_opportunity", max_gap = 0.3, edges = [20.0] }
+patient_id = { min_ratio = 0.8 }
+"""
+    settings = built / "modelyard.toml"
+    settings.write_text(settings.read_text() + fair)
+    assert cli(built, "deploy", "test") == 0
+    port = tomllib.loads(settings.read_text())["environments"]["test"]["port"]
+    patients = pl.read_csv(built / "data" / "patients.csv").head(300)
+    body = json.dumps({"rows": patients.drop("patient_id", "diagnosis").to_dicts()})
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/models/screening/predict", body)
+    request = json.loads(connection.getresponse().read())["request_id"]
+    connection.close()
+
+    def treated() -> dict[str, dict[str, Any]]:
+        code, output, complaint = modelyard("-C", built, "monitor", "test", "screening", "--json", "--fail")
+        assert code == 1, complaint
+        return {f["column"]: f for f in json.loads(output)[0]["findings"] if f["kind"] == "fairness"}
+
+    found = treated()
+    radius = found["mean_radius"]
+    assert (radius["alert"], radius["statistic"], radius["window_rows"]) == (True, "selection_gap", 300)
+    assert radius["interval"][0] < radius["value"] < radius["interval"][1]
+    assert "is allowed between above 14 and up to 14: it is beyond that" in radius["sentence"]
+    assert "fewer than two groups" in found["mean_texture"]["sentence"]
+    assert "is not watched: 'patient_id' is no feature" in found["patient_id"]["sentence"]
+    outcomes = patients.select("diagnosis").with_row_index("row").with_columns(request_id=pl.lit(request))
+    assert told(modelyard, built, outcomes)["joined"] == 300
+    texture = treated()["mean_texture"]
+    malignant = (patients["diagnosis"] == "malignant").sum()
+    assert (texture["slice"], texture["window_rows"], texture["alert"]) == ("positives", malignant, False)
+    assert texture["p_value"] is not None
 
 
 def test_what_a_person_reads(modelyard: Command, clinic: Path) -> None:

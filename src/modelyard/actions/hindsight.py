@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from modelyard import metrics
 from modelyard.errors import SettingsError
@@ -60,13 +61,12 @@ def hindsight(
     if rows.is_empty():
         return None
     report, begun = tested(project, environment, model, version)
-    size = monitoring.length(project.monitor(model)) / _FINER
-    places = ((rows["at"] - begun).dt.total_seconds() // size.total_seconds()).clip(0).cast(int).to_numpy()
+    places = quarters(project, model, rows, begun)
     metric, bound = bounded(project, model, manifest, report)
     return monitoring.Hindsight(
         manifest=manifest,
         rows=rows,
-        judged=monitoring.judged(manifest, rows, places.astype(np.intp)),
+        judged=monitoring.judged(manifest, rows, places),
         metric=metric,
         bound=bound,
         balance=_balance(report),
@@ -74,6 +74,15 @@ def hindsight(
         tested=report.rows if report else 0,
         figures={m.name: m.value for m in report.metrics} if report else {},
     )
+
+
+def quarters(project: Project, model: str, rows: pl.DataFrame, begun: dt.datetime) -> NDArray[np.intp]:
+    """The parts of windows that the rows were answered in [n], numbered from the version's first answer."""
+    from modelyard import monitoring
+
+    size = monitoring.length(project.monitor(model)) / _FINER
+    places = ((rows["at"] - begun).dt.total_seconds() // size.total_seconds()).clip(0).cast(int).to_numpy()
+    return places.astype(np.intp)
 
 
 def bounded(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from modelyard import alerts
+from modelyard.actions.groups import peopled
 from modelyard.actions.hindsight import bounded, hindsight, tested
 from modelyard.actions.remembered import Remembered
 from modelyard.errors import Misuse, UnknownName
@@ -23,7 +24,7 @@ from modelyard.records.window import ExaminedWindow, examined
 if TYPE_CHECKING:
     import polars as pl
 
-    from modelyard.monitoring import Bound, Hindsight, Span
+    from modelyard.monitoring import Bound, Hindsight, Peopled, Span
 
 HISTORY = 400
 """Earlier windows that a judge is shown."""
@@ -80,6 +81,7 @@ class _Log:
         self._settings = project.monitor(model)
         self._packages: dict[int, Remembered] = {}
         self._known: dict[int, Hindsight | None] = {}
+        self._peopled: dict[int, tuple[Peopled, ...]] = {}
 
     def spans(self, asked: Asked) -> list[Span]:
         from modelyard import monitoring
@@ -175,6 +177,7 @@ class _Log:
                 manifest=learnt.predictor.manifest,
                 bound=self._bound(version, learnt.predictor.manifest),
                 hindsight=self._hindsight(version, span, learnt.predictor.manifest),
+                groups=[groups.until(span.end) for groups in self._groups(version, learnt)],
             )
         )
 
@@ -194,6 +197,19 @@ class _Log:
             )
         known = self._known[version]
         return known and known.until(span.end)
+
+    def _groups(self, version: int, learnt: Remembered) -> tuple[Peopled, ...]:
+        if version not in self._peopled:
+            self._peopled[version] = peopled(
+                self._project,
+                self._environment,
+                self._model,
+                version,
+                manifest=learnt.predictor.manifest,
+                profile=learnt.features,
+                truths=self._truths,
+            )
+        return self._peopled[version]
 
     @cached_property
     def _truths(self) -> pl.DataFrame:

@@ -16,9 +16,9 @@ from modelyard.render.figures import figure
 
 MOST = 20
 """Further categories, by falling rows, are one."""
-_AS_THEY_ARE = 6
+AS_THEY_ARE = 6
 """A number with so few distinct values has a cell for each."""
-_MISSING, _OTHER = "missing", "all others"
+MISSING, _OTHER = "missing", "all others"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,14 +47,14 @@ def cut(column: str, kind: Kind, values: NDArray[Any], edges: Sequence[float] = 
         labels, codes = ["false", "true"], np.where(known, values != 0, 0).astype(np.intp)
     else:
         distinct = np.unique(values[known])
-        if not edges and len(distinct) <= _AS_THEY_ARE:
+        if not edges and len(distinct) <= AS_THEY_ARE:
             labels = [figure(float(v), kind) for v in distinct]
             codes = np.searchsorted(distinct, values)
         else:
             ends = np.array(edges) if len(edges) else _quartiles(values[known], distinct)
-            labels = _bins([figure(float(v), kind) for v in ends])
+            labels = bins(ends.tolist(), kind)
             codes = np.searchsorted(ends, values, side="left")
-    return _occurring(column, [*labels, _MISSING], np.where(known, codes, len(labels)))
+    return _occurring(column, [*labels, MISSING], np.where(known, codes, len(labels)))
 
 
 def _categories(column: str, values: NDArray[Any]) -> Cells:
@@ -63,7 +63,7 @@ def _categories(column: str, values: NDArray[Any]) -> Cells:
     place = {label: at for at, label in enumerate(kept)}
     place[None] = len(kept) + 1
     codes = np.fromiter((place.get(v, len(kept)) for v in values.tolist()), np.intp, len(values))
-    return _occurring(column, [*kept, f"{_OTHER} ({len(seen) - len(kept):,})", _MISSING], codes)
+    return _occurring(column, [*kept, f"{_OTHER} ({len(seen) - len(kept):,})", MISSING], codes)
 
 
 def _quartiles(known: NDArray[np.float64], distinct: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,11 +75,13 @@ def _quartiles(known: NDArray[np.float64], distinct: NDArray[np.float64]) -> NDA
     return below
 
 
-def _bins(ends: list[str]) -> list[str]:
+def bins(ends: Sequence[float], kind: Kind) -> list[str]:
+    """How the cells between these edges are called."""
     if not ends:
         return ["all"]
-    between = [f"above {low} to {high}" for low, high in itertools.pairwise(ends)]
-    return [f"up to {ends[0]}", *between, f"above {ends[-1]}"]
+    shown = [figure(float(v), kind) for v in ends]
+    between = [f"above {low} to {high}" for low, high in itertools.pairwise(shown)]
+    return [f"up to {shown[0]}", *between, f"above {shown[-1]}"]
 
 
 def _occurring(column: str, labels: Sequence[str], codes: NDArray[np.intp]) -> Cells:

@@ -8,13 +8,13 @@ from modelyard.gates.figures import show
 from modelyard.records.fairness import Fairness
 from modelyard.records.gate import FairnessRule, GateOutcome
 
-_RATES = {
+RATES = {
     "demographic_parity": ("selection",),
     "equal_opportunity": ("tpr",),
     "equalized_odds": ("tpr", "fpr"),
     "predictive_parity": ("ppv",),
 }
-_WORDS = {
+WORDS = {
     "selection": "share of positive answers",
     "tpr": "share of positives found",
     "fpr": "share of false alarms",
@@ -30,14 +30,14 @@ def fair(rules: Sequence[FairnessRule], found: Sequence[Fairness]) -> tuple[Gate
         for kind, bound in (("max_gap", rule.max_gap), ("min_ratio", rule.min_ratio)):
             if bound is not None:
                 outcomes += [
-                    _outcome(rule, by_column[rule.by], rate, kind, bound) for rate in _RATES[rule.metric]
+                    _outcome(rule, by_column[rule.by], rate, kind, bound) for rate in RATES[rule.metric]
                 ]
     return tuple(outcomes)
 
 
 def _outcome(rule: FairnessRule, fairness: Fairness, rate: str, kind: str, bound: float) -> GateOutcome:
     gap = fairness.gap(rate)
-    what = f"the {_WORDS[rate]} by {rule.by}"
+    what = f"the {WORDS[rate]} by {rule.by}"
     figures = None
     if gap is not None and kind == "max_gap":
         figures = (gap.gap, gap.low, gap.high)

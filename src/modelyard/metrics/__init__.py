@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelyard.metrics.bootstrap import intervals, wilson
 from modelyard.metrics.corrections import benjamini_hochberg, holm
+from modelyard.metrics.groups import among, by_group
 from modelyard.metrics.paired import (
     Answered,
     Gap,
@@ -22,7 +23,9 @@ __all__ = [
     "Gap",
     "Quantiles",
     "aim",
+    "among",
     "benjamini_hochberg",
+    "by_group",
     "default",
     "delong",
     "differences",

@@ -6,10 +6,11 @@ from modelyard.monitoring.collect import collect
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.examine import examine
 from modelyard.monitoring.given import OUTCOME, given, shape, whose
-from modelyard.monitoring.hindsight import Bound, Hindsight, Part, judged
+from modelyard.monitoring.hindsight import Bound, Hindsight, Part, judged, said
 from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.logged import count_features, count_predictions, of_version
 from modelyard.monitoring.outcomes import told
+from modelyard.monitoring.peopled import Peopled, nobody
 from modelyard.monitoring.raw import MOST, Raw
 from modelyard.monitoring.reading import answered, features, moments, versions, window
 from modelyard.monitoring.shift import drifted
@@ -29,6 +30,7 @@ __all__ = [
     "Hindsight",
     "Judge",
     "Part",
+    "Peopled",
     "Raw",
     "Span",
     "answered",
@@ -49,10 +51,12 @@ __all__ = [
     "length",
     "moments",
     "newest",
+    "nobody",
     "of_version",
     "period",
     "reckon",
     "resolved",
+    "said",
     "shape",
     "span",
     "told",

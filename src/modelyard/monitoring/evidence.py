@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from modelyard.errors import DataRefused
 from modelyard.monitoring.draft import Draft
 from modelyard.monitoring.hindsight import Bound, Hindsight
+from modelyard.monitoring.peopled import Peopled
 from modelyard.monitoring.raw import Raw
 from modelyard.monitoring.reading import features
 from modelyard.records.finding import Finding
@@ -83,6 +84,8 @@ class Evidence:
     """What quality must not be beyond."""
     hindsight: Hindsight | None = None
     """What outcomes tell of the version's predictions up to the window's end."""
+    groups: Sequence[Peopled] = ()
+    """The same rows by the groups of each column of ``fairness``; all predictions where no outcome is needed."""
 
     @property
     def columns(self) -> list[tuple[ColumnProfile, ColumnProfile]]:

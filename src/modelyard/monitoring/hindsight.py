@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from modelyard import metrics
 from modelyard.metrics.quantile import Quantiles
@@ -78,10 +79,14 @@ def judged(manifest: Manifest, rows: pl.DataFrame, places: Places) -> Judged:
     probability = None
     if classes and not rows["probability"].null_count():
         probability = rows["probability"].list.to_array(len(classes)).to_numpy()
-    said = rows["prediction"].to_numpy()
-    if manifest.task != "regression":
-        names: Sequence[Label] = (
-            [str(c) for c in classes] if rows["prediction"].dtype == pl.String else classes
-        )
-        said = encode_answers(said, names)
-    return Judged(manifest.task, len(classes), truth, said, probability, places, quantiles)
+    return Judged(manifest.task, len(classes), truth, said(manifest, rows), probability, places, quantiles)
+
+
+def said(manifest: Manifest, rows: pl.DataFrame) -> NDArray[np.generic]:
+    """What was answered [n]: numbers, or places among the classes."""
+    found: NDArray[np.generic] = rows["prediction"].to_numpy()
+    if manifest.task == "regression":
+        return found
+    classes = manifest.classes
+    names: Sequence[Label] = [str(c) for c in classes] if rows["prediction"].dtype == pl.String else classes
+    return encode_answers(found, names)

@@ -9,6 +9,7 @@ from modelyard.monitoring.domain import domain
 from modelyard.monitoring.draft import Draft
 from modelyard.monitoring.drift import drift
 from modelyard.monitoring.evidence import Evidence, Judge
+from modelyard.monitoring.groups import fairness
 from modelyard.monitoring.peers import peers
 from modelyard.monitoring.quality import quality
 from modelyard.monitoring.realised import live_quality
@@ -55,5 +56,5 @@ JUDGES: tuple[Judge, ...] = (
     estimated_quality,
 )
 """Asked where a window has enough rows."""
-ALWAYS: tuple[Judge, ...] = (volume, schema, staleness, live_quality)
+ALWAYS: tuple[Judge, ...] = (volume, schema, staleness, live_quality, fairness)
 """Asked of every window, an empty one too."""

@@ -109,10 +109,10 @@ def answered(
     environment: str,
     model: str,
     version: int,
-    known: pl.DataFrame,
+    known: pl.DataFrame | None = None,
     names: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """What a version answered where something is known of it, in the order of time.
+    """What a version answered, where something is known of it if ``known`` is given, in the order of time.
 
     ``request_id``, ``row``, ``at``, ``prediction``, ``probability``, of a regression of quantiles ``quantiles``, the other
     columns of ``known`` (which has the first two), and ``features``, a struct of those ``names`` that there are. Raises
@@ -131,7 +131,9 @@ def answered(
                 picked = [pl.col("features").struct.field(name) for name in there]
                 struct = [pl.struct(picked).alias("features")] if there else []
                 asked = part.select("request_id", "row", *columns, *struct)
-                parts.append(asked.join(known.lazy(), on=["request_id", "row"], how="inner").collect())
+                if known is not None:
+                    asked = asked.join(known.lazy(), on=["request_id", "row"], how="inner")
+                parts.append(asked.collect())
     found = [part for part in parts if part.height]
     return pl.concat(found, how="diagonal").sort("at", "request_id", "row") if found else pl.DataFrame()
 

@@ -79,6 +79,24 @@ class Terms:
     window: Places
 
 
+@dataclass(frozen=True, eq=False)
+class Rated:
+    """The rows that a rate is a share of, in the order in which they came to be known: whether each counts, its group and
+    its window [n]."""
+
+    hit: NDArray[np.bool_]
+    group: Places
+    window: Places
+
+    def of(self, group: int) -> tuple[Floats, Places]:
+        """The hits of a group, and the place of each: its window, and the how manieth of the group in it it is."""
+        rows = np.flatnonzero(self.group == group)
+        rows = rows[np.argsort(self.window[rows], kind="stable")]
+        window = self.window[rows]
+        nth = np.arange(len(rows)) - np.searchsorted(window, window, side="left")
+        return self.hit[rows].astype(np.float64), window * (len(self.hit) + 1) + nth
+
+
 def terms(metric: str, bound: float, rows: Judged, *, share: int = 1) -> Terms | None:
     """What ``rows`` say against the metric's being at least ``bound``, or at most where less is better.
 
@@ -106,6 +124,20 @@ def terms(metric: str, bound: float, rows: Judged, *, share: int = 1) -> Terms |
         value = np.where(true & said, 2 * bound - 2, np.where(true | said, bound, 0.0))
         return _scaled(value, 2 - 2 * bound, rows.window)
     return None
+
+
+def apart(rate: Rated, pair: tuple[int, int], *, max_gap: float | None, min_ratio: float) -> Terms:
+    """What rows say against the rate of the first group of ``pair`` being at most ``max_gap`` above that of the second, or
+    without it against the second's being at least ``min_ratio`` of the first's.
+
+    One row of each group, as they came, within one window; how many of a group there are says nothing about its rate.
+    """
+    (high, at_high), (low, at_low) = (rate.of(group) for group in pair)
+    _, a, b = np.intersect1d(at_high, at_low, assume_unique=True, return_indices=True)
+    window = at_high[a] // (len(rate.hit) + 1)
+    if max_gap is not None:
+        return _scaled(high[a] - low[b] - max_gap, 1 + max_gap, window)
+    return _scaled(min_ratio * high[a] - low[b], 1.0, window)
 
 
 def _of_numbers(metric: str, bound: float, rows: Judged) -> Terms | None:
