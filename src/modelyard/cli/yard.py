@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
+from modelyard.actions.backup import backup
+from modelyard.actions.carried import Carried
 from modelyard.actions.move import move
+from modelyard.actions.restore import restore
 from modelyard.cli.output import json_option, project, say, show_json
 from modelyard.errors import Misuse
 
@@ -41,10 +45,48 @@ def move_(ctx: click.Context, database: str, artifacts: str, as_json: bool) -> N
     if as_json:
         show_json(moved)
         return
-    say(
-        f"moved: {moved.facts} rows of facts, {moved.artifacts} artifacts, {moved.tables} tables; "
-        f"{moved.events} audit events verified there"
-    )
+    _tell("moved", moved)
     say(
         "now name the new place in modelyard.toml under [yard], or in MODELYARD_YARD__DATABASE and MODELYARD_YARD__ARTIFACTS"
+    )
+
+
+@command.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@click.pass_context
+def backup_(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Everything that the yard holds as one file, verified; the keys that sign are not in it.
+
+    \b
+    Example: modelyard yard backup /backups/screening-$(date +%F).tar
+    """
+    made = backup(project(ctx), file)
+    if as_json:
+        show_json(made)
+    else:
+        _tell(f"backed up to {file}", made)
+
+
+@command.command("restore")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@click.pass_context
+def restore_(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """A backup into the yard that the settings name, which is empty, once every byte of it is verified.
+
+    \b
+    Example: modelyard yard restore /backups/screening-2026-11-21.tar
+    """
+    made = restore(project(ctx), file)
+    if as_json:
+        show_json(made)
+    else:
+        _tell(f"restored from {file}", made)
+
+
+def _tell(what: str, carried: Carried) -> None:
+    say(
+        f"{what}: {carried.facts} rows of facts, {carried.artifacts} artifacts, {carried.tables} tables; "
+        f"{carried.events} audit events verified there"
     )

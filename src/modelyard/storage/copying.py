@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -53,3 +56,9 @@ def _pieces(connection: sa.Connection, table: sa.Table) -> Iterator[list[dict[st
     found = connection.execute(sa.select(table).order_by(*table.primary_key.columns))
     while rows := found.fetchmany(_ROWS):
         yield [dict(row._mapping) for row in rows]
+
+
+def settle(file: Path) -> None:
+    """Put into the file what SQLite keeps beside it, once nobody uses it."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
