@@ -10,12 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from modelyard.actions.groups import groups_of
 from modelyard.monitoring import Evidence, Peopled, nobody
 from modelyard.monitoring.groups import fairness
 from modelyard.records.finding import Finding
 from modelyard.records.gate import FairnessRule
 from modelyard.records.profile import Profile
+from modelyard.records.schema import Column, Kind, Schema
 from modelyard.settings import MonitorSettings
+from modelyard.tables.gather import gather
+from modelyard.tables.kinds import DTYPES
+from modelyard.tables.profile import anchor, count
 
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -145,3 +150,39 @@ def test_what_cannot_be_watched_says_why() -> None:
     (empty,) = look(nobody(rule, 30, labels=("f", "m")))
     assert "fewer than two groups" in empty.sentence
     assert not empty.alert
+
+
+@pytest.mark.parametrize(
+    ("kind", "learnt", "asked", "edges", "labels", "codes"),
+    [
+        ("string", ["f", "m", "m", None], ["f", "m", None, "z"], (), ("m", "f", "missing"), [1, 0, 2, -1]),
+        ("string", ["f", "m", "m"], ["m", None], (), ("m", "f"), [0, -1]),
+        ("string", [None, None], ["f", None], (), ("missing",), [-1, 0]),
+        ("boolean", [True, False], [True, False, None], (), ("false", "true"), [1, 0, -1]),
+        ("integer", [0, 1, 1], [0, 1, 2, None], (), ("up to 0", "above 0"), [0, 1, 1, -1]),
+        (
+            "float",
+            [1.0, 2.0, None],
+            [10.0, 11.0, None],
+            (10.0,),
+            ("up to 10", "above 10", "missing"),
+            [0, 1, 2],
+        ),
+    ],
+)
+def test_groups_are_those_of_the_training_data_whatever_rows_come(
+    kind: Kind,
+    learnt: list[Any],
+    asked: list[Any],
+    edges: tuple[float, ...],
+    labels: tuple[str, ...],
+    codes: list[int],
+) -> None:
+    column = Column(name="g", kind=kind, nullable=True)
+    schema = Schema(columns=(column,))
+    batch = gather(pl.DataFrame({"g": pl.Series(learnt, dtype=DTYPES[kind])}), schema)
+    held = count(batch, anchor(batch, schema)).columns[0]
+    for rows in (len(asked), 1, 0):
+        frame = pl.DataFrame({"g": pl.Series(asked[:rows], dtype=DTYPES[kind])})
+        found, places = groups_of(held, column, frame, edges)
+        assert (found, places.tolist()) == (labels, codes[:rows])

@@ -66,7 +66,7 @@ def peopled(
         column = manifest.schema.column(rule.by)
         empty = pl.DataFrame(schema={rule.by: DTYPES[column.kind]})
         asked = empty if rows.is_empty() else monitoring.features(rows := rows.tail(MOST))
-        labels, codes = _groups(held, column, asked, settings.fairness[rule.by].edges)
+        labels, codes = groups_of(held, column, asked, settings.fairness[rule.by].edges)
         if rows.is_empty():
             found.append(monitoring.nobody(rule, least, labels=labels))
             continue
@@ -98,7 +98,7 @@ def _rules(settings: ModelSettings) -> list[FairnessRule]:
     ]
 
 
-def _groups(
+def groups_of(
     held: ColumnProfile, column: Column, frame: pl.DataFrame, edges: Sequence[float]
 ) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """The groups that the training data had, and of which each row is; -1 of none of them."""
@@ -106,7 +106,7 @@ def _groups(
 
     given = values(frame, column)
     missing = [cells.MISSING] if held.nulls + held.nans else []
-    if held.categories:
+    if column.kind in ("string", "boolean"):
         counts = held.categories
         most = sorted((n for n in counts if counts[n]), key=lambda name: (-counts[name], name))[: cells.MOST]
         place: dict[object, int] = {name: at for at, name in enumerate(most)}

@@ -138,7 +138,8 @@ class CostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class FairnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[models.NAME.fairness]``: ``column = { ... }``, the groups to look at; with a bound it is a gate."""
+    """``[models.NAME.fairness]``: ``column = { ... }``, the groups to look at; with a bound it is a gate,
+    and ``monitor`` holds it while a version answers."""
 
     metric: Literal["demographic_parity", "equal_opportunity", "equalized_odds", "predictive_parity"] = (
         "equal_opportunity"
