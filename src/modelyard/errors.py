@@ -28,7 +28,8 @@
         ├── SourceDown         a database, web server or object store that rows come from failed
         ├── ClusterDown        the machines that trainings run on do not answer
         ├── ForgeDown          the API of GitHub, GitLab, Bitbucket or Azure DevOps failed
-        │   └── ForgeDenied    its token may not do that
+        │   ├── ForgeDenied    its token may not do that
+        │   └── ForgeRefused   it says no to what it was asked (4xx)
         ├── ImageFailed        docker, podman or buildah could not build an image
         ├── StepDied           a process that did a step of a build was ended by force
         ├── PortTaken          another program listens on the port
@@ -166,6 +167,10 @@ class ForgeDown(Outage):
 
 class ForgeDenied(ForgeDown):
     code = "forge_denied"
+
+
+class ForgeRefused(ForgeDown):
+    code = "forge_refused"
 
 
 class ImageFailed(Outage):

@@ -70,6 +70,31 @@ def test_all_of_it_is_read(tmp_path: Path) -> None:
         ("[triggers.m.canary]\nsteps = [0.5, 1.5]", "steps"),
         ('[triggers.m.policy]\ncool_down = "soon"', "cool_down"),
         ('[triggers.m.policy]\ncooldown = "1d"', "did you mean 'cool_down'"),
+        ('[triggers.m.pipeline]\nforge = "svn"\nproject = "a/b"\ntoken_env = "T"', "gitlab"),
+        ('[triggers.m.pipeline]\nforge = "gitlab"\nproject = "a/b"', "token_env"),
+        ('[triggers.m.pipeline]\nforge = "gitlab"\nproject = "a/b"\ntoken_env = "glpat-x"', "token_env"),
+        (
+            '[triggers.m.pipeline]\nforge = "gitlab"\nproject = "a/b"\ntoken_env = "T"\nworkflow = "w"',
+            "GitLab has none",
+        ),
+        ('[triggers.m.pipeline]\nforge = "github"\nproject = "a/b"\ntoken_env = "T"', "names what GitHub"),
+        (
+            '[triggers.m.pipeline]\nforge = "github"\nproject = "b"\nworkflow = "w.yml"\ntoken_env = "T"',
+            "two parts",
+        ),
+        (
+            '[triggers.m.pipeline]\nforge = "azure"\nproject = "a/b"\nworkflow = "w"\ntoken_env = "T"',
+            "pipeline's number",
+        ),
+        ('[triggers.m.pipeline]\nforge = "gitlab"\nproject = "../b?x"\ntoken_env = "T"', "project"),
+        (
+            '[triggers.m.pipeline]\nforge = "gitlab"\nproject = "a/b"\ntoken_env = "T"\nurl = "http://forge.example.com"',
+            "'url' is an address",
+        ),
+        (
+            '[triggers.m.pipeline]\nforge = "gitlab"\nproject = "a/b"\ntoken_env = "T"\nurl = "https://me:secret@forge"',
+            "'url' is an address",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, said: str) -> None:

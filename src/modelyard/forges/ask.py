@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +14,7 @@ from email.message import Message
 from typing import Any
 from urllib.parse import urlsplit
 
-from modelyard.errors import ForgeDenied, ForgeDown
+from modelyard.errors import ForgeDenied, ForgeDown, ForgeRefused
 
 ATTEMPTS = 4
 PAUSE = 0.5
@@ -22,6 +23,7 @@ _LONGEST = 30.0
 """Seconds that a forge may ask us to wait."""
 _TIMEOUT = 20
 _PAGES = 50
+_NOT_REACHED = (ConnectionRefusedError, socket.gaierror)
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
@@ -49,6 +51,10 @@ class Api:
     def post(self, path: str, body: object) -> Any:
         return self._ask("POST", path, body)[0]
 
+    def begin(self, path: str, body: object) -> Any:
+        """A POST that must not be done twice: tried again only when it was not taken for sure."""
+        return self._ask("POST", path, body, once=True)[0]
+
     def put(self, path: str, body: object) -> Any:
         return self._ask("PUT", path, body)[0]
 
@@ -72,7 +78,7 @@ class Api:
                 raise ForgeDown(f"{self.name} names a next page on another server, {url}; it was not asked.")
 
     def _ask(
-        self, verb: str, path: str, body: object = None, *, kind: str = "application/json"
+        self, verb: str, path: str, body: object = None, *, kind: str = "application/json", once: bool = False
     ) -> tuple[Any, Message]:
         url = path if path.startswith(self.base) else f"{self.base}/{path.lstrip('/')}"
         content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
@@ -93,11 +99,20 @@ class Api:
                         f"{self.name} does not let this token {verb} {_path(url)} ({why})."
                     ) from None
                 if error.code != 429 and error.code < 500:
-                    raise ForgeDown(f"{self.name} refuses to {verb} {_path(url)}: {why}.") from None
+                    raise ForgeRefused(f"{self.name} refuses to {verb} {_path(url)}: {why}.") from None
+                if once and error.code != 429:
+                    raise self._lost(verb, url, why) from None
                 pause = max(pause, _asked_for(error.headers))
             except (OSError, http.client.HTTPException) as error:
                 why = str(getattr(error, "reason", error)) or type(error).__name__
+                if once and not isinstance(getattr(error, "reason", error), _NOT_REACHED):
+                    raise self._lost(verb, url, why) from None
         raise ForgeDown(f"{self.name} did not answer to {verb} {_path(url)} in {ATTEMPTS} attempts: {why}.")
+
+    def _lost(self, verb: str, url: str, why: str) -> ForgeDown:
+        return ForgeDown(
+            f"{self.name} did not say what became of {verb} {_path(url)}: {why}; it is asked for it the next time."
+        )
 
 
 def _decoded(content: bytes, name: str) -> Any:

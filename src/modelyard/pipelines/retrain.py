@@ -64,11 +64,11 @@ def retrain(
 
 
 def go_on(project: Project, model: str, *, report: Report = lambda _: None) -> Retraining | None:
-    """Take the model's retraining further that is under way; None when there is none."""
+    """Take the model's retraining further that is under way here; None when there is none."""
     with project.lock(f"retrain-{model}"):
         with project.yard.read() as facts:
             found = registry.under_way(facts, model)
-        if found is None:
+        if found is None or found.pipeline:
             return None
         _may(project, model)
         return _Way(project, found, report).go()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from modelyard.ports.control import Alerts, Jobs, Notices, Schedules, Windows
+from modelyard.ports.pipelines import Pipelines as Pipelines
 from modelyard.ports.sink import Answered as Answered
 from modelyard.ports.sink import PredictionSink as PredictionSink
 from modelyard.ports.sink import Rows as Rows

@@ -83,9 +83,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a yes: the retraining that it starts. The same occasion has the same one, whoever looks."""
 
 
-Outcome = Literal["live", "unchanged", "refused", "failed", "rolled_back", "overtaken", "lapsed"]
+Outcome = Literal[
+    "live", "unchanged", "refused", "failed", "rolled_back", "overtaken", "lapsed", "handed_over"
+]
 """How a retraining ends: the challenger is live; there was nothing new to build; it was not good enough; a step failed;
-its canary ended it; somebody else deployed meanwhile; nobody reviewed it in time."""
+its canary ended it; somebody else deployed meanwhile; nobody reviewed it in time; a forge's pipeline was
+started to do it."""
 
 
 class Retraining(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -109,6 +112,14 @@ class Retraining(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 0
     waits: str = ""
     """For what it waits, where it does: a sentence."""
+    pipeline: str = ""
+    """The forge's that is to do it; empty where this yard does."""
+    asked: dt.datetime | None = None
+    """When it was first asked to start that, so that it may have."""
+    tries: int = 0
+    """How often."""
+    tried: dt.datetime | None = None
+    """When the last time."""
     outcome: Outcome | None = None
     said: str = ""
     """Why it ended so."""

@@ -53,8 +53,10 @@ def under_way(facts: Facts, model: str) -> Retraining | None:
     return next((one for one in retrainings(facts, model) if one.outcome is None), None)
 
 
-def commence(facts: Facts, decision: Decision, *, by: str, now: dt.datetime) -> Retraining:
-    """Begin the retraining that a yes starts. While another of the model is under way it is that one."""
+def commence(
+    facts: Facts, decision: Decision, *, by: str, now: dt.datetime, pipeline: str = ""
+) -> Retraining:
+    """Begin the retraining that a yes starts, here or in a forge's pipeline. While another of the model is under way it is that one."""
     there = retrainings(facts, decision.model)
     for one in there:
         if one.outcome is None or one.operation == decision.operation:
@@ -68,6 +70,7 @@ def commence(facts: Facts, decision: Decision, *, by: str, now: dt.datetime) -> 
         fired=decision.fired,
         begun=now,
         by=by,
+        pipeline=pipeline,
     )
     _tell(facts, "retraining.begun", begun)
     return begun
@@ -97,6 +100,21 @@ def conclude(
     ended = msgspec.structs.replace(retraining, outcome=outcome, said=said, waits="", ended=now)
     _tell(facts, "retraining.ended", ended)
     return ended
+
+
+def hand_over(facts: Facts, retraining: Retraining, address: str, now: dt.datetime) -> Retraining:
+    """A forge's pipeline was started for it, which does the rest; a repeat keeps the first address."""
+    for one in retrainings(facts, retraining.model):
+        if one.operation == retraining.operation and one.outcome is not None:
+            return one
+    facts.events.append(
+        "pipeline.started",
+        retraining.model,
+        retraining=retraining.operation,
+        pipeline=retraining.pipeline,
+        address=address,
+    )
+    return conclude(facts, retraining, "handed_over", f"{retraining.pipeline} does it: {address}", now)
 
 
 def built(there: list[Retraining], key: str) -> bool:

@@ -27,7 +27,13 @@ from modelyard.settings.tree import (
     TuneSettings,
     YardSettings,
 )
-from modelyard.settings.triggers import CanarySettings, ChampionSettings, PolicySettings, TriggerSettings
+from modelyard.settings.triggers import (
+    CanarySettings,
+    ChampionSettings,
+    PipelineSettings,
+    PolicySettings,
+    TriggerSettings,
+)
 
 __all__ = [
     "ApplicationTests",
@@ -43,6 +49,7 @@ __all__ = [
     "ModelSettings",
     "MonitorSettings",
     "PersonSettings",
+    "PipelineSettings",
     "PolicySettings",
     "ProjectSettings",
     "Settings",

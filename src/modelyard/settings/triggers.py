@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -78,6 +79,47 @@ class CanarySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError("'steps' must rise")
 
 
+class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[triggers.MODEL.pipeline]``: a yes starts this pipeline of a forge, in place of the build and all after it here."""
+
+    forge: Literal["gitlab", "github", "bitbucket", "azure"]
+    project: Annotated[str, Meta(pattern=r"^[\w.~ -]+(/[\w.~ -]+)*$", max_length=300)]
+    """GitLab: the path or number of the project; GitHub: ``owner/repository``; Bitbucket: ``workspace/repository``; Azure:
+    ``organisation/project``."""
+    ref: Annotated[str, Meta(pattern=r"^[\w.][\w./-]*$", max_length=200)] = "main"
+    """The branch; for GitLab and GitHub a tag does as well."""
+    workflow: Annotated[str, Meta(pattern=r"^[\w. -]+$", max_length=200)] | None = None
+    """GitHub: the workflow's file, such as ``retrain.yml``; Bitbucket: the name of the custom pipeline; Azure: the
+    pipeline's number. GitLab has none."""
+    url: str | None = None
+    """The server's address where it is an own one, such as ``https://gitlab.example.com``."""
+    token_env: Annotated[str, Meta(pattern=r"^[A-Z_][A-Z0-9_]{0,99}$")]
+    """The variable that holds the token."""
+
+    def __post_init__(self) -> None:
+        if self.forge != "gitlab" and self.project.count("/") != 1:
+            raise ValueError(f"'project' of {self.forge} has two parts, such as 'team/demand'")
+        if (self.workflow is None) != (self.forge == "gitlab"):
+            raise ValueError("'workflow' names what GitHub, Bitbucket and Azure are to run; GitLab has none")
+        if self.forge == "azure" and not (self.workflow or "").isdecimal():
+            raise ValueError("'workflow' of azure is the pipeline's number")
+        if self.url is not None and not _safe(self.url):
+            raise ValueError(
+                "'url' is an address such as 'https://gitlab.example.com', without a name or password"
+            )
+
+
+def _safe(url: str) -> bool:
+    """A token is sent there, so in clear to this machine alone."""
+    try:
+        parts = urlsplit(url)
+        near = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError:
+        return False
+    whole = bool(parts.hostname) and not (parts.query or parts.fragment or "@" in parts.netloc)
+    return whole and (parts.scheme == "https" or (parts.scheme == "http" and near))
+
+
 class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[triggers.MODEL]``: what starts a build of a model again, and what becomes of a good one."""
 
@@ -102,6 +144,7 @@ class TriggerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     policy: PolicySettings = PolicySettings()
     champion: ChampionSettings = ChampionSettings()
     canary: CanarySettings = CanarySettings()
+    pipeline: PipelineSettings | None = None
 
     def __post_init__(self) -> None:
         if self.schedule is not None:

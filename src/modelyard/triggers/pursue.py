@@ -1,4 +1,4 @@
-"""What a look at a model's triggers leads to: a retraining begun, or taken further."""
+"""What a look at a model's triggers leads to: a retraining begun here or in a forge's pipeline, or taken further."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from modelyard.pipelines.build import Step
+from modelyard.pipelines.hand_over import ask_again, hand_over
 from modelyard.pipelines.retrain import go_on, retrain
 from modelyard.project import Project
 from modelyard.records.trigger import Decision, Retraining
@@ -31,10 +32,16 @@ def pursue(
     sparing: bool = False,
     report: Callable[[Step], None] = lambda _: None,
 ) -> Pursued:
-    """Take further what is under way, look at the triggers once, and carry out a yes. As ``consider`` and ``retrain``."""
-    moved = go_on(project, model, report=report)
+    """Take further what is under way, look at the triggers once, and carry out a yes. As ``consider`` and ``retrain``.
+
+    By hand a pipeline that waits to be started is asked for at once, and if that starts it, no second one is.
+    """
+    asked = ask_again(project, model, at_once=by_hand)
+    moved = asked or go_on(project, model, report=report)
+    by_hand = by_hand and (asked is None or asked.outcome != "handed_over")
     decision = consider(project, model, moment=moment, by_hand=by_hand, sparing=sparing)
     if decision.verdict == "yes":
-        begun = retrain(project, decision, report=report)
+        there = project.trigger(model).pipeline
+        begun = hand_over(project, decision) if there else retrain(project, decision, report=report)
         return Pursued(decision=decision, retraining=moved or begun, then=begun if moved else None)
     return Pursued(decision=decision, retraining=moved)
