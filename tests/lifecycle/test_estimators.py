@@ -230,7 +230,7 @@ CASES = {
                 "    def fit(self, x, y=None):\n        self.mean_ = x[self.over].mean()\n        return self\n\n"
                 "    def transform(self, x):\n"
                 "        made = x[[self.over, self.under]].copy()\n"
-                "        made['ratio'] = (x[self.over] - self.mean_) / x[self.under]\n        return made\n",
+                "        made['ratio'] = (x[self.over] - self.mean_) / (1 + x[self.under])\n        return made\n",
             ),
         ),
     ),
