@@ -93,6 +93,7 @@ def test_a_token_of_the_provider_is_accepted_and_no_other(
         "for others": provider.token(scope="predict", aud="other"),
         "not yet": provider.token(scope="predict", nbf=time.time() + 600),
         "without the scope": provider.token(scope="predictions"),
+        "of no scope that can be": provider.token(scope=5),
         "edited": f"{head}.{forged.decode().rstrip('=')}.{mark}",
         "of another key": Provider(kind=kind).token(scope="predict"),
         "of an unknown key": Provider("k2", kind).token(scope="predict"),
@@ -119,11 +120,19 @@ def test_a_remembered_head_stops_counting_with_its_token(
     running = start(plan_for(serve_numeric(tmp_path / "p"), jwt=settings(keys)))
     token = provider.token(-28)  # clocks may differ by 30 s
     assert asked(running, token)[0] == 200
+    assert running.json("GET", "/models", Authorization=f"Bearer {token}")[0] == 200
     until = time.monotonic() + 20
     while asked(running, token)[0] == 200:
         assert time.monotonic() < until
         time.sleep(0.1)
     assert "expired" in asked(running, token)[1]["error"]["message"]
+    assert running.json("GET", "/models", Authorization=f"Bearer {token}")[0] == 401
+    token = provider.token(nbf=time.time() + 32)  # neither is one forgotten that counts later
+    assert asked(running, token)[0] == 401
+    until = time.monotonic() + 20
+    while asked(running, token)[0] == 401:
+        assert time.monotonic() < until
+        time.sleep(0.1)
     assert asked(running, provider.token())[0] == 200
     new = Provider("k2")
     token = provider.token()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import modelyard
 from modelyard.actions.material import Material
+from modelyard.authors.apart import module, surroundings, threads
 from modelyard.errors import StoreDown
 from modelyard.project import Project
 from modelyard.records.run import Scalar
@@ -18,9 +19,6 @@ from modelyard.training import Limits, Trains, Worker, closure, enduring
 if TYPE_CHECKING:
     from modelyard.training.environment import Python
     from modelyard.training.messages import Fitted, Seal
-
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Locked(NamedTuple):
@@ -111,14 +109,14 @@ def workbench(
     limits = Limits.of(settings.timeout, settings.memory_gb)
     start = functools.partial(Worker, code, cwd=cwd or project.root, limits=limits, uses=uses)
     given = dict(os.environ) | ({"PYTHONHASHSEED": hash_seed} if hash_seed else {})
-    threads = _threads(settings.tune.jobs if settings.tune else 1)
+    share = _share(settings.tune.jobs if settings.tune else 1)
     if project.settings.engine.kind == "ray":
         return _on_a_cluster(project, model, place, code=code, uses=uses)
     if locked is None:
         return Workbench(
             lambda: _prepared(start(place, environ=given)),
             None,
-            lambda folder: start(folder, environ=threads | given),
+            lambda folder: start(folder, environ=share | given),
         )
     from modelyard.training.bare import kit
     from modelyard.training.environment import THIS, extended, made, sealing
@@ -135,17 +133,19 @@ def workbench(
         parts = kit(place / "kit")
     except OSError as error:
         raise StoreDown(f"{place} cannot be written: {error.strerror}.") from None
-    whole = functools.partial(start, entry=_module(full, "modelyard.actions.trainer"))
+    whole = functools.partial(start, entry=module(full, "modelyard.actions.trainer"))
     if uses is not None:
         return Workbench(
-            lambda: _prepared(whole(place, environ=_environ(source, given))),
+            lambda: _prepared(whole(place, environ=surroundings(source, given))),
             None,
-            lambda folder: whole(folder, environ=threads | _environ(source, given)),
+            lambda folder: whole(folder, environ=share | surroundings(source, given)),
         )
     return Workbench(
-        lambda: start(place, entry=_module(bare, "modelyard.training.bare"), environ=_environ(parts, given)),
-        lambda: whole(apart, environ=_environ(source, given)),
-        lambda folder: whole(folder, environ=threads | _environ(source, given)),
+        lambda: start(
+            place, entry=module(bare, "modelyard.training.bare"), environ=surroundings(parts, given)
+        ),
+        lambda: whole(apart, environ=surroundings(source, given)),
+        lambda folder: whole(folder, environ=share | surroundings(source, given)),
     )
 
 
@@ -156,7 +156,7 @@ def _on_a_cluster(project: Project, model: str, place: Path, *, code: Path, uses
     settings, engine = project.model(model), project.settings.engine
     project.tell("connecting to the Ray cluster")
     cluster = Cluster(engine.address, processors=engine.processors)
-    share = dict.fromkeys(_THREADS, str(engine.processors))
+    share = threads(engine.processors)
     start = functools.partial(
         Remote,
         cluster,
@@ -170,24 +170,13 @@ def _on_a_cluster(project: Project, model: str, place: Path, *, code: Path, uses
     return Workbench(lambda: start(place), None, start, cluster.most)
 
 
-def _threads(jobs: int) -> dict[str, str]:
+def _share(jobs: int) -> dict[str, str]:
     """What keeps the libraries of processes side by side to their share of the machine."""
     if jobs == 1:
         return {}
-    share = str(max(1, len(os.sched_getaffinity(0)) // jobs))
-    return dict.fromkeys(_THREADS, share)
+    return threads(max(1, len(os.sched_getaffinity(0)) // jobs))
 
 
 def _prepared(worker: Worker) -> Worker:
     worker.prepare()
     return worker
-
-
-def _module(python: Path, name: str) -> tuple[str, ...]:
-    return (str(python), "-s", "-P", "-m", name)
-
-
-def _environ(path: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of this process' own libraries is found there."""
-    kept = {k: v for k, v in given.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
-    return kept | {"PYTHONPATH": str(path)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.errors import AuthorError
-from modelyard.predictor.own import interpreter, surroundings
+from modelyard.predictor.own import command, environ
 from modelyard.records.footprint import Footprint
 from modelyard.records.service import Own
 from modelyard.records.trust import Trust
@@ -21,8 +21,8 @@ def footprint(folder: Path, digest: str, *, trust: Trust, own: Own | None = None
     ``AuthorError`` when it does not answer.
     """
     done = subprocess.run(
-        [*interpreter(own), "modelyard.predictor.footprint", str(folder), digest],
-        env=surroundings(own),
+        [*command(own, "modelyard.predictor.footprint"), str(folder), digest],
+        env=environ(own),
         capture_output=True,
         input=msgspec.json.encode(trust),
         check=False,

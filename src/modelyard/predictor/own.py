@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard import errors
+from modelyard.authors import apart
 from modelyard.errors import AuthorError, ModelyardError, ServiceDown
 from modelyard.predictor.answers import Answers
 from modelyard.predictor.desk import Array, Ask, Fault, Given, Open, Ready, receive, send
@@ -24,8 +25,6 @@ from modelyard.records.service import Own
 from modelyard.records.trust import Trust
 from modelyard.tables.batch import Batch
 
-_OURS = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"})
-"""What would lead another interpreter to this one's libraries."""
 _OPENING = 120.0
 """Seconds that importing its libraries and loading it may take."""
 
@@ -93,14 +92,11 @@ class OwnProcess:
 
     def _begun(self) -> subprocess.Popen[bytes]:
         own = self._own
-        threads = dict.fromkeys(
-            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(own.threads)
-        )
         process = subprocess.Popen(
-            [*interpreter(own), "modelyard.predictor.desk"],
+            command(own, "modelyard.predictor.desk"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=surroundings(own) | threads,
+            env=environ(own) | apart.threads(own.threads),
         )
         _end_all(self._held)
         self._held.append(process)
@@ -151,17 +147,16 @@ class OwnProcess:
         return Lost(f"The process of {self._name} ended by {how}.")
 
 
-def interpreter(own: Own | None) -> list[str]:
-    """The words before a module's name."""
-    apart = own is not None and own.path is not None
-    return [(own and own.python) or sys.executable, *(("-s", "-P") if apart else ()), "-m"]
-
-
-def surroundings(own: Own | None) -> dict[str, str]:
-    """The environment of such a process, with nothing that leads another interpreter to the libraries of this one."""
+def command(own: Own | None, name: str) -> list[str]:
+    """The words that run a module where the model's libraries are."""
     if own is None or own.path is None:
-        return dict(os.environ)
-    return {k: v for k, v in os.environ.items() if k not in _OURS} | {"PYTHONPATH": own.path}
+        return [(own and own.python) or sys.executable, "-m", name]
+    return list(apart.module(own.python or sys.executable, name))
+
+
+def environ(own: Own | None) -> dict[str, str]:
+    """The variables of such a process."""
+    return dict(os.environ) if own is None or own.path is None else apart.surroundings(own.path, os.environ)
 
 
 def _end_all(held: list[subprocess.Popen[bytes]]) -> None:

@@ -89,12 +89,10 @@ class Admission:
         return Who(f"{bearers.settings.issuer}\0{subject}", until)
 
     def limited(self, act: Act, who: Who) -> Act:
-        """The same, as often and as long as whose request it is may; then 429 or 401."""
+        """The same, as often as whose request it is may; then 429."""
         if self._quota is not None:
             act = self._quota.counted(act, who.name)
-        if self._rate is not None:
-            act = self._at_rate(act, who.name, self._rate)
-        return act if who.until is None else _until(act, who.until)
+        return act if self._rate is None else self._at_rate(act, who.name, self._rate)
 
     def _at_rate(self, act: Act, who: str, rate: float) -> Act:
         now = self._now
@@ -169,15 +167,18 @@ class Bucket:
         return (1 - self._left) / self.rate
 
 
-def _until(act: Act, until: float) -> Act:
-    """Heads are remembered longer than a token may count."""
+def timely(act: Act, who: Who) -> Act:
+    """The same, as long as who asks may, then 401: a head is remembered longer than a token may count."""
+    until = who.until
+    if until is None:
+        return act
 
-    def timely(slot: Any) -> None:
+    def timed(slot: Any) -> None:
         if time.time() > until:
             raise _expired("the token has expired")
         act(slot)
 
-    return timely
+    return timed
 
 
 def _expired(reason: str) -> Problem:

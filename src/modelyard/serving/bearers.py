@@ -75,8 +75,9 @@ class Bearers:
         except (self._jwt.PyJWTError, ValueError, TypeError) as error:
             raise Refused(str(error)[:200].rstrip(".")) from None
         wanted = self.settings.scope
-        scopes = claims.get("scope", claims.get("scp", ""))
-        if wanted and wanted not in (scopes.split() if isinstance(scopes, str) else scopes):
+        told = claims.get("scope", claims.get("scp", ""))
+        scopes = told.split() if isinstance(told, str) else told if isinstance(told, list) else []
+        if wanted and wanted not in scopes:
             raise Refused(f"its scope lacks '{wanted}'")
         return str(claims["sub"]), float(claims["exp"]) + _LEEWAY
 

@@ -54,8 +54,8 @@ class Entrance:
 
     def enter(self, before: Entrance | None, changed: Callable[[], None]) -> None:
         """From now on this one counts; ``changed`` is called in a thread when a provider's keys changed."""
-        if self.certificate is not None and self.plan.tls is not None and before is not None:
-            self.certificate.use(self.plan.tls)
+        if self.certificate is not None and self.plan.tls is not None:
+            self.certificate.follow(self.plan.tls)
         if self.bearers is not None and (before is None or before.bearers is not self.bearers):
             self.bearers.watch(changed)
         if before is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from time import time
 
@@ -12,6 +11,7 @@ from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions import fitting
 from modelyard.records.outcome import CLIENT, REQUEST, Outcome
+from modelyard.serving import tell
 from modelyard.serving.connection import Slot
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live
@@ -39,7 +39,7 @@ def heard(lives: Sequence[Live], log: PredictionSink | None, limits: Limits) -> 
         try:
             log.flush()
         except StoreDown as error:
-            print(f"{model}: {error}", file=sys.stderr, flush=True)
+            tell.say(f"{model}: {error}", "error")
             raise Problem(503, "The outcomes could not be logged, so they are not kept: try later.") from None
         slot.answered(msgspec.json.encode({"status": "ok", "model": model, "accepted": len(outcomes)}))
 

@@ -8,7 +8,6 @@ import hashlib
 import math
 import mmap
 import os
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +55,7 @@ class Counts:
 
     def counted(self, act: Act, who: str) -> Act:
         """The same, as often as that token may; then 429 until the next period begins."""
-        key = struct.unpack("<q", hashlib.blake2b(who.encode(), digest_size=8).digest())[0] or 1
+        key = _key(who)
 
         def take(slot: Any) -> None:
             now = self._now()
@@ -75,7 +74,7 @@ class Counts:
 
     def used(self, who: str) -> int:
         """What a token has had in this period."""
-        key = struct.unpack("<q", hashlib.blake2b(who.encode(), digest_size=8).digest())[0] or 1
+        key = _key(who)
         period, _ = spans(self.quota.per, self._now())
         row = self._found(key)
         return 0 if row is None else int(self._counts[row][self._periods[row] == period].sum())
@@ -120,6 +119,11 @@ class Counts:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def _key(who: str) -> int:
+    """Never 0, which is a free row."""
+    return int.from_bytes(hashlib.blake2b(who.encode(), digest_size=8).digest(), "little", signed=True) or 1
 
 
 def spans(per: str, now: dt.datetime) -> tuple[int, dt.datetime]:

@@ -14,7 +14,8 @@ class Entry:
     ``steady`` means HTTP/1.1, kept alive, GET or POST, nothing compressed: its replies have the plain frame.
     ``refusal`` writes a refusal in the surface's form; ``coding`` is the compression that the client asks for, ``extra``
     are further header lines of every reply. ``client_id`` is what the client called the request and is told so again,
-    ``known_as`` what it is logged as: that, or its trace. ``seen`` is what is told of it, where anything is.
+    ``known_as`` what it is logged as: that, or its trace. ``seen`` is what is told of it, where anything is. A ``fleeting`` one is
+    not remembered: its head hardly comes again, or would be answered otherwise then.
     """
 
     __slots__ = (
@@ -23,6 +24,7 @@ class Entry:
         "client_id",
         "coding",
         "extra",
+        "fleeting",
         "keep_alive",
         "known_as",
         "length",
@@ -46,6 +48,7 @@ class Entry:
         extra: bytes = b"",
         known_as: str | None = None,
         seen: Any = None,
+        fleeting: bool = False,
     ) -> None:
         self.act = act
         self.length = length
@@ -58,6 +61,7 @@ class Entry:
         self.extra = extra
         self.known_as = known_as or client_id
         self.seen = seen
+        self.fleeting = fleeting
         plain = not bodiless and client_id is None and coding is None and not extra
         self.steady = keep_alive and version == "1.1" and plain
 
@@ -75,4 +79,5 @@ class Entry:
             extra=self.extra,
             known_as=self.known_as,
             seen=self.seen,
+            fleeting=self.fleeting,
         )

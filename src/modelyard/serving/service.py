@@ -10,7 +10,7 @@ from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink
 from modelyard.predictions.ids import Ids
 from modelyard.serving import surfaces
-from modelyard.serving.admission import ANYBODY, MAY, Admission
+from modelyard.serving.admission import ANYBODY, MAY, Admission, timely
 from modelyard.serving.apart import Apart
 from modelyard.serving.connection import Connection
 from modelyard.serving.limits import Limits
@@ -96,7 +96,7 @@ class Service:
         if not found.simple:
             return None
         entry = self.resolve(found)
-        if len(head) <= _LONGEST and entry.client_id is None and "traceparent" not in found.headers:
+        if len(head) <= _LONGEST and not entry.fleeting:
             if len(self.heads) >= _REMEMBERED:
                 self.heads.clear()
             self.heads[head] = entry
@@ -106,6 +106,7 @@ class Service:
         """What a head asks for; a head that asks for nothing that is here resolves to its refusal."""
         rules = self._admission
         extra = rules.shared(head)
+        fleeting = False
         try:
             if rules.asks_first(head):
                 extra += MAY
@@ -115,8 +116,9 @@ class Service:
                 act = self._routes.act(head)
                 if head.method == "POST":
                     act = rules.limited(act, who)
+                act = timely(act, who)
         except Problem as problem:
-            act = surfaces.refuse(problem)
+            act, fleeting = surfaces.refuse(problem), problem.status == 401
         client_id = (head.headers.get("x-request-id") or "")[:128] or None
         trace = read(head.headers.get("traceparent"))
         return Entry(
@@ -131,6 +133,7 @@ class Service:
             extra=extra,
             coding=coding if (coding := head.headers.get("accept-encoding")) in CODINGS else None,
             seen=None if self._watch is None else Seen(self._watch, head, trace),
+            fleeting=fleeting or client_id is not None or "traceparent" in head.headers,
         )
 
     def admit(self, head: Head) -> None:
@@ -153,7 +156,7 @@ class Service:
             act = surfaces.infer_grpc(self._routes.queue(named.name, named.version))
         else:
             act = self._routes.divided(named.name, head, surfaces.infer_grpc)
-        return self._admission.limited(act, who)
+        return timely(self._admission.limited(act, who), who)
 
     def watched(self, connection: Connection, entry: Entry, body: bytes) -> Watched:
         """A request of which is told when it is answered."""

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from modelyard.authors.apart import threads
 from modelyard.errors import Misuse, ModelyardError, SettingsError
 from modelyard.records.service import JOURNAL, ServicePlan, ServiceState
 from modelyard.serving import control, tell
@@ -49,8 +50,8 @@ class _Turn(msgspec.Struct, frozen=True):
 def _worker() -> Callable[..., None]:
     """Loaded before the first fork, so that every worker is of the supervisor's own code, whatever
     is installed over it meanwhile."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # a service scales by processes
+    for name, count in threads(1).items():
+        os.environ.setdefault(name, count)  # a service scales by processes
     from modelyard.serving.worker import main
 
     return main

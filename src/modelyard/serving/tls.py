@@ -24,23 +24,23 @@ class Certificate:
         """Whether clients show a certificate too."""
         return self._tls.clients is not None
 
-    def use(self, tls: Tls) -> None:
-        """From now on the certificate in these files; ``SettingsError`` leaves the one before."""
-        stamp = self._look_at(tls)
-        _context(tls)
-        self.context.load_cert_chain(tls.certificate, tls.key, _no_passphrase)
-        self._tls, self._stamp, self._pems = tls, stamp, _read(tls)
+    def follow(self, tls: Tls) -> None:
+        """The files are these from now on; ``renew`` takes them."""
+        if tls != self._tls:
+            self._tls, self._stamp = tls, None
 
     def renew(self) -> str | None:
-        """Take files that changed; what is wrong with them, where something is."""
-        stamp = self._look()
+        """Take files that changed; what is wrong with them, where something is. The certificate before it stays then."""
+        tls, stamp = self._tls, self._look()
         if stamp == self._stamp:
             return None
         self._stamp = stamp
         try:
-            self.use(self._tls)
-        except SettingsError as error:
-            return f"{error} The certificate before it stays."
+            _context(tls)
+            self.context.load_cert_chain(tls.certificate, tls.key, _no_passphrase)
+            self._pems = _read(tls)
+        except (SettingsError, OSError, ValueError) as error:
+            return f"{str(error).rstrip('.')}. The certificate before it stays."
         return None
 
     def pems(self) -> tuple[bytes, bytes, bytes | None]:
@@ -48,14 +48,11 @@ class Certificate:
         return self._pems
 
     def _look(self) -> object:
-        return self._look_at(self._tls)
-
-    @staticmethod
-    def _look_at(tls: Tls) -> object:
+        tls = self._tls
         try:
             found = [Path(path).stat() for path in (tls.certificate, tls.key)]
         except OSError:
-            return None
+            return ()
         return [(stat.st_mtime_ns, stat.st_ino, stat.st_size) for stat in found]
 
 
