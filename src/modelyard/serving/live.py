@@ -230,8 +230,8 @@ class Live:
             if len(wild):
                 return Problem(
                     422,
-                    f"The model has no answer to '{name}' = {wild[0]:.4g}: what it was trained on lies between "
-                    f"{low:.4g} and {high:.4g}.",
+                    f"The model has no answer to '{name}' = {wild[0]:.4g}, which lies a million times beyond what it was "
+                    "trained on.",
                     code="out_of_reach",
                     field=name,
                 )
