@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,29 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done = subprocess.run([sys.executable, "-m", "modelyard", *words], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr + done.stdout
     return folder
+
+
+@pytest.fixture(scope="session")
+def first_build() -> Callable[[Path, dict[str, str], str], Path]:
+    """Writes models (``model.py`` by name) and settings beside a project's data, and builds all of them."""
+
+    def build(folder: Path, models: dict[str, str], settings: str) -> Path:
+        for name, code in models.items():
+            place = folder / "models" / name
+            place.mkdir(parents=True)
+            (place / "model.py").write_text(code)
+            (place / "requirements.model").write_text(f"scikit-learn=={version('scikit-learn')}\n")
+            (place / "test_model.py").write_text(
+                "import model\n\n\ndef test_it_trains():\n    assert callable(model.train)\n"
+            )
+        (folder / "modelyard.toml").write_text(settings)
+        command = [sys.executable, "-m", "modelyard", "-C", str(folder), "build"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("register") == len(models)
+        return folder
+
+    return build
 
 
 @pytest.fixture

@@ -304,7 +304,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (place / path).write_text(content)
         needs = ("scikit-learn", "pandas", *case.needs)
         (place / "requirements.model").write_text("".join(f"{n}=={version(n)}\n" for n in needs))
-        (place / "test_model.py").write_text("def test_nothing():\n    assert True\n")
+        (place / "test_model.py").write_text(
+            "import model\n\n\ndef test_it_trains():\n    assert callable(model.train)\n"
+        )
         settings += f'[models.{slug(name)}]\ncode = "models/{slug(name)}"\ndata = "{case.data}"\n{PLAIN}'
     (folder / "modelyard.toml").write_text(settings)
     done = subprocess.run(

@@ -33,7 +33,9 @@ def test_the_example_builds_and_forecasts(
         (tmp_path / path).write_text(content)
     model = tmp_path / "models" / "passengers"
     (model / "requirements.model").write_text(f"scikit-learn=={version('scikit-learn')}\n")
-    (model / "test_model.py").write_text("def test_nothing():\n    assert True\n")
+    (model / "test_model.py").write_text(
+        "import model\n\n\ndef test_it_trains():\n    assert callable(model.train)\n"
+    )
     code, output, complaint = modelyard("-C", tmp_path, "build")
     assert code == 0, complaint
     assert "24 held back" in output

@@ -23,6 +23,7 @@ import modelyard as my
 from modelyard.monitoring import collect, window
 
 Command = Callable[..., tuple[int, str, str]]
+FirstBuild = Callable[[Path, dict[str, str], str], Path]
 
 LABELS = ["even", "prime", "loop"]
 TARGET = json.dumps(LABELS)
@@ -75,24 +76,12 @@ def write_digits(place: Path, rows: int = 900) -> None:
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def figures(tmp_path_factory: pytest.TempPathFactory, first_build: FirstBuild) -> Path:
     """A project with its first build."""
     folder = tmp_path_factory.mktemp("labels") / "figures"
     (folder / "data").mkdir(parents=True)
     write_digits(folder / "data" / "digits.csv")
-    for name, code in (("traits", FITTED), ("own", OWN + ASKED)):
-        place = folder / "models" / name
-        place.mkdir(parents=True)
-        (place / "model.py").write_text(code)
-        (place / "requirements.model").write_text(f"scikit-learn=={version('scikit-learn')}\n")
-        (place / "test_model.py").write_text("def test_nothing():\n    assert True\n")
-    (folder / "modelyard.toml").write_text(SETTINGS.format(port=8101))
-    built = subprocess.run(
-        [sys.executable, "-m", "modelyard", "-C", str(folder), "build"], capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    assert built.stdout.count("register") == 2
-    return folder
+    return first_build(folder, {"traits": FITTED, "own": OWN + ASKED}, SETTINGS.format(port=8101))
 
 
 def rows(folder: Path, count: int) -> list[dict[str, Any]]:

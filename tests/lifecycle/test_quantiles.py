@@ -24,6 +24,7 @@ import modelyard as my
 from modelyard.monitoring import collect, window
 
 Command = Callable[..., tuple[int, str, str]]
+FirstBuild = Callable[[Path, dict[str, str], str], Path]
 
 SETTINGS = """
 [project]
@@ -60,7 +61,7 @@ def train(data, params):
 
 
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clinic(tmp_path_factory: pytest.TempPathFactory, first_build: FirstBuild) -> Path:
     """A project with its first build."""
     folder = tmp_path_factory.mktemp("quantiles") / "clinic"
     (folder / "data").mkdir(parents=True)
@@ -68,19 +69,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"target": "progression"}
     )
     visits.write_csv(folder / "data" / "visits.csv")
-    for name, code in (("spread", LISTED), ("own", OWN + SORTED)):
-        place = folder / "models" / name
-        place.mkdir(parents=True)
-        (place / "model.py").write_text(code)
-        (place / "requirements.model").write_text(f"scikit-learn=={version('scikit-learn')}\n")
-        (place / "test_model.py").write_text("def test_nothing():\n    assert True\n")
-    (folder / "modelyard.toml").write_text(SETTINGS.format(port=8101))
-    built = subprocess.run(
-        [sys.executable, "-m", "modelyard", "-C", str(folder), "build"], capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    assert built.stdout.count("register") == 2
-    return folder
+    return first_build(folder, {"spread": LISTED, "own": OWN + SORTED}, SETTINGS.format(port=8101))
 
 
 def rows(folder: Path, count: int) -> list[dict[str, Any]]:

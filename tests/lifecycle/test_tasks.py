@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
-import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import pytest
 from sklearn.datasets import load_diabetes, load_wine
 
 Command = Callable[..., tuple[int, str, str]]
+FirstBuild = Callable[[Path, dict[str, str], str], Path]
 
 SETTINGS = """
 [project]
@@ -80,7 +78,7 @@ def predict(model, rows):
 
 
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clinic(tmp_path_factory: pytest.TempPathFactory, first_build: FirstBuild) -> Path:
     """A project with its first build; each test that shares it can be the first or the only one."""
     folder = tmp_path_factory.mktemp("clinic") / "the clinic"
     (folder / "data").mkdir(parents=True)
@@ -99,19 +97,9 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     visits[:200].write_csv(folder / "data" / "visits-1.csv")
     visits[200:].write_csv(folder / "data" / "visits-2.csv")
-    for name, code in (("cultivar", FOREST), ("progression", MIXED), ("boosted", BOOSTED)):
-        place = folder / "models" / name
-        place.mkdir(parents=True)
-        (place / "model.py").write_text(code)
-        (place / "requirements.model").write_text(f"scikit-learn=={version('scikit-learn')}\n")
-        (place / "test_model.py").write_text("def test_nothing():\n    assert True\n")
-    (folder / "modelyard.toml").write_text(SETTINGS.format(port=8101))
-    built = subprocess.run(
-        [sys.executable, "-m", "modelyard", "-C", str(folder), "build"], capture_output=True, text=True
+    return first_build(
+        folder, {"cultivar": FOREST, "progression": MIXED, "boosted": BOOSTED}, SETTINGS.format(port=8101)
     )
-    assert built.returncode == 0, built.stderr
-    assert built.stdout.count("register") == 3
-    return folder
 
 
 def test_three_models_one_service(modelyard: Command, clinic: Path, free_port: int) -> None:

@@ -112,7 +112,9 @@ def project(folder: Path, name: str, form: str, code: str) -> Path:
     (place / "model.py").write_text(code.format(kind=kind, record=str(folder / "answers.json")))
     torch = version("torch").partition("+")[0]
     (place / "requirements.model").write_text(f"torch=={torch}\nnumpy=={version('numpy')}\n")
-    (place / "test_model.py").write_text("def test_nothing():\n    assert True\n")
+    (place / "test_model.py").write_text(
+        "import model\n\n\ndef test_it_trains():\n    assert callable(model.train)\n"
+    )
     (folder / "modelyard.toml").write_text(SETTINGS.format(data=name, form=form))
     return folder
 
