@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
 
 
 class Ids:
@@ -15,9 +14,14 @@ class Ids:
 
     def __init__(self) -> None:
         self.prefix = os.urandom(8).hex()
-        self._next: Callable[[], int] = itertools.count().__next__
+        self._count = itertools.count()
         self._form = self.prefix.encode() + b"%010x"
 
     def next(self) -> bytes:
         """The next id, ASCII. Safe under threads."""
-        return self._form % self._next()
+        return self._form % next(self._count)
+
+    def some(self, n: int) -> list[bytes]:
+        """The next ``n`` ids. Safe under threads."""
+        form = self._form
+        return [form % i for i in itertools.islice(self._count, n)]

@@ -15,6 +15,7 @@ from modelyard.wire.problem import Problem
 from modelyard.wire.reading import Framed, Reading
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_END = b"\r\n\r\n"
 
 
 class Host(Protocol):
@@ -59,7 +60,7 @@ class Slot:
         """Answer in JSON."""
         service = self.connection.service
         if self.entry.steady and not service.draining:
-            self.reply = service.frames.steady(body)
+            self.reply = service.frames.steady % (len(body), body)
         else:
             self.reply = service.framed(self.entry, Framed(body))
 
@@ -119,6 +120,24 @@ class Connection(asyncio.Protocol):
         return True
 
     def data_received(self, data: bytes) -> None:
+        if self._have or self.slots or self._deaf or self._stream is not None:
+            self._received(data)
+            return
+        service = self.service
+        stop = data.find(_END) + 4
+        entry = service.heads.get(data[:stop])
+        if entry is None or not entry.plain or stop + entry.length != len(data):
+            self._received(data)
+            return
+        # one whole request whose head is remembered, and no other under way: what follows is the rest, shortened
+        self._last = service.now()
+        slot = Slot(self, entry, data[stop:])
+        self.slots.append(slot)
+        self._act(slot)
+        if slot.reply is not None:
+            self.send()
+
+    def _received(self, data: bytes) -> None:
         if self._deaf:
             return
         self._last = self.service.now()
@@ -148,7 +167,7 @@ class Connection(asyncio.Protocol):
         limits = self.service.limits
         need = 0
         while at < end:
-            stop = data.find(b"\r\n\r\n", at) + 4
+            stop = data.find(_END, at) + 4
             if stop == 3:
                 if end - at > limits.head:
                     return self._refuse(head_too_large(limits.head))
@@ -234,8 +253,12 @@ class Connection(asyncio.Protocol):
         self.slots.append(slot)
         if not entry.steady and not entry.keep_alive:
             self._deaf = True
+        self._act(slot)
+
+    @staticmethod
+    def _act(slot: Slot) -> None:
         try:
-            entry.act(slot)
+            slot.entry.act(slot)
         except Problem as problem:
             slot.refused(problem)
         except Exception as error:

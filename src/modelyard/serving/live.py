@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -34,6 +34,7 @@ _FAR = 1e6
 """Times the range that training data showed, from which on a model's failure is the number's fault."""
 
 Span = slice | Problem
+_WHOLE = {slice}
 
 
 class _Golden(msgspec.Struct):
@@ -133,6 +134,8 @@ class Live:
         small = bodies if set(map(type, bodies)) == {bytes} else [self._small(body) for body in bodies]
         decoded = self.decoder.rows([b for b in small if type(b) is bytes], max_rows=rows, max_bytes=size)
         marks = sum(decoded.marks.values()) if decoded.marks else 0
+        if small is bodies and set(map(type, decoded.spans)) <= _WHOLE:
+            return decoded.batch, cast("list[Span]", list(decoded.spans)), marks
         parts, taken, at = [decoded.batch], iter(decoded.spans), len(decoded.batch)
         spans: list[Span] = []
         for body, read in zip(bodies, small, strict=True):

@@ -19,23 +19,20 @@ def compressed(body: bytes, coding: str) -> bytes:
 
 
 class Frames:
-    """Writes reply heads; ``tick`` renews the date, once a second."""
+    """Writes reply heads; ``tick`` renews the date, once a second. ``steady % (length, body)`` is a JSON answer on a
+    connection that stays open."""
 
     def __init__(self) -> None:
         self.tick()
 
     def tick(self) -> None:
         date = formatdate(usegmt=True).encode()
-        self._steady = (
+        self.steady = (
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: "
             + date
             + b"\r\ncontent-length: %d\r\n\r\n%b"
         )
         self._date = date
-
-    def steady(self, body: bytes) -> bytes:
-        """A JSON answer on a connection that stays open."""
-        return self._steady % (len(body), body)
 
     def chunked(self, kind: bytes, *, headers: bytes, close: bool) -> bytes:
         """The head of a reply whose body follows in chunks. ``headers`` are lines ended by CRLF."""

@@ -12,6 +12,7 @@ class Entry:
     """A head, read once: what to do, how long the body is, how the connection goes on.
 
     ``steady`` means HTTP/1.1, kept alive, GET or POST, nothing compressed: its replies have the plain frame.
+    ``plain`` means in addition that it has a body and nothing is told of it.
     ``refusal`` writes a refusal in the surface's form; ``coding`` is the compression that the client asks for, ``extra``
     are further header lines of every reply. ``client_id`` is what the client called the request and is told so again,
     ``known_as`` what it is logged as: that, or its trace. ``seen`` is what is told of it, where anything is. A ``fleeting`` one is
@@ -28,6 +29,7 @@ class Entry:
         "keep_alive",
         "known_as",
         "length",
+        "plain",
         "refusal",
         "seen",
         "steady",
@@ -64,6 +66,7 @@ class Entry:
         self.fleeting = fleeting
         plain = not bodiless and client_id is None and coding is None and not extra
         self.steady = keep_alive and version == "1.1" and plain
+        self.plain = self.steady and seen is None and length > 0
 
     def closing(self) -> Entry:
         """The same, with the connection closed after it."""

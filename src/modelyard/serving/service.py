@@ -96,7 +96,7 @@ class Service:
         if not found.simple:
             return None
         entry = self.resolve(found)
-        if len(head) <= _LONGEST and not entry.fleeting:
+        if len(head) <= _LONGEST and not entry.fleeting and entry.length <= self.limits.body:
             if len(self.heads) >= _REMEMBERED:
                 self.heads.clear()
             self.heads[head] = entry

@@ -48,7 +48,7 @@ class Queue:
         self, live: Live, *, limits: Limits, ids: Ids, log: PredictionSink | None, loop: Any
     ) -> None:
         self._limits = limits
-        self._next_id = ids.next
+        self._ids = ids
         self._log = log
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._loop = loop
@@ -94,7 +94,8 @@ class Queue:
             self._since = perf_counter_ns()
         self._pending.append(ask)
         self._pending_bytes += ask.size
-        self._schedule()
+        if not self._scheduled:
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._pending and not self._scheduled and self._running is None:
@@ -178,7 +179,7 @@ class Queue:
         """Log, count, reply: in this order, so that nothing unlogged is ever seen."""
         batch, spans, answers = outcome
         good = [i for i, span in enumerate(spans) if type(span) is slice]
-        ids = [self._next_id() for _ in good]
+        ids = self._ids.some(len(good))
         if answers is not None and self._log is not None:
             try:
                 self._write(turn, batch, spans, answers, good=good, ids=ids)
@@ -195,7 +196,7 @@ class Queue:
             nanoseconds=perf_counter_ns() - turn.since,
         )
         if answers is not None:
-            _reply(turn, spans, answers, good=good, ids=ids)
+            _reply(turn, spans, answers, good=good, ids=ids, single=len(batch) == len(good))
         if len(good) != len(turn.asks):
             for ask, span in zip(turn.asks, spans, strict=True):
                 if isinstance(span, Problem):
@@ -236,17 +237,25 @@ class Queue:
             ask.send()
 
 
-def _reply(turn: _Turn, spans: list[Span], answers: Answers, *, good: list[int], ids: list[bytes]) -> None:
+def _reply(
+    turn: _Turn, spans: list[Span], answers: Answers, *, good: list[int], ids: list[bytes], single: bool
+) -> None:
+    """``single`` says that each request has one row: then their replies are written together."""
     prediction = answers.prediction.tolist()
     numbers = answers.probability if answers.quantiles is None else answers.quantiles
     beside = numbers.tolist() if numbers is not None else None
-    write = turn.live.replies.write
-    for i, request_id in zip(good, ids, strict=True):
+    replies = turn.live.replies
+    together = single and isinstance(turn.asks[good[0]].body, bytes)
+    written = replies.each(ids, prediction, beside) if together else None
+    for at, (i, request_id) in enumerate(zip(good, ids, strict=True)):
         ask, span = turn.asks[i], spans[i]
+        if isinstance(ask.body, bytes) and written is not None:
+            ask.answered(written[at])
+            continue
         predicted = prediction[span]
         along = beside[span] if beside is not None else None
         if isinstance(ask.body, bytes):
-            ask.answered(write(request_id, predicted, along))
+            ask.answered(replies.write(request_id, predicted, along))
         else:
             given = Given(turn.live.told, request_id.decode(), predicted, along)
             ask.replied(ask.body.write(given))

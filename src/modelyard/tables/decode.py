@@ -220,7 +220,8 @@ class Decoder:
 
     def _judge(self, batch: Batch, spans: list[slice | RequestRefused], original: _Original) -> Decoded:
         """The one check of a turn: refuse the requests that hold a bad row, close the gaps they leave."""
-        bad = self._bad(batch)
+        within = self._within(batch.numbers)
+        bad = self._bad(batch, within)
         if bad.any():
             keep: list[int] = []
             for i, span in enumerate(spans):
@@ -236,19 +237,25 @@ class Decoder:
                 spans[i] = slice(at, at + span.stop - span.start)
                 keep += range(span.start, span.stop)
             batch = batch.take(np.array(keep, dtype=np.intp))
-        return Decoded(batch, tuple(spans), self._marks(batch))
+        return Decoded(batch, tuple(spans), self._marks(batch, within))
 
-    def _bad(self, batch: Batch) -> NDArray[np.bool_]:
+    def _within(self, numbers: NDArray[np.float64]) -> bool:
+        """Whether nothing is null and all lies within its bounds: mostly so, and told by one pass."""
+        return bool(((numbers >= self._low) & (numbers <= self._high)).all())
+
+    def _bad(self, batch: Batch, within: bool) -> NDArray[np.bool_]:
         """Which rows break a rule that refuses, beside those that the types refused already."""
         numbers = batch.numbers
-        bad: NDArray[np.bool_] = (np.isnan(numbers) & self._required).any(axis=1)
+        bad = np.zeros(len(numbers), dtype=bool)
+        if not within:
+            bad |= (np.isnan(numbers) & self._required).any(axis=1)
+            if self._range_refuses.any():
+                bad |= (self._outside(numbers) & self._range_refuses).any(axis=1)
         if self._has_integers:
             whole = (numbers == np.floor(numbers)) & (np.abs(numbers) <= EXACT)
             bad |= (~(whole | np.isnan(numbers)) & self._whole).any(axis=1)
         if self._has_moments:
             bad |= (np.isinf(numbers) & self._timely).any(axis=1)
-        if self._has_bounds and self._range_refuses.any():
-            bad |= (self._outside(numbers) & self._range_refuses).any(axis=1)
         for j, column, known in self._known:
             if "categories" in column.declared and not known.issuperset(batch.texts[:, j].tolist()):
                 bad |= np.array([value not in known for value in batch.texts[:, j].tolist()], dtype=bool)
@@ -266,9 +273,9 @@ class Decoder:
             _, false = expressions.judge(compiled.expression.term, Cells(batch, self.layout))
         return np.broadcast_to(np.asarray(false, dtype=bool), (len(batch),))
 
-    def _marks(self, batch: Batch) -> dict[str, int]:
+    def _marks(self, batch: Batch, within: bool) -> dict[str, int]:
         marks: dict[str, int] = {}
-        if self._has_bounds:
+        if not within and self._has_bounds:
             outside = self._outside(batch.numbers)
             if outside.any():
                 counts = np.count_nonzero(outside, axis=0)

@@ -9,7 +9,7 @@ import msgspec
 
 from modelyard.records.package import Label
 
-_ENCODE = msgspec.json.Encoder().encode
+_JSON = msgspec.json.Encoder()
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,23 +63,39 @@ class Replies:
     """Writes replies of one model: what is the same in each of them is encoded once."""
 
     def __init__(self, model_id: str, classes: Sequence[Label], levels: Sequence[float] = ()) -> None:
-        self._start = b'{"status":"ok","model_id":' + _ENCODE(model_id) + b',"request_id":"'
-        self._end = b',"classes":' + _ENCODE(list(classes)) + b"}" if classes else b"}"
-        self._whole = b'%b%b","prediction":%b,"probability":%b%b'
+        self._start = b'{"status":"ok","model_id":' + _JSON.encode(model_id) + b',"request_id":"'
+        self._end = b',"classes":' + _JSON.encode(list(classes)) + b"}" if classes else b"}"
+        self._beside = b"quantiles" if levels else b"probability"
         if levels:
-            self._end = b',"levels":' + _ENCODE(list(levels)) + b"}"
-            self._whole = b'%b%b","prediction":%b,"quantiles":%b%b'
+            self._end = b',"levels":' + _JSON.encode(list(levels)) + b"}"
 
     def write(
         self, request_id: bytes, prediction: Sequence[object], beside: Sequence[Sequence[float]] | None
     ) -> bytes:
         """One reply; ``request_id`` is ASCII without quotes, ``beside`` [n][k] probabilities or quantiles."""
+        told = _JSON.encode(prediction)
         if beside is None:
-            return b'%b%b","prediction":%b%b' % (self._start, request_id, _ENCODE(prediction), self._end)
-        return self._whole % (
+            return b'%b%b","prediction":%b%b' % (self._start, request_id, told, self._end)
+        numbers = _JSON.encode(beside)
+        return b'%b%b","prediction":%b,"%b":%b%b' % (
             self._start,
             request_id,
-            _ENCODE(prediction),
-            _ENCODE(beside),
+            told,
+            self._beside,
+            numbers,
             self._end,
         )
+
+    def each(
+        self, ids: Sequence[bytes], prediction: Sequence[object], beside: Sequence[Sequence[float]] | None
+    ) -> list[bytes]:
+        """A reply for each row: what ``write`` gives for it alone, with all rows encoded at once."""
+        start, end = self._start, self._end
+        told = _JSON.encode_lines(prediction).split(b"\n")
+        if beside is None:
+            return [
+                b'%b%b","prediction":[%b]%b' % (start, i, p, end) for i, p in zip(ids, told, strict=False)
+            ]
+        form = b'%%b%%b","prediction":[%%b],"%b":[%%b]%%b' % self._beside
+        numbers = _JSON.encode_lines(beside).split(b"\n")
+        return [form % (start, i, p, b, end) for i, p, b in zip(ids, told, numbers, strict=False)]
