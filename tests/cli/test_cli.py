@@ -26,7 +26,7 @@ Command = Callable[..., tuple[int, str, str]]
 def test_every_command_shows_an_example(modelyard: Command, name: str) -> None:
     code, output, _ = modelyard(name, "--help")
     assert code == 0
-    assert f"Example: modelyard {name}" in output
+    assert f"\n  Example: modelyard {name}" in output
 
 
 def test_help_lists_every_command(modelyard: Command) -> None:

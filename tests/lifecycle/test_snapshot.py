@@ -78,6 +78,23 @@ def test_files_come_along_and_secrets_do_not(project: Project, tmp_path: Path, v
     assert (unpacked(project, found.digest, place) / "common" / "shared.py").read_text() == "X = 1\n"
 
 
+def test_links_that_lead_out_come_along_as_what_they_lead_to(project: Project, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", project.root], check=True)
+    outside = tmp_path / "disk"
+    outside.mkdir()
+    (outside / "rows.csv").write_text("a,diagnosis\n2,y\n")
+    (project.root / "data/more.csv").symlink_to(outside / "rows.csv")
+    (project.root / "data/whole").symlink_to(outside)
+    (project.root / "data/gone").symlink_to("../../nowhere")
+    (project.root / "data/same.csv").symlink_to("large/a.csv")
+    place = unpacked(project, snapshot(project).digest, tmp_path / "job")
+    assert (place / "data/more.csv").read_text() == "a,diagnosis\n2,y\n"
+    assert not (place / "data/more.csv").is_symlink()
+    assert (place / "data/same.csv").readlink() == Path("large/a.csv")
+    assert not (place / "data/whole").exists()
+    assert not (place / "data/gone").is_symlink()
+
+
 def test_what_cannot_be_taken_along_is_said(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import datetime as dt
 import gzip
 import io
 import json
+import lzma
 import pickle
 import subprocess
 import sys
@@ -217,15 +219,32 @@ def _array() -> bytes:
         ("a.npy", _array(), "pickle-runs"),
         ("a.pkl", pickle.dumps({"a": [1.0]}), "pickle"),
         ("a.pkl", pickle.dumps(np.arange(3)), "pickle"),
+        ("a.joblib", bz2.compress(pickle.dumps(Evil())), "pickle-runs"),
+        ("a.joblib", lzma.compress(pickle.dumps(Evil())), "pickle-runs"),
+        ("a.joblib", lzma.compress(pickle.dumps(Evil()), format=lzma.FORMAT_ALONE), "pickle-runs"),
+        ("a.bin", b"\x1f\x8bno such thing", "pickle-unread"),
+        ("a.pkl", gzip.compress(pickle.dumps(Evil()))[:-9], "pickle-unread"),
+        ("a.pt", _torch()[:60] + b"\0\0\0\0" + _torch()[64:], "pickle-unread"),
         ("a.bin", b"\x00\x01\x02", None),
         ("a.txt", b"text", None),
         ("a.pkl", b"", None),
     ],
-    ids=range(14),
+    ids=range(20),
 )
 def test_pickles_are_read_and_never_run(tmp_path: Path, name: str, content: bytes, rule: str | None) -> None:
     (tmp_path / name).write_bytes(content)
     assert rules(scanning.pickles(scanning.listed(tmp_path))) == ([rule] if rule else [])
+
+
+def test_a_small_pickle_that_unpacks_to_anything_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["modelyard.scanning.pickles"], "LARGEST", 4000)
+    many = pickle.dumps("x" * 9000)
+    (tmp_path / "a.pkl").write_bytes(gzip.compress(many))
+    with zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/data.pkl", many)
+    assert rules(scanning.pickles(scanning.listed(tmp_path))) == ["pickle-unread", "pickle-unread"]
 
 
 GOOD = "FROM python:3.12@sha256:0 AS build\nRUN true\nFROM build\nENV A=1 TOKEN_FILE=/run/t\nUSER 65532:0\n"
@@ -280,6 +299,13 @@ spec:
         ),
         ("pod.yaml", "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: a}]}", []),
         ("pod.yaml", "a: [", []),
+        ("pod.yaml", "a: 2026-99-99", []),
+        ("pod.yaml", "apiVersion: v1\nkind: Odd\nspec: text", ["container-unread"]),
+        (
+            "compose.yaml",
+            "services: {a: {build: ., privileged: true, cap_add: 1}}",
+            ["container-unread", "privileged"],
+        ),
         ("list.yaml", "- a\n- b\n", []),
     ],
 )
@@ -325,6 +351,7 @@ def test_the_command_says_no_accepts_and_writes_sarif(modelyard: Command, tmp_pa
     assert modelyard("-C", project, "scan", "--only", "pickles")[0] == 0
     assert modelyard("-C", project, "scan", "--accept", " ")[0] == 2
     assert modelyard("-C", project, "scan", "--accept", "a test key")[0] == 0
+    assert modelyard("-C", project, "scan", "--only", "pickles", "--accept", "nothing more")[0] == 0
     (project / "key.py").write_text(f'KEY = "{AWS}"\n')
     assert modelyard("-C", project, "scan", "--sarif", tmp_path / "allowed.sarif")[0] == 0
     (project / "key.py").write_text('KEY = "AKIA" + ""\nPASSWORD = "another-secret-1"\n')

@@ -132,10 +132,12 @@ def test_wrong_questions_are_told_so(client: TestClient) -> None:
     assert client.post("/jobs/1/retry", headers=bearer()).status_code == 400
     assert client.post("/models/screening/train", headers=bearer(), json={"C": 1}).status_code == 400
     assert client.post("/models/screening/train", headers=bearer(), content=b"x" * 70_000).status_code == 413
-    for digest in ("0" * 64, "../../etc/passwd", "x"):
-        csrf = signed_in(client)
-        assert csrf
-        assert client.get(f"/console/reports/{digest}").status_code == 404
+    csrf = signed_in(client)
+    assert csrf
+    another = client.get("/jobs/1", headers=bearer()).json()["asked"]["snapshot"]
+    for digest in ("0" * 64, another, "0" * 64 + "%0A", "../../etc/passwd", "x"):
+        for kind in ("reports", "windows"):
+            assert client.get(f"/console/{kind}/{digest}").status_code == 404, (kind, digest)
     assert client.get("/models", headers=bearer()).json()[0]["live"]["version"] is None
 
 
@@ -187,6 +189,23 @@ def test_an_invitation_opens_one_session(client: TestClient) -> None:
     client.cookies.clear()
     assert client.get(f"/login?once={code}").status_code == 401
     assert client.get("/login?once=guessed").status_code == 401
+
+
+def test_what_is_no_good_login_is_told_on_its_page(project: Project, client: TestClient) -> None:
+    for content, code in (
+        (b"&".join([b"a=1"] * 60), 400),
+        (b"\xff\xfe", 400),
+        (b"token=\xff", 400),
+        (b"", 200),
+    ):
+        answer = client.post("/login", content=content)
+        assert (answer.status_code, "Sign in" in answer.text) == (code, True), content
+    (project.root / "modelyard.toml").write_text("[project")
+    answer = client.post("/login", data={"token": KEY})
+    assert (answer.status_code, "modelyard.toml" in answer.text) == (400, True)
+    (project.root / "modelyard.toml").unlink()
+    assert client.post("/login", data={"token": KEY}).status_code == 400
+    assert client.get("/models", headers=bearer()).json()["error"]["code"] == "settings"
 
 
 def test_leaving_ends_the_session(client: TestClient) -> None:

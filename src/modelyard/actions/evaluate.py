@@ -15,6 +15,7 @@ from modelyard.actions.locate import located, opened
 from modelyard.actions.signed import merged
 from modelyard.actions.train import latest_data
 from modelyard.actions.tune import trials_of
+from modelyard.errors import UnknownName
 from modelyard.ports import Facts
 from modelyard.project import Project, fresh, now
 from modelyard.records.footprint import FIGURES, Footprint
@@ -139,5 +140,9 @@ def _with_study(project: Project, report: Report, package: Package) -> Report:
 
 
 def stored_report(project: Project, digest: str) -> Report:
-    """A report that was made before."""
-    return msgspec.json.decode(project.artifacts.get(digest), type=Report)
+    """A report that was made before. Raises ``UnknownName`` for what is not there, or is something else."""
+    content = project.artifacts.get(digest)
+    try:
+        return msgspec.json.decode(content, type=Report)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise UnknownName(f"{digest} is no report.") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.actions.written import written
-from modelyard.errors import Misuse
+from modelyard.errors import Misuse, UnknownName
 from modelyard.project import Project
 from modelyard.records.finding import WindowReport
 from modelyard.records.window import ExaminedWindow
@@ -39,7 +39,16 @@ def history(
 
 def recalled(project: Project, window: ExaminedWindow) -> WindowReport:
     """The whole report of an examined window. Raises ``UnknownName`` when it is not there any more."""
-    return msgspec.json.decode(project.artifacts.get(window.report), type=WindowReport)
+    return window_report(project, window.report)
+
+
+def window_report(project: Project, digest: str) -> WindowReport:
+    """Of that digest. Raises ``UnknownName`` for what is not there, or is something else."""
+    content = project.artifacts.get(digest)
+    try:
+        return msgspec.json.decode(content, type=WindowReport)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise UnknownName(f"{digest} is no report of a window.") from None
 
 
 COURSE = 300

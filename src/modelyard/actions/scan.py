@@ -64,16 +64,11 @@ def accept(project: Project, found: Scan, *, reason: str) -> Path:
     """Put all that was found on the baseline, with who says so and why; what is there already stays."""
     if len(reason.strip()) < 3:
         raise Misuse("Say why it may stay: --accept REASON.")
-    kept = [
-        entry
-        for entry in _entries(project)
-        if entry.fingerprint in {a.weakness.fingerprint for a in found.allowed}
-    ]
     added = [
         Accepted(fingerprint=w.fingerprint, rule=w.rule, path=w.path, reason=reason.strip(), by=project.actor)
         for w in found.found
     ]
-    content = msgspec.json.format(msgspec.json.encode([*kept, *added]), indent=2) + b"\n"
+    content = msgspec.json.format(msgspec.json.encode([*_entries(project), *added]), indent=2) + b"\n"
     return written(project.root / BASELINE, content)
 
 

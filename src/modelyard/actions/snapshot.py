@@ -32,14 +32,16 @@ def snapshot(project: Project) -> Snapshot:
     """Store the project's files, the same for the same content.
 
     With version control these are the files that it knows and those that it does not ignore; without it all but what
-    begins with a dot. Never those that the settings name as secrets, nor an ``.env``. Raises ``Misuse`` when they are more than ``LARGEST``.
+    begins with a dot. Never those that the settings name as secrets, nor an ``.env``. Of a link that leads out of the
+    project the file comes along that it leads to; a folder does not. Raises ``Misuse`` when they are more than ``LARGEST``.
     """
     from modelyard.training.history import commit
 
     project.tell("storing the project's files")
     secret = _secrets(project)
-    files = sorted(name for name in _files(project.root) if not _is_secret(name, secret))
-    total = sum((project.root / name).lstat().st_size for name in files)
+    names = sorted(name for name in _files(project.root) if not _is_secret(name, secret))
+    files = {name: path for name in names if (path := _led(project.root / name, project.root))}
+    total = sum(path.lstat().st_size for path in files.values())
     if total > LARGEST:
         raise Misuse(
             f"The project's files are {total / 1e9:.1f} GB, more than the {LARGEST / 1e9:.0f} that a job takes along; keep "
@@ -51,8 +53,8 @@ def snapshot(project: Project) -> Snapshot:
             gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0, compresslevel=1) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
-            for name in files:
-                archive.add(project.root / name, arcname=name, recursive=False, filter=_bare)
+            for name, path in files.items():
+                archive.add(path, arcname=name, recursive=False, filter=_bare)
         file.flush()
         digest = project.artifacts.put_file(Path(file.name))
     return Snapshot(digest, commit(project.root, "HEAD") or "")
@@ -122,6 +124,16 @@ def _is_secret(name: str, named: set[str]) -> bool:
 
 def _holds(path: Path) -> bool:
     return path.is_file() or path.is_symlink()
+
+
+def _led(path: Path, root: Path) -> Path | None:
+    """What is stored of it: another machine has nothing where a link leads out of the project."""
+    if not path.is_symlink():
+        return path
+    led = path.resolve()
+    if led.is_relative_to(root.resolve()) and not path.readlink().is_absolute():
+        return path
+    return led if led.is_file() else None
 
 
 def _bare(entry: tarfile.TarInfo) -> tarfile.TarInfo:

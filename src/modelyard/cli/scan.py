@@ -42,7 +42,7 @@ def command(
 
     Nothing is run and nothing is fetched. What somebody answers for is in [scan] or on the baseline, with a reason.
 
-    \\b
+    \b
     Example: modelyard scan
              modelyard scan --sarif scan.sarif --fail-on error
              modelyard scan --accept "test keys, see SECURITY.md"

@@ -27,13 +27,17 @@ def containers(files: Files) -> Iterator[Weakness]:
         text = file.read_text(errors="replace")
         try:
             documents = [d for d in yaml.safe_load_all(text) if isinstance(d, dict)]
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             continue  # a template, or somebody else's to mend
         for document in documents:
-            if "apiVersion" in document and "kind" in document:
-                yield from _manifest(path, document, text)
-            elif isinstance(document.get("services"), dict):
-                yield from _compose(path, document["services"], text)
+            try:
+                if "apiVersion" in document and "kind" in document:
+                    yield from _manifest(path, document, text)
+                elif isinstance(document.get("services"), dict):
+                    yield from _compose(path, document["services"], text)
+            except (AttributeError, TypeError):
+                said = f"{path} is not written as such files are, so not all of it was looked at."
+                yield _weak(path, 1, "container-unread", "note", said)
 
 
 def _dockerfile(path: str, text: str) -> Iterator[Weakness]:

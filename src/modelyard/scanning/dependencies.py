@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,8 +128,9 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
                     yield from _read(archive.read(name), path / name)
         else:
             yield from _read(path.read_bytes(), path)
-    except OSError as error:
-        raise SettingsError(f"scan.advisories: {path} cannot be read: {error.strerror or error}.") from None
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(f"scan.advisories: {path} cannot be read: {why}.") from None
 
 
 def _read(content: bytes, path: Path) -> Iterator[dict[str, Any]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import pickletools
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from modelyard.records.weakness import Weakness
 from modelyard.scanning.files import Files
@@ -26,7 +29,17 @@ _SUFFIXES = (
     "*.npy",
 )
 _PROTOCOLS = {bytes([0x80, version]) for version in range(2, 6)}
-_LARGEST = 512 << 20
+LARGEST = 512 << 20
+"""Bytes of a file, and of what is packed in it."""
+_PACKED: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+    b"]\x00\x00": lzma.open,
+}
+"""By their first bytes."""
+_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
+"""Of what unpacks: a damaged file, an encrypted one, a way of packing that is not known."""
 _RUNS = frozenset(
     [
         "os",
@@ -84,12 +97,19 @@ def pickles(files: Files) -> Iterator[Weakness]:
         file = files.root / path
         if path not in suspected and not _begins_as_one(file):
             continue
-        if file.stat().st_size > _LARGEST:
+        try:
+            if file.stat().st_size > LARGEST:
+                raise _TooLarge
+            streams = list(_streams(file))
+        except _TooLarge:
+            said = f"it has more than {LARGEST >> 20} MB, so it was not looked at"
+            yield _weakness(path, "pickle-unread", said)
+            continue
+        except _DAMAGED as error:
             yield _weakness(
-                path, "pickle-unread", f"it has more than {_LARGEST >> 20} MB, so it was not looked at"
+                path, "pickle-unread", f"it cannot be unpacked ({error}), so it was not looked at"
             )
             continue
-        streams = list(_streams(file))
         if not streams:
             continue
         imports = sorted({name for stream in streams for name in _imports(stream)})
@@ -101,6 +121,10 @@ def pickles(files: Files) -> Iterator[Weakness]:
         else:
             said = f"loading it imports {', '.join(imports[:6])}" if imports else "it imports nothing"
             yield _weakness(path, "pickle", f"a pickle runs what whoever wrote it likes; {said}")
+
+
+class _TooLarge(Exception):
+    pass
 
 
 def _begins_as_one(file: Path) -> bool:
@@ -115,22 +139,34 @@ def _streams(file: Path) -> Iterator[bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in archive.namelist():
                 if name.endswith((".pkl", ".pickle")):
-                    yield archive.read(name)
+                    with archive.open(name) as inner:
+                        yield _whole(inner)
         return
     if content[:6] == b"\x93NUMPY":
         at = content.find(b"\x80", 10)
         if b"'|O'" in content[:256] and at > 0:
             yield content[at:]
         return
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
-    elif content[:1] == b"x":
-        try:
-            content = zlib.decompress(content)
-        except zlib.error:
-            return
+    for begin, opened in _PACKED.items():
+        if content.startswith(begin):
+            content = _whole(opened(io.BytesIO(content)))
+            break
+    else:
+        if content[:1] == b"x":
+            try:
+                content = zlib.decompressobj().decompress(content, LARGEST)
+            except zlib.error:
+                return
     if content[:2] in _PROTOCOLS or (content[-1:] == b"." and file.suffix in (".pkl", ".pickle")):
         yield content
+
+
+def _whole(packed: IO[bytes]) -> bytes:
+    """What is packed; a small file may hold any amount."""
+    content = packed.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise _TooLarge
+    return content
 
 
 def _imports(stream: bytes) -> Iterator[str]:

@@ -61,15 +61,16 @@ class Asking:
             raise Misuse(f"'{name}' is a number up to {most}.")
         return int(text)
 
-    def form(self) -> dict[str, str]:
-        """What a page's form sent, the last value of each name. Raises ``Misuse``."""
-        try:
-            return dict(parse_qsl(self.body.decode(), max_num_fields=50, keep_blank_values=True))
-        except ValueError:
-            raise Misuse("This is no form.") from None
-
 
 Work = Callable[[Asking], Response]
+
+
+def form(body: bytes) -> dict[str, str]:
+    """What a page's form sent, the last value of each name. Raises ``Misuse``."""
+    try:
+        return dict(parse_qsl(body.decode(), max_num_fields=50, keep_blank_values=True))
+    except ValueError:
+        raise Misuse("This is no form.") from None
 
 
 def answered(
@@ -109,7 +110,7 @@ def _answer(
 
 def _refuse_strange_form(asking: Asking, session: Session) -> None:
     """A browser sends the cookie whoever made the form; what the form brings along only our pages know."""
-    if not hmac.compare_digest(asking.form().get("csrf", "").encode(), session.csrf.encode()):
+    if not hmac.compare_digest(form(asking.body).get("csrf", "").encode(), session.csrf.encode()):
         raise AccessDenied("This form is of another session; go back to the console, and try again there.")
 
 

@@ -84,7 +84,7 @@ class Desk:
 
     @property
     def settings(self) -> Settings:
-        """As they were when this began."""
+        """As they were read last."""
         return self._project.settings
 
     @contextmanager
@@ -113,5 +113,8 @@ class Desk:
         return self._project
 
     def _changed(self) -> tuple[int, int]:
-        told = (self._project.root / FILE).stat()
+        try:
+            told = (self._project.root / FILE).stat()
+        except OSError:
+            return 0, 0  # reading it says why
         return told.st_mtime_ns, told.st_size

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from urllib.parse import parse_qs
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from modelyard.actions import alerts, jobs, look
 from modelyard.actions.evaluate import stored_report
-from modelyard.actions.history import history
+from modelyard.actions.history import history, window_report
 from modelyard.actions.overview import overview
-from modelyard.errors import AccessDenied, ModelyardError, UnknownName
+from modelyard.errors import ModelyardError, UnknownName
 from modelyard.project import now
-from modelyard.records.finding import WindowReport
 from modelyard.records.job import OPEN
 from modelyard.render import html, monitored
 from modelyard.render.console import strip
-from modelyard.web.answers import COOKIE, Asking, Work
+from modelyard.web.answers import COOKIE, Asking, Work, form, status
 from modelyard.web.desk import LASTS, Desk
 from modelyard.web.door import REPORT
 
-_DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _WINDOWS = 60
 _JOBS = 100
 
@@ -101,13 +98,12 @@ def _report(asking: Asking) -> Response:
 
 
 def _window(asking: Asking) -> Response:
-    content = asking.project.artifacts.get(_digest(asking))
-    return _sealed(monitored.page(msgspec.json.decode(content, type=WindowReport)))
+    return _sealed(monitored.page(window_report(asking.project, _digest(asking))))
 
 
 def _digest(asking: Asking) -> str:
     digest = asking.word("digest")
-    if not _DIGEST.match(digest):
+    if not _DIGEST.fullmatch(digest):
         raise UnknownName("There is no such report.")
     return digest
 
@@ -137,16 +133,16 @@ def signed_in(request: Request, body: bytes) -> Response:
     """A session for a token, for the console's key, or for an invitation; else the page that asks for one."""
     desk: Desk = request.app.state.desk
     code = request.query_params.get("once", "")
-    given = parse_qs(body.decode(errors="replace"), max_num_fields=5).get("token", [""])[-1].strip()
-    secret = (desk.sessions.accept(code) or "") if code else given
-    if not secret:
-        wrong = "That link was used, or is too old: sign in by a token." if code else ""
-        return HTMLResponse(html.page("console/login.html", wrong=wrong), 401 if code else 200)
     try:
+        secret = (desk.sessions.accept(code) or "") if code else form(body).get("token", "").strip()
+        if not secret:
+            wrong = "That link was used, or is too old: sign in by a token." if code else ""
+            return HTMLResponse(html.page("console/login.html", wrong=wrong), 401 if code else 200)
         with desk.open(secret):
             pass
-    except AccessDenied as error:
-        return HTMLResponse(html.page("console/login.html", wrong=str(error)), 401)
+    except ModelyardError as error:
+        refused = html.page("console/login.html", wrong=str(error))
+        return HTMLResponse(refused, status(error, known=False))
     answer = RedirectResponse("/console", 303)
     answer.set_cookie(
         COOKIE, desk.sessions.begin(secret), max_age=int(LASTS), httponly=True, samesite="strict", path="/"
