@@ -22,6 +22,20 @@ def test_a_package_is_served_asked_and_judged(modelyard: Command, built_once: Pa
     told = json.loads(output)
     assert told["levels"][-1]["answered"] > 10
     assert [v["met"] for v in told["verdicts"]] == [True, True]
+    assert 0 < told["levels"][-1]["cores"] < 8
+    assert 20 < told["memory_mb"] < 2000
+    (tmp_path / "load.json").write_text(output)
+    pages = ("--html", tmp_path / "capacity.html", "--markdown", tmp_path / "capacity.md")
+    words = ("--users", "50000", "--every", "10", "--price-core", "0.04", *pages, "--json")
+    code, output, errors = modelyard("capacity", tmp_path / "load.json", *words)
+    assert code == 0, errors
+    found = json.loads(output)
+    assert found["wish"]["rate"] == 5000
+    assert found["replicas"] >= 2
+    assert found["hourly"] == pytest.approx(found["cores"] * 0.04)
+    assert 200 < found["log_bytes"] < 1000  # thirty features, two probabilities, a label, an id
+    assert "promises kept" in (tmp_path / "capacity.html").read_text()
+    assert (tmp_path / "capacity.md").read_text().count("| kept |") == 2
     text = page.read_text()
     assert "promises kept" in text
     assert text.count("<svg") >= 2

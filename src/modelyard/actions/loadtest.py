@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,20 +13,53 @@ import msgspec
 from modelyard.actions.locate import located, materialised
 from modelyard.actions.own import owned
 from modelyard.actions.switch import TIMEOUT, address
+from modelyard.deployment.local import Candidate
 from modelyard.errors import DataRefused, Misuse, ServiceDown, StoreDown
-from modelyard.loadtest import drive, estimate, figures, judge, parse, spread
+from modelyard.loadtest import drive, estimate, figures, judge, parse, spread, watching
 from modelyard.loadtest.drive import cores, request
 from modelyard.loadtest.histogram import percentile
 from modelyard.project import Project, now
 from modelyard.records.load import Load, LoadTest
 from modelyard.records.service import ServedModel, ServicePlan
+from modelyard.records.tested import Golden
 from modelyard.storage.scratch import scratch
 
 if TYPE_CHECKING:
+    from modelyard.loadtest.usage import Usage
     from modelyard.records.schema import Schema
 
 _ROWS = 5000
 """Different requests that the users draw from."""
+
+
+class Asked(NamedTuple):
+    """What is asked, and what is known of it."""
+
+    url: str
+    schema: Schema | None = None
+    """What a row is."""
+    source: str | None = None
+    """Where rows are."""
+    token: str | None = None
+    service: Candidate | None = None
+    """Its processes, where they are on this machine."""
+    package: Path | None = None
+
+    def watched(self) -> AbstractContextManager[Usage | None]:
+        """What the service takes meanwhile."""
+        if self.service is None:
+            return nullcontext()
+        return watching(self.service.processor_seconds, self.service.memory_mb)
+
+    def log_bytes(self, rows: int) -> float | None:
+        """That a request leaves in the prediction log."""
+        if self.package is None:
+            return None
+        from modelyard.loadtest.logged import log_bytes
+        from modelyard.predictor import verify
+
+        golden = msgspec.json.decode((self.package / "golden.json").read_bytes(), type=Golden)
+        return log_bytes(verify(self.package), golden, rows=rows)
 
 
 def loadtest(
@@ -48,14 +81,14 @@ def loadtest(
     machine. ``data`` names other rows, a file or a dataset.
     """
     promised = [parse(text) for text in promises]
-    with _asked(project, target) as (url, schema, source, known):
-        token = token or known
-        bodies = _bodies(project, data or source, schema, rows)
-        requests = [request(url, body, token=token) for body in bodies]
-        _try(url, bodies[0], token)
-        with scratch("load-", project.scratch) as place:
+    with _asked(project, target) as asked:
+        load, token = msgspec.structs.replace(load, url=asked.url), token or asked.token
+        bodies = _bodies(project, data or asked.source, asked.schema, rows)
+        requests = [request(load.url, body, token=token) for body in bodies]
+        _try(load.url, bodies[0], token)
+        with scratch("load-", project.scratch) as place, asked.watched() as usage:
             outcome = drive(
-                msgspec.structs.replace(load, url=url),
+                load,
                 requests,
                 processes=processes,
                 scratch=place,
@@ -63,13 +96,16 @@ def loadtest(
             )
     if not any(level.asked for level in outcome.levels):
         raise Misuse("No request fell into the test; ask for more users, or for longer.")
+    cores_of = usage.by_level(load, outcome) if usage else [None] * len(outcome.levels)
     return LoadTest(
         target=target,
-        load=msgspec.structs.replace(load, url=url),
+        load=load,
         rows=rows,
         at=now(),
         cores=cores(),
-        levels=tuple(figures(level) for level in outcome.levels),
+        levels=tuple(
+            figures(level, promised, cores=used) for level, used in zip(outcome.levels, cores_of, strict=True)
+        ),
         course=tuple(figures(second) for second in outcome.seconds),
         spread=spread(outcome.levels[-1]),
         connections=outcome.connections,
@@ -77,6 +113,8 @@ def loadtest(
         late=percentile(outcome.late, 0.99) if outcome.late else None,
         verdicts=judge(outcome.levels[-1], promised),
         estimate=None if wanted is None else estimate(outcome, promised, target=wanted, cost=cost),
+        memory_mb=usage.memory_mb if usage else None,
+        log_bytes=asked.log_bytes(rows),
     )
 
 
@@ -91,12 +129,11 @@ def write(found: LoadTest, path: Path) -> None:
 
 
 @contextmanager
-def _asked(project: Project, target: str) -> Iterator[tuple[str, Schema | None, str | None, str | None]]:
-    """The URL, what a row is, where rows are, and a token."""
+def _asked(project: Project, target: str) -> Iterator[Asked]:
     if "://" in target:
         if urlsplit(target).scheme not in ("http", "https"):
             raise Misuse(f"{target} is no address of a service; give http://HOST:PORT/models/NAME/predict.")
-        yield target, None, None, None
+        yield Asked(target)
         return
     name, _, selector = target.partition("@")
     package = located(project, target)
@@ -108,8 +145,11 @@ def _asked(project: Project, target: str) -> Iterator[tuple[str, Schema | None, 
     schema, source = of_features(manifest.schema), project.model(name).data
     path = f"/models/{name}/predict"
     if selector in project.settings.environments:
-        tokens = project.tokens(selector)
-        yield address(project, selector) + path, schema, source, tokens[0] if tokens else None
+        tokens, url = project.tokens(selector), address(project, selector)
+        here = project.settings.environments[selector].target == "local"
+        state = project.target.state(selector) if here else None
+        running = Candidate(url, None, state.pid) if state else None
+        yield Asked(url + path, schema, source, tokens[0] if tokens else None, running, folder)
         return
     plan = ServicePlan(
         environment="loadtest",
@@ -131,7 +171,13 @@ def _asked(project: Project, target: str) -> Iterator[tuple[str, Schema | None, 
     )
     project.tell(f"starting {target}")
     with project.target.candidate(plan, timeout=TIMEOUT) as candidate:
-        yield candidate.url + path, schema, source, None
+        yield Asked(
+            candidate.url + path,
+            schema,
+            source,
+            service=candidate if isinstance(candidate, Candidate) else None,
+            package=folder,
+        )
 
 
 def _bodies(project: Project, data: str | None, schema: Schema | None, rows: int) -> list[bytes]:

@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "Some rows now, without a service.",
     "score": "A whole table in batch, from and to any source.",
     "loadtest": "A service under load: latencies, promises, replicas.",
+    "capacity": "What a load takes: replicas, cores, memory, log, money.",
     "feedback": "The true outcomes of predictions, from a file.",
     "monitor": "Drift and data quality of a window; exit 1 on alert with --fail.",
     "trigger": "Build again where data, code, drift or a schedule call for it, by a policy.",

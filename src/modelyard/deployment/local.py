@@ -40,6 +40,10 @@ class Candidate(NamedTuple):
     def memory_mb(self) -> float:
         return round(sum(map(_held, _family(self.pid))) / 1024, 1)
 
+    def processor_seconds(self) -> float:
+        """What its processes used of all cores since they began, with those of them that have ended."""
+        return sum(map(_used, _family(self.pid)))
+
 
 class LocalTarget:
     """A ``Target`` that keeps each environment's service under ``folder/ENVIRONMENT``, and candidates in
@@ -242,6 +246,14 @@ def _held(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1])
     return 0
+
+
+def _used(pid: int) -> float:
+    """Seconds of processors of one process and of those children that it waited for."""
+    with contextlib.suppress(OSError):
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _read(path: Path, kind: type[T]) -> T | None:

@@ -76,7 +76,7 @@ def drive(
         while any(p.poll() is None for p in running) and time.time() < start + whole:
             tell(f"{max(0.0, time.time() - start):.0f} of {whole:.0f} s under load")
             time.sleep(0.2)
-        return _sum([_result(process) for process in running])
+        return _sum([_result(process) for process in running], start)
 
 
 def _share(load: Load, at: int, of: int) -> Load:
@@ -103,7 +103,7 @@ def _result(process: subprocess.Popen[bytes]) -> Loaded:
     return msgspec.json.decode(output, type=Loaded)
 
 
-def _sum(several: Sequence[Loaded]) -> Loaded:
+def _sum(several: Sequence[Loaded], start: float) -> Loaded:
     levels = [
         Level(
             level=sum(level.level for level in each),
@@ -133,6 +133,7 @@ def _sum(several: Sequence[Loaded]) -> Loaded:
         connections=sum(one.connections for one in several),
         busy=max(one.busy for one in several),
         late=added(one.late for one in several),
+        start=start,
     )
 
 

@@ -59,6 +59,11 @@ def judge(level: Level, promises: Sequence[Promise]) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
+def of_each(promises: Sequence[Promise]) -> list[Promise]:
+    """Those that a replica keeps or breaks by itself; a rate is of the whole."""
+    return [promise for promise in promises if promise.what != "rate"]
+
+
 def estimate(
     loaded: Loaded, promises: Sequence[Promise], *, target: float, cost: float | None = None
 ) -> Estimate | None:
@@ -66,8 +71,8 @@ def estimate(
 
     ``cost`` is an hour of one replica. The rules on ``rate`` do not count: they are of the whole.
     """
-    of_each = [promise for promise in promises if promise.what != "rate"]
-    good = [level for level in loaded.levels if level.answered and all(v.met for v in judge(level, of_each))]
+    asked = of_each(promises)
+    good = [level for level in loaded.levels if level.answered and all(v.met for v in judge(level, asked))]
     if not good:
         return None
     best = max(good, key=lambda level: level.rate)
@@ -81,8 +86,8 @@ def estimate(
     )
 
 
-def figures(one: Level | Second) -> Figures:
-    """What a level or a second saw, in figures."""
+def figures(one: Level | Second, promises: Sequence[Promise] = (), *, cores: float | None = None) -> Figures:
+    """What a level or a second saw, in figures; a level with those promises that are of each answer."""
     counts, asked = one.latencies, one.asked
 
     def within(share: float) -> float | None:
@@ -99,6 +104,8 @@ def figures(one: Level | Second) -> Figures:
         p999=within(0.999),
         slowest=within(1.0),
         errors=one.errors if isinstance(one, Level) else {},
+        verdicts=judge(one, of_each(promises)) if isinstance(one, Level) else (),
+        cores=cores,
     )
 
 

@@ -84,6 +84,8 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """The largest share of a core that a process which asked was busy; near 1 the figures are its own."""
     late: dict[int, int] = {}
     """How long after it was due a request was sent though a connection was free, by bucket."""
+    start: float = 0.0
+    """When the load began, in seconds since 1970."""
 
 
 class Promise(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +130,10 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     p999: float | None
     slowest: float | None
     errors: dict[str, int] = {}
+    verdicts: tuple[Verdict, ...] = ()
+    """The promises held against this level, without those on the rate, which are of the whole."""
+    cores: float | None = None
+    """That the service used, where it ran on this machine."""
 
 
 class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +157,10 @@ class LoadTest(msgspec.Struct, frozen=True, kw_only=True):
     """The 99th percentile of how late requests were sent though nothing kept them waiting, seconds."""
     verdicts: tuple[Verdict, ...] = ()
     estimate: Estimate | None = None
+    memory_mb: float | None = None
+    """MiB: the most that the service's processes held, where it ran on this machine."""
+    log_bytes: float | None = None
+    """That a request leaves in the prediction log, at most; None where the package is not at hand."""
 
     @property
     def passed(self) -> bool:
