@@ -283,6 +283,13 @@ class Project:
             raise SettingsError(f"environments.{environment}.token_file: {path} has no token in it.")
         return tokens
 
+    def afresh(self) -> Project:
+        """The same project with its settings as they are by now, in the same yard unless they name another."""
+        other = dataclasses.replace(self, settings=settings_.read(self.root))
+        if other.settings.yard == self.settings.yard:
+            other.__dict__["yard"] = self.yard
+        return other
+
     def elsewhere(self, yard: YardSettings) -> Project:
         """The same project with its yard there; to be used while this one is, under its lease."""
         other = dataclasses.replace(self, settings=msgspec.structs.replace(self.settings, yard=yard))

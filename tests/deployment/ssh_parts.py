@@ -15,8 +15,8 @@ HOST = "yard-server"
 
 
 @contextmanager
-def sshd(folder: Path) -> Iterator[Path]:
-    """The file of the client's configuration, in which ``yard-server`` is this machine."""
+def sshd(folder: Path, more: str = "") -> Iterator[Path]:
+    """The file of the client's configuration, in which ``yard-server`` is this machine; ``more`` is of the server's."""
     folder.mkdir(parents=True)
     for name in ("host", "user", "stranger"):
         words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
@@ -27,7 +27,7 @@ def sshd(folder: Path) -> Iterator[Path]:
     shutil.copy(folder / "user.pub", folder / "authorized")
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
-        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nMaxStartups 100\n"
+        f"PidFile {folder}/pid\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nMaxStartups 100\n{more}"
     )
     host = " ".join((folder / "host.pub").read_text().split()[:2])
     (folder / "known").write_text(f"[127.0.0.1]:{port} {host}\n")

@@ -87,6 +87,11 @@ def test_a_good_regression_of_mixed_columns_passes(tmp_path: Path) -> None:
         assert failed(application_tests(subject(model, door, golden), KINDS)) == {}
 
 
+def test_a_column_may_have_any_name(tmp_path: Path) -> None:
+    model = serve_numeric(tmp_path / "p7")
+    assert subject(model, Door("http://127.0.0.1:9"), GOOD).changed(self=1)["self"] == 1
+
+
 def test_other_answers_than_the_sealed_ones_are_noticed_by_every_protocol(tmp_path: Path) -> None:
     model = serve_numeric(tmp_path / "p7")
     golden = msgspec.structs.replace(GOOD, probability=[[0.4, 0.6]])

@@ -190,6 +190,22 @@ def test_what_its_processes_print_is_told(target: SshTarget, plan: ServicePlan) 
     assert "/models/screening/predict" in target.logs(plan.environment, lines=5)
 
 
+def test_what_a_server_prints_for_people_is_not_taken_for_an_answer(
+    plan: ServicePlan, tmp_path: Path
+) -> None:
+    noisy = 'ForceCommand echo Welcome; echo; eval "$SSH_ORIGINAL_COMMAND"\n'
+    with sshd(tmp_path / "keys", noisy) as config:
+        target = target_for(config, tmp_path / "server")
+        assert target.state(plan.environment) is None
+        assert target.apply(plan, timeout=30).generation == 1
+        try:
+            assert target.plan(plan.environment) == plan
+            with target.candidate(plan, timeout=30) as candidate:
+                assert candidate.memory_mb() > 1
+        finally:
+            target.stop(plan.environment)
+
+
 def test_who_is_not_let_in_is_told_why(config: Path, plan: ServicePlan, tmp_path: Path) -> None:
     text = config.read_text().replace(f"IdentityFile {config.parent}/user\n", "")
     (tmp_path / "config").write_text(text)
@@ -244,6 +260,7 @@ def test_a_disk_that_is_full_leaves_what_answers(
 
 def test_systemd_is_said_to_be_missing_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", "/home/Ann Lee/100%/library")
     keeper = Systemd("screening-prod", units=tmp_path / "units")
     with pytest.raises(ServiceDown, match="There is no systemd here"):
         keeper.start(["/usr/bin/python3", "-m", "modelyard.serving"], tmp_path / "service.log")
@@ -251,3 +268,4 @@ def test_systemd_is_said_to_be_missing_where_it_is(tmp_path: Path, monkeypatch: 
     assert "ExecStart=/usr/bin/python3 -m modelyard.serving\n" in unit
     assert f"StandardOutput=append:{tmp_path}/service.log" in unit
     assert "Restart=always" in unit
+    assert 'Environment="PYTHONPATH=/home/Ann Lee/100%%/library"\n' in unit

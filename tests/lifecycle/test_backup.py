@@ -140,6 +140,11 @@ def test_files_that_are_there_and_files_that_are_not(modelyard: Command, built: 
     assert saved.read_bytes() == content
     code, _, complaint = modelyard("-C", built, "yard", "restore", saved.parent / "none.tar")
     assert (code, "There is no backup" in complaint) == (2, True)
+    gone = next((built / ".modelyard/artifacts").glob("[0-9a-f][0-9a-f]/*"))
+    gone.unlink()
+    code, _, complaint = modelyard("-C", built, "yard", "restore", saved)
+    assert (code, "holds facts of a yard already" in complaint) == (2, True)
+    assert not gone.exists(), "a refusal brings nothing"
     code, _, complaint = modelyard("-C", built, "yard", "backup", "/proc/nowhere/b.tar")
     assert (code, "cannot be written" in complaint) == (3, True)
 

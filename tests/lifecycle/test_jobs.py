@@ -124,14 +124,22 @@ def test_a_build_that_is_a_no_is_not_tried_again(built: Path, modelyard: Command
 
 
 def test_up_keeps_services_running_and_looks_at_windows(
-    built: Path, modelyard: Command, begun: Callable[..., subprocess.Popen[str]]
+    built: Path,
+    modelyard: Command,
+    begun: Callable[..., subprocess.Popen[str]],
+    ports: Callable[[int], list[int]],
 ) -> None:
     settings = built / "modelyard.toml"
     settings.write_text(settings.read_text().replace('window = "1h"', 'window = "2s"'))
     assert modelyard("-C", built, "deploy", "test", "screening")[0] == 0
-    [state] = (built / ".modelyard" / "services").glob("test/state.json")
-    os.kill(json.loads(state.read_text())["pid"], signal.SIGKILL)
+    service = built / ".modelyard" / "services" / "test"
     up = begun(built, "up")
+    until(lambda: jobs(modelyard, built), 60)
+    port = json.loads((service / "plan.json").read_text())["port"]
+    moved = next(one for one in ports(5) if f"port = {one}" not in settings.read_text())
+    settings.write_text(settings.read_text().replace(f"port = {port}", f"port = {moved}"))
+    os.kill(json.loads((service / "state.json").read_text())["pid"], signal.SIGKILL)
+    until(lambda: json.loads((service / "plan.json").read_text())["port"] == moved, 60)
     until(lambda: modelyard("-C", built, "status", "--json")[1].count('"answering": true') == 1, 60)
     until(lambda: [j for j in jobs(modelyard, built) if j["state"] == "done"], 60)
     second = begun(built, "up")

@@ -132,7 +132,11 @@ def versions(modelyard: Command, folder: Path) -> list[int]:
     return [v["number"] for v in json.loads(modelyard("-C", folder, "versions", "--json")[1])]
 
 
-def test_new_rows_lead_to_a_canary_and_to_a_live_version(modelyard: Command, live: Path) -> None:
+def test_new_rows_lead_to_a_canary_and_to_a_live_version(
+    modelyard: Command, live: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there, and nobody is to be asked
+    monkeypatch.setenv("no_proxy", "")
     set_up(live, f"{TRIGGERS}canary = {{ steps = [0.5], min_rows = 30 }}\n")
     before = versions(modelyard, live)[-1]
     found = pursued(modelyard, live)

@@ -15,6 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "deployment"))
 
 from ssh_parts import HOST, SSHD, sshd
 
+from modelyard.actions import canary
+from modelyard.actions.keep import keep
+from modelyard.errors import Misuse
+from modelyard.project import open_project
+
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -48,6 +53,11 @@ def test_a_release_on_a_server(modelyard: Command, built: Path, tmp_path: Path) 
     assert (code, "by ssh failed" in output) == (1, True)
     assert modelyard("-C", built, "logs", "test")[0] == 3
     assert modelyard("-C", built, "stop", "test")[0] == 3
+    assert modelyard("-C", built, "gc", "--dry-run")[0] == 0
+    here = open_project(built)
+    assert not keep(here, "test"), "a server keeps its own"
+    with pytest.raises(Misuse, match="loopback of its own server"):
+        canary.begin(here, "test", "screening@1", 0.1, reason="", operation="o")
     assert answering(settings) == "screening/test/1"
     releases = json.loads(modelyard("-C", built, "releases", "--json")[1])
     assert [(r["status"], bool(r["tests"])) for r in releases] == [("live", True)]

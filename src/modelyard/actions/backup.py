@@ -77,11 +77,11 @@ def _write(project: Project, folder: Path, file: Path) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch(0o600)
         with tarfile.open(draft, "w", dereference=True) as archive:  # links as files
             for at, name in enumerate([MANIFEST, *(one.path for one in kept)]):
                 project.tell(f"writing file {at} of {len(kept)}")
                 archive.add(folder / name, name)
-        draft.chmod(0o600)
         sync(draft)
         os.link(draft, file)  # never over a file that came meanwhile
         sync(file.parent)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from modelyard import registry
 from modelyard.actions.deploy import deploy
+from modelyard.actions.doors import directly
 from modelyard.actions.rollback import rollback
 from modelyard.actions.switch import address
-from modelyard.errors import ServiceDown
+from modelyard.errors import Misuse, ServiceDown
 from modelyard.ports import Facts
 from modelyard.project import Project, now
 from modelyard.records.canary import Arm, Begun, CanaryReport
@@ -28,10 +29,20 @@ _SAMPLES = {"model_infer_request_success_total": 0, "model_infer_request_failure
 def begin(
     project: Project, environment: str, ref: str, share: float, *, reason: str, operation: str
 ) -> Begun:
-    """Try the version on a share of the requests, and remember what the service had counted until then."""
+    """Try the version on a share of the requests, and remember what the service had counted until then.
+
+    Raises ``Misuse`` for an environment whose service only its own server can ask.
+    """
     with project.yard.read() as facts:
         if done := facts.done(f"{operation}/begun", Begun):
             return done
+    settings = project.environment(environment)
+    if settings.target != "local" and settings.host in ("127.0.0.1", "localhost", "::1"):
+        raise Misuse(
+            f"A canary of {ref} in {environment} could not be judged from here: its service answers on the loopback of its "
+            f"own server. Give environments.{environment}.host an address that this machine reaches, or take 'canary' out of "
+            "the model's triggers."
+        )
     tried = deploy(
         project,
         environment,
@@ -167,9 +178,7 @@ def _counters(project: Project, environment: str, model: str) -> dict[int, Arm] 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     asked = urllib.request.Request(url, headers=headers)
     try:
-        with urllib.request.urlopen(
-            asked, timeout=_TIMEOUT, context=_trusting(project, environment)
-        ) as answer:
+        with directly(_trusting(project, environment)).open(asked, timeout=_TIMEOUT) as answer:
             text = answer.read().decode()
     except (OSError, http.client.HTTPException) as error:
         if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):

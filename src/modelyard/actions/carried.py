@@ -27,22 +27,26 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
 def carry(source: Project, target: Project, *, artifacts: bool, facts: bool) -> Carried:
     """Contents go first and facts last, so that what was killed can be begun again.
 
-    Raises ``Misuse`` when the target holds facts already, ``Tampered`` for content or a chain that is damaged.
+    Raises ``Misuse`` when the target holds facts already, which then keeps everything as it is; ``Tampered`` for
+    content or a chain that is damaged.
     """
-    from modelyard.storage.copying import copy_facts
+    from modelyard.storage.copying import copy_facts, refuse_facts
     from modelyard.storage.database import SqlYard
     from modelyard.storage.events import verify
 
     stored = tables = copied = 0
+    there = target.yard
+    assert isinstance(there, SqlYard)
+    if facts:
+        refuse_facts(there)
     if artifacts:
         stored = _artifacts(source, target)
         tables = _tables(source, target)
     if facts:
         source.tell("copying the facts")
         assert isinstance(source.yard, SqlYard)
-        assert isinstance(target.yard, SqlYard)
-        copied = copy_facts(source.yard, target.yard)
-    return Carried(facts=copied, artifacts=stored, tables=tables, events=verify(target.yard))
+        copied = copy_facts(source.yard, there)
+    return Carried(facts=copied, artifacts=stored, tables=tables, events=verify(there))
 
 
 def _artifacts(source: Project, target: Project) -> int:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
+import urllib.request
 from typing import TypedDict
 
 from modelyard.project import Project
 from modelyard.records.service import Jwt, Quota, Telling, Tls
+
+
+def directly(context: ssl.SSLContext | None = None) -> urllib.request.OpenerDirector:
+    """Asks a service and nobody between: a proxy is for the world outside, and would be shown the token."""
+    secure = urllib.request.HTTPSHandler(context=context)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), secure)
 
 
 class Doors(TypedDict):

@@ -202,7 +202,8 @@ def _given_up(project: Project) -> Iterator[Waste]:
 
 def _interpreters(project: Project) -> list[str]:
     """What services on this machine run native models with."""
-    plans = (project.target.plan(environment) for environment in project.settings.environments)
+    here = (name for name, asked in project.settings.environments.items() if asked.target == "local")
+    plans = (project.target.plan(environment) for environment in here)
     owns = (model.own for plan in plans if plan is not None for model in plan.models)
     return [own.python for own in owns if own is not None and own.python is not None]
 

@@ -11,9 +11,9 @@ from modelyard.project import Project
 def keep(project: Project, environment: str) -> bool:
     """Start the environment's service on this machine again when releases are live there and nothing runs.
 
-    The releases are as live as they were: nothing is put on record. Whether it was started.
+    The releases are as live as they were: nothing is put on record. Whether it was started. A server keeps its own.
     """
-    if project.target.state(environment) is not None:
+    if project.environment(environment).target != "local" or project.target.state(environment) is not None:
         return False
     with project.lock(f"deploy-{environment}"):
         with project.yard.read() as facts:

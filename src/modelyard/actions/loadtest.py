@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from modelyard.actions.doors import directly
 from modelyard.actions.locate import located, materialised
 from modelyard.actions.own import owned
 from modelyard.actions.switch import TIMEOUT, address
@@ -220,7 +221,7 @@ def _try(url: str, body: bytes, token: str | None) -> None:
 
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=20) as reply:
+        with directly().open(urllib.request.Request(url, body, headers), timeout=20) as reply:
             reply.read()
     except urllib.error.HTTPError as error:
         said = error.read(300).decode(errors="replace")

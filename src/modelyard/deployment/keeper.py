@@ -78,7 +78,7 @@ Description=A service of Modelyard
 
 [Service]
 Type=exec
-Environment=PYTHONPATH={_escaped(path)}
+Environment={_quoted(f"PYTHONPATH={path}")}
 ExecStart={shlex.join(map(_escaped, command))}
 ExecReload=/bin/kill -HUP $MAINPID
 StandardOutput=append:{_escaped(str(journal))}
@@ -114,6 +114,12 @@ WantedBy=default.target
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%%")
+
+
+def _quoted(text: str) -> str:
+    """One word, as systemd reads it (systemd.syntax, "Quoting")."""
+    inner = _escaped(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{inner}"'
 
 
 def supervising(plan: Path, state: Path, *, parent: int | None = None) -> list[str]:

@@ -48,7 +48,7 @@ class RemoteCandidate:
 
     def memory_mb(self) -> float:
         self._conversation.say(b"memory")
-        held: float = _answer(self._conversation.hear(_GRACE), float)
+        held: float = _answer(self._conversation, float, timeout=_GRACE)
         return held
 
 
@@ -69,7 +69,7 @@ class SshTarget:
     def apply(self, plan: ServicePlan, *, timeout: float) -> ServiceState:
         there = self._sent(plan)
         with self._asked("apply", Request(plan=there, asked=plan, timeout=timeout)) as conversation:
-            state: ServiceState = _answer(conversation.hear(timeout + _GRACE), ServiceState)
+            state: ServiceState = _answer(conversation, ServiceState, timeout=timeout + _GRACE)
             conversation.say(TAKEN.encode())
         return state
 
@@ -94,7 +94,7 @@ class SshTarget:
         request = Request(plan=self._sent(plan), timeout=timeout, workers=workers)
         with contextlib.ExitStack() as open_:
             conversation = open_.enter_context(self._asked("candidate", request))
-            told = _answer(conversation.hear(timeout + _GRACE), dict[str, str | None])
+            told = _answer(conversation, dict[str, str | None], timeout=timeout + _GRACE)
 
             def led(address: str) -> str:
                 port = int(address.rpartition(":")[2])
@@ -112,7 +112,7 @@ class SshTarget:
                 ServiceDown, StoreDown
             ):  # it says null without being asked, or why it is lost
                 conversation.say(msgspec.json.encode(Request(environment=environment, lines=lines)))
-            return _answer(conversation.hear(2 * _GRACE), kind)
+            return _answer(conversation, kind, timeout=2 * _GRACE)
 
     @contextlib.contextmanager
     def _asked(self, verb: str, request: Request) -> Iterator[Conversation]:
@@ -144,9 +144,9 @@ class SshTarget:
         script = (
             f'mkdir -p {shlex.quote(folder)} && for f in {asked}; do test -d "$f" || echo "$f"; done; pwd'
         )
-        *lacking, home = self._connection.run(script, timeout=_GRACE).decode().splitlines()
-        for place in lacking:
-            kind, _, name = place.removeprefix(f"{folder}/").partition("/")
+        *lines, home = self._connection.run(script, timeout=_GRACE).decode().splitlines()
+        for kind, _, name in (one.partition("/") for one in wanted if f"{folder}/{one}" in lines):
+            place = f"{folder}/{kind}/{name}"
             if kind == "library":
                 self._connection.send(place, library)
             elif kind == "environments":
@@ -191,8 +191,11 @@ class SshTarget:
         self._connection.run(script, timeout=_GRACE)
 
 
-def _answer(line: bytes, kind: Any) -> Any:
-    """What the remote program answered; what it refused is raised as it would be here."""
+def _answer(conversation: Conversation, kind: Any, *, timeout: float) -> Any:
+    """What the remote program answered, after whatever the server's shell prints for people; what it refused is raised
+    as it would be here."""
+    while not (line := conversation.hear(timeout)).startswith((b'{"answer":', b'{"error":')):
+        pass
     told = msgspec.json.decode(line)
     if "error" in told:
         raise _ERRORS.get(told["error"], ServiceDown)(told["sentence"])

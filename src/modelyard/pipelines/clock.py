@@ -14,7 +14,7 @@ from modelyard.pipelines.until import Until
 from modelyard.project import Project, now
 from modelyard.records.job import Asked, Job, Schedule
 from modelyard.settings import MonitorSettings, Settings
-from modelyard.settings.read import FILE, read
+from modelyard.settings.read import FILE
 
 _TICK, _KEEP = 0.5, 5.0
 """Seconds between two looks at the clock, and at the services."""
@@ -27,7 +27,6 @@ _OFTEN = 300
 class Clock:
     def __init__(self, project: Project, *, report: Callable[[str], None] = lambda _: None) -> None:
         self._project, self._report = project, report
-        self._settings = project.settings
         self._stamp: tuple[int, int] | None = None
         self._live: set[tuple[str, str]] | None = None
         self._keep = self._forget = 0.0
@@ -46,14 +45,14 @@ class Clock:
             self._keep = time.monotonic() + _KEEP
             with _Said(self, "settings"):
                 self._settle()
-            for environment in self._settings.environments:
+            for environment in self._project.settings.environments:
                 with _Said(self, environment):
                     if keep(self._project, environment):
                         self._report(f"{environment}: its service runs again")
         if time.monotonic() >= self._forget:
             self._forget = time.monotonic() + _FORGET
             with _Said(self, "old jobs"):
-                before = now() - dt.timedelta(days=int(self._settings.jobs.keep[:-1]))
+                before = now() - dt.timedelta(days=int(self._project.settings.jobs.keep[:-1]))
                 self._project.yard.mark(self._project.actor, lambda facts: facts.jobs.drop(before))
         with _Said(self, "schedules"):
             return self._advance()
@@ -67,8 +66,8 @@ class Clock:
             live = {(r.environment, r.model) for r in facts.releases.list() if r.status == "live"}
         if (stamp, live) == (self._stamp, self._live):
             return
-        self._settings = read(self._project.root)
-        wanted = list(wanted_by(self._settings, live, now()))
+        self._project = self._project.afresh()
+        wanted = list(wanted_by(self._project.settings, live, now()))
         self._project.yard.mark(self._project.actor, lambda facts: jobs.settle(facts, wanted))
         self._stamp, self._live, self._next = stamp, live, None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 
@@ -11,7 +10,6 @@ from modelyard.errors import ModelyardError
 from modelyard.pipelines.until import Until
 from modelyard.project import Project
 from modelyard.records.alert import Notice
-from modelyard.settings.read import read
 
 _TICK, _ESCALATE = 2.0, 30.0
 
@@ -39,8 +37,7 @@ class Notifier:
             alerts = bool(facts.alerts.list("open", limit=1) or facts.notices.list(limit=1))
         if not alerts:
             return []
-        now = dataclasses.replace(self._project, settings=read(self._project.root))
-        now.__dict__["yard"] = self._project.yard
+        now = self._project.afresh()
         if time.monotonic() >= self._escalate:
             self._escalate = time.monotonic() + _ESCALATE
             escalate(now)

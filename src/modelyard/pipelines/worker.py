@@ -90,9 +90,12 @@ class Worker:
 
     def _sweep(self) -> None:
         """Folders of jobs that ended elsewhere."""
+        there = list(
+            (self._project.home / "jobs").glob("*")
+        )  # first: another worker's newest is no ended one
         with self._project.yard.read() as facts:
             kept = {str(job.id) for job in facts.jobs.list(*OPEN)}
-        for place in (self._project.home / "jobs").glob("*"):
+        for place in there:
             if place.name not in kept:
                 shutil.rmtree(place, ignore_errors=True)
 

@@ -24,14 +24,20 @@ def copy_facts(source: SqlYard, target: SqlYard) -> int:
     """
     with source.database.lock(), source.database.begin(write=False) as given:
         with target.database.lock(), target.database.begin(write=True) as taken:
-            _refuse_facts(taken, target.database.name)
+            _refuse(taken, target.database.name)
             count = sum(_copy(given, taken, table) for table in metadata.sorted_tables)
         for known in checkpoint.read(source.checkpoint) or ():
             checkpoint.append(target.checkpoint, known)
     return count
 
 
-def _refuse_facts(connection: sa.Connection, name: str) -> None:
+def refuse_facts(target: SqlYard) -> None:
+    """Raise ``Misuse`` when it holds any."""
+    with target.database.begin(write=False) as taken:
+        _refuse(taken, target.database.name)
+
+
+def _refuse(connection: sa.Connection, name: str) -> None:
     for table in metadata.sorted_tables:
         if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
             raise Misuse(

@@ -39,12 +39,12 @@ class Subject(NamedTuple):
     def some(self) -> tuple[Column, ...]:
         """Features to look at one by one."""
         step = -(-len(self.features) // _MOST)
-        return self.features[::step]
+        return self.features[:: max(1, step)]
 
     def predict(self, rows: object) -> Reply:
         return self.door.post(f"/models/{self.name}/predict", {"rows": rows})
 
-    def changed(self, **values: object) -> dict[str, Any]:
+    def changed(self, /, **values: object) -> dict[str, Any]:
         """The first golden row with other values."""
         return {**self.golden.rows[0], **values}
 
