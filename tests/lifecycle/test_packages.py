@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from modelyard.packaging import pack, unpack
+from modelyard.training.lockfile import told, written
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -149,7 +154,7 @@ def test_an_environment_that_trusts_fewer_refuses_the_others(
     command = [sys.executable, "-m", "modelyard", "-C", str(built), "package", "screening@1", "--sign"]
     for _ in range(2):
         done = subprocess.run(command, env=signed, capture_output=True, text=True, check=True)
-    assert done.stdout.count(", ") == 2, done.stdout  # two keys
+    assert done.stdout.splitlines()[0].count(", ") == 2, done.stdout  # two keys
     events = [e["action"] for e in shown(modelyard, built, "audit", "--json")]
     assert events.count("package.signed") == 1
     assert modelyard("-C", built, "promote", "screening@1", "--to", "staging")[0] == 0
@@ -172,6 +177,47 @@ def test_after_a_rotation_the_new_key_signs_and_the_old_still_counts(modelyard: 
     assert modelyard("-C", built, "deploy", "test")[0] == 0
     event = shown(modelyard, built, "audit", "--json")[0:]
     assert [e["payload"]["before"] for e in event if e["action"] == "key.rotated"] == [old["id"]]
+
+
+def test_its_libraries_are_locked_with_hashes_where_a_lock_tells_them(
+    modelyard: Command, built: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    """Tests ask no index (``[project] hashes``), so the first package has none, and says so."""
+    before = modelyard("-C", built, "package", "screening@1")[1]
+    assert "requirements: without hashes; no lock of the project has hashes of " in before
+    bill = shown(modelyard, built, "versions", "show", "screening@1", "--sbom")
+    names = {p["name"]: p["value"] for p in bill["metadata"]["component"]["properties"]}
+    assert names["modelyard:unlocked"].startswith("no lock of the project has hashes of ")
+    libraries = [c["purl"].removeprefix("pkg:pypi/").replace("@", "==") for c in bill["components"][1:]]
+    hashes = {one: (hashlib.sha256(one.encode()).hexdigest(),) for one in libraries}
+    (built / "requirements.lock").write_text(written(hashes))
+    assert modelyard("-C", built, "evaluate", "screening@1")[0] == 0
+    code, after, _ = modelyard("-C", built, "package", "screening@1", "--output", tmp_path / "out")
+    assert code == 0
+    assert "requirements" not in after
+    assert after.split()[2] == before.split()[2].rstrip(",") + ","  # the same package
+    lock = (tmp_path / "out.requirements.lock").read_bytes()
+    assert told(lock.decode()) == hashes
+    bill = shown(modelyard, built, "versions", "show", "screening@1", "--sbom")
+    [numpy] = [c for c in bill["components"] if c["name"] == "numpy"]
+    [content] = hashes[f"numpy=={numpy['version']}"]
+    assert numpy["externalReferences"][0]["hashes"] == [{"alg": "SHA-256", "content": content}]
+    envelope = json.loads((tmp_path / "out.provenance.json").read_bytes())
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    named = {"name": "requirements", "digest": {"sha256": hashlib.sha256(lock).hexdigest()}}
+    assert named in statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    # it goes along to another machine, and a lock that the provenance does not name does not
+    assert modelyard("-C", built, "package", "screening@1", "--output", tmp_path / "s.mypkg")[0] == 0
+    manifest, beside = unpack(tmp_path / "s.mypkg", tmp_path / "open")
+    beside["requirements.lock"] = lock.replace(content.encode(), b"0" * 64)
+    pack(tmp_path / "open", beside, tmp_path / "changed.mypkg")
+    assert modelyard("-C", built, "keys", "export", elsewhere / "theirs.pub")[0] == 0
+    signing(elsewhere, 'trusted = ["theirs.pub"]')
+    for name, digest in (("changed", None), ("s", hashlib.sha256(lock).hexdigest())):
+        taken = shown(modelyard, elsewhere, "import", tmp_path / f"{name}.mypkg", "--json")["package"]
+        assert taken["lock"] == digest
+        shutil.rmtree(elsewhere / ".modelyard")
+    assert manifest.requirements == tuple(sorted(libraries))
 
 
 def test_the_provenance_names_what_it_was_made_of(modelyard: Command, built: Path) -> None:

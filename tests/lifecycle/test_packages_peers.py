@@ -72,7 +72,14 @@ def test_a_signature_of_the_openssf_signer_verifies_here(python: Path, handed_ou
     assert vouched(handed_out, trust=Trust(keys=(pem,))).pem == pem
 
 
-def test_the_bill_of_materials_is_valid_and_has_a_model_card(python: Path, handed_out: Path) -> None:
+def test_the_bill_of_materials_is_valid_and_has_a_model_card(
+    modelyard: Command, built: Path, python: Path, handed_out: Path
+) -> None:
+    needed = json.loads((handed_out / "manifest.json").read_text())["requirements"]
+    (built / "requirements.lock").write_text("".join(f"{one} --hash=sha256:{'a' * 64}\n" for one in needed))
+    assert modelyard("-C", built, "evaluate", "screening@1")[0] == 0
+    handed_out = handed_out.parent / "again" / "screening-1"
+    assert modelyard("-C", built, "package", "screening@1", "--output", handed_out)[0] == 0
     path = handed_out.with_name("screening-1.sbom.cdx.json")
     done = subprocess.run(
         [str(python), "-c", VALIDATE, str(path)], capture_output=True, text=True, timeout=200
@@ -88,6 +95,7 @@ def test_the_bill_of_materials_is_valid_and_has_a_model_card(python: Path, hande
     )
     kinds = {component["type"] for component in bill["components"]}
     assert kinds == {"data", "library"}
+    assert sum("externalReferences" in c for c in bill["components"] if c["type"] == "library") == len(needed)
     assert any(c.get("purl", "").startswith("pkg:pypi/scikit-learn@") for c in bill["components"])
     # the validator is no rubber stamp
     del model["name"]

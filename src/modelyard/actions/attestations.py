@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 import modelyard
 from modelyard.actions.documented import model_facts
 from modelyard.project import Project
-from modelyard.records.package import Package
+from modelyard.records.package import Manifest, Package
 from modelyard.records.report import Report
 from modelyard.records.run import Run
 
+if TYPE_CHECKING:
+    from modelyard.training.hashes import Hashed
+
 REPORT, RUN, SBOM, PROVENANCE = "report.json", "run.json", "sbom.cdx.json", "provenance.json"
-CARD = "card.md"
+CARD, LOCK = "card.md", "requirements.lock"
 
 
 def attested(project: Project, package: Package, report: Report, digest: str) -> Package:
-    """The package with a bill of materials, a card and signed provenance about ``report``, which has that digest.
+    """The package with a bill of materials, a lock, a card and signed provenance about ``report``, which has that digest.
 
     They are stored; the package's record is not.
     """
@@ -28,6 +33,7 @@ def attested(project: Project, package: Package, report: Report, digest: str) ->
     manifest = verify(project.package_folder(package.digest), package.digest)
     facts = model_facts(project, package, manifest, report=report, ref=f"{package.model}@{package.digest}")
     run, version = facts.run, modelyard.__version__
+    libraries = hashes(project, package, manifest)
     bill = project.artifacts.put(
         sbom(
             manifest,
@@ -37,18 +43,21 @@ def attested(project: Project, package: Package, report: Report, digest: str) ->
             report=report,
             modelyard=version,
             answers=facts.answers.answers,
+            hashes=libraries.hashes,
+            unlocked=libraries.reason,
         )
     )
     card = project.artifacts.put(fill(facts, form("card", "model")).text.encode())
     trained = project.artifacts.put(_bare(run))
-    lock = next((f.sha256 for f in manifest.files if f.path == "code/requirements.model.lock"), None)
+    content = libraries.lock()
+    lock = project.artifacts.put(content.encode()) if content is not None else None
     settings = project.settings.models.get(package.model)
-    content = provenance(
+    statement = provenance(
         package.digest,
         run=run,
         settings=msgspec.to_builtins(settings) if settings else {},
         lock=lock,
-        byproducts={REPORT: digest, RUN: trained, SBOM: bill, CARD: card},
+        byproducts={REPORT: digest, RUN: trained, SBOM: bill, CARD: card} | ({LOCK: lock} if lock else {}),
         modelyard=version,
         signer=project.signer(),
     )
@@ -58,7 +67,27 @@ def attested(project: Project, package: Package, report: Report, digest: str) ->
         sbom=bill,
         card=card,
         trained=trained,
-        provenance=project.artifacts.put(content),
+        lock=lock,
+        unlocked=libraries.reason,
+        provenance=project.artifacts.put(statement),
+    )
+
+
+def hashes(project: Project, package: Package, manifest: Manifest) -> Hashed:
+    """The sha256 of what the package was sealed with: as it was told before, else as its own lock tells them, or
+    the project's, or the package index."""
+    from modelyard.training.environment import LOCK as OWN
+    from modelyard.training.hashes import hashed
+
+    kept = package.lock or next((f.sha256 for f in manifest.files if f.path == f"code/{OWN}"), None)
+    if kept is None and manifest.requirements:
+        project.tell(f"looking up the hashes of what {package.model} needs")
+    return hashed(
+        manifest.requirements,
+        given=project.artifacts.get(kept).decode(errors="replace") if kept else "",
+        root=project.root,
+        home=project.home / "envs",
+        index=project.settings.project.hashes == "index",
     )
 
 
@@ -74,6 +103,7 @@ def named(package: Package) -> dict[str, str | None]:
         RUN: package.trained,
         SBOM: package.sbom,
         CARD: package.card,
+        LOCK: package.lock,
         PROVENANCE: package.provenance,
     }
     return found | {f"{signature.key[:16]}.sig": signature.digest for signature in package.signatures}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelyard.actions.attestations import CARD, PROVENANCE, REPORT, RUN, SBOM
+from modelyard.actions.attestations import CARD, LOCK, PROVENANCE, REPORT, RUN, SBOM
 from modelyard.actions.foreign import sealed
 from modelyard.actions.signed import merged, signed
 from modelyard.errors import Untrusted
@@ -175,7 +175,7 @@ def _evidence(
         return package, run
     held = {
         name: attestations[name]
-        for name in (REPORT, RUN, SBOM, CARD)
+        for name in (REPORT, RUN, SBOM, CARD, LOCK)
         if name in attestations and hashlib.sha256(attestations[name]).hexdigest() == named.get(name)
     }
     if not {REPORT, RUN, SBOM} <= set(held):
@@ -192,6 +192,7 @@ def _evidence(
             report=stored[REPORT],
             sbom=stored[SBOM],
             card=stored.get(CARD),
+            lock=stored.get(LOCK),
             trained=stored[RUN],
             provenance=project.artifacts.put(attestations[PROVENANCE]),
         ),

@@ -55,10 +55,16 @@ def libraries(project: Project, manifest: Manifest, *, form: Form | None = None)
 
 def _python(project: Project, manifest: Manifest) -> Path:
     """The interpreter of an environment with the libraries that the package was sealed with."""
-    from modelyard.training.environment import extended, made, pinned, sealing
+    from modelyard.training.environment import LOCK, extended, made, pinned, sealing
+    from modelyard.training.lockfile import told, written
 
     home = project.home / "envs"
-    locked = pinned(dict(line.split("==", 1) for line in manifest.requirements), home)
+    kept = next((file.sha256 for file in manifest.files if file.path == f"code/{LOCK}"), None)
+    held = told(project.artifacts.get(kept).decode(errors="replace")) if kept else {}
+    if held.keys() == set(manifest.requirements):
+        locked = written(held)
+    else:
+        locked = pinned(dict(line.split("==", 1) for line in manifest.requirements), home)
     what = f"The libraries of {manifest.model} do not go together with what opening it needs"
     return made(extended(locked, sealing(), home, what=what), home)
 

@@ -53,6 +53,8 @@ def merged(before: Package | None, package: Package) -> Package:
         card=package.card or before.card,
         provenance=package.provenance or before.provenance,
         trained=package.trained or before.trained,
+        lock=package.lock or before.lock,
+        unlocked="" if package.lock or before.lock else package.unlocked or before.unlocked,
         signatures=(*others, *package.signatures),
     )
 

@@ -57,12 +57,20 @@ def surroundings(project: Project, run: Run, code: Path, *, apart: bool, here: b
 
 
 def _lock(project: Project, run: Run, code: Path, wanted: dict[str, str], python: Python) -> str:
-    """The model's own lock where it is that of the run, else one made of the versions on record."""
+    """The model's own lock where it is that of the run, or the one beside its package; else one made of the versions on
+    record."""
     from modelyard.training.environment import LOCK, pinned, versions
+    from modelyard.training.lockfile import told, written
 
     kept = code / LOCK
     if (code / FILE).exists() and kept.exists():
         content = kept.read_text(encoding="utf-8", errors="replace")
+        if versions(content) == wanted:
+            return content
+    with project.yard.read() as facts:
+        package = facts.packages.get(run.candidate or "")
+    if package is not None and package.lock:
+        content = written(told(project.artifacts.get(package.lock).decode(errors="replace")))
         if versions(content) == wanted:
             return content
     project.tell(f"locking the libraries of run {run.id}")

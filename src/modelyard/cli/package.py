@@ -37,3 +37,5 @@ def command(ctx: click.Context, ref: str, output: Path | None, sign: bool, as_js
     keys = ", ".join(signature.key[:16] for signature in found.signatures)
     done = f", written to {output}" if output else ", verified"
     say(f"{ref}: package {found.digest}{done}; signed by {keys or 'nobody'}")
+    if found.unlocked:
+        say(f"requirements: without hashes; {found.unlocked}")

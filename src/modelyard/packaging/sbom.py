@@ -35,12 +35,15 @@ def sbom(
     report: Report,
     modelyard: str,
     answers: Mapping[str, str],
+    hashes: Mapping[str, tuple[str, ...]],
+    unlocked: str = "",
 ) -> bytes:
     """The JSON of a bill of materials of the package ``digest``; the same records give the same bytes.
 
     The model's metrics, slices and groups are those of ``report``. ``data`` is what it was trained on, where the
     yard knows it. ``answers`` are what people said by the id of a question of the model card; properties of the card
-    named ``modelyard:open`` say what nobody answered.
+    named ``modelyard:open`` say what nobody answered. ``hashes`` are the sha256 of the files of each of the manifest's
+    requirements, and ``unlocked`` why some have none.
     """
     model, dataset = f"model:{digest}", f"data:{run.dataset}"
     needed = {_purl(requirement): requirement for requirement in manifest.requirements}
@@ -65,13 +68,17 @@ def sbom(
                     run=run.id,
                     commit=run.code.commit,
                     code=run.code.digest,
+                    unlocked=unlocked or None,
                 ),
                 "modelCard": _card(manifest, run, report, dataset, answers),
             },
         },
         "components": [
             _data(run, data, dataset, manifest),
-            *(_library(purl, requirement) for purl, requirement in sorted(needed.items())),
+            *(
+                _library(purl, requirement, hashes.get(requirement, ()))
+                for purl, requirement in sorted(needed.items())
+            ),
         ],
         "dependencies": [
             {"ref": model, "dependsOn": sorted([dataset, *needed])},
@@ -173,9 +180,18 @@ def _data(run: Run, data: DatasetVersion | None, ref: str, manifest: Manifest) -
     return made
 
 
-def _library(purl: str, requirement: str) -> dict[str, Any]:
+def _library(purl: str, requirement: str, hashes: tuple[str, ...]) -> dict[str, Any]:
     name, _, version = requirement.partition("==")
-    made = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    made: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "purl": purl,
+    }
+    if hashes:  # of several files, each for another platform, so none is the component's own
+        files = [{"alg": "SHA-256", "content": one} for one in hashes]
+        made["externalReferences"] = [{"type": "distribution", "url": purl, "hashes": files}]
     return {key: value for key, value in made.items() if value}
 
 

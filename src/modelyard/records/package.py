@@ -118,6 +118,10 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the signed statement how it came to be, which names report and bill of materials."""
     trained: str | None = None
     """Digest of its run's record, as another yard may have it."""
+    lock: str | None = None
+    """Digest of ``requirements.lock``: every library that it was sealed with, with the sha256 of its files."""
+    unlocked: str = ""
+    """Why there is none, where one was looked for."""
     signatures: tuple[Signature, ...] = ()
     """Of the content, oldest first, at most one of each key."""
     created: dt.datetime

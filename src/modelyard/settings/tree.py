@@ -37,6 +37,9 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     code: tuple[str, ...] = (".", "src")
     """Folders of the project that models may import shared code from: with ``"."``, ``import common.features``
     finds ``common/features.py``. What a model imports is part of its identity and of its package."""
+    hashes: Literal["index", "project"] = "index"
+    """Where the sha256 of a model's libraries come from that its lock does not tell: locks in the project, and with
+    ``index`` then the package index, which uv asks when a model is evaluated. Where neither tells, the package says so."""
 
 
 class YardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

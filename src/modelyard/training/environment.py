@@ -11,13 +11,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from modelyard.authors.blame import one_line, shown
 from modelyard.errors import AuthorError, ExtraMissing, StoreDown
+from modelyard.training.lockfile import key, told, written
 from modelyard.training.requirements import FILE, pins
 
 LOCK = f"{FILE}.lock"
@@ -35,6 +36,8 @@ _SEALING = (
     "skops",
 )
 _READY = "ready"
+_PATIENCE = 15.0
+"""Seconds for the hashes of what works without them."""
 _COMPILE = (
     "--generate-hashes",
     "--no-emit-index-url",
@@ -103,6 +106,23 @@ def pinned(versions: Mapping[str, str], home: Path, *, python: Python = THIS) ->
     return extended(wanted, (), home, python=python, what="The versions cannot be locked")
 
 
+def listed(pins: Iterable[str], home: Path) -> str:
+    """A lock of these exact versions and of nothing that they need, from the package index, which is asked once.
+
+    Raises ``AuthorError`` when it has not all of them or does not answer soon.
+    """
+    wanted = "".join(f"{pin}\n" for pin in sorted(pins))
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{hashlib.sha256(wanted.encode()).hexdigest()[:16]}.hashes"
+    if not path.exists():
+        source, draft = path.with_suffix(".pins"), path.with_suffix(f".{os.getpid()}")
+        source.write_text(wanted)
+        words = ["pip", "compile", "--quiet", "--no-deps", *_COMPILE, str(source)]
+        draft.write_text(_uv(words, "the package index tells none", seconds=_PATIENCE))
+        draft.replace(path)
+    return path.read_text()
+
+
 def extended(
     locked: str,
     others: Sequence[str],
@@ -122,7 +142,11 @@ def extended(
             "".join(f"{n}=={v}\n" for n, v in versions(locked).items()) + "\n".join(others) + "\n"
         )
         draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(_compiled([str(wanted)], what, python))
+        compiled = _compiled([str(wanted)], what, python)
+        every: dict[str, tuple[str, ...]] = {key(*pin): () for pin in versions(compiled).items()}
+        draft.write_text(
+            written(every | told(compiled) | told(locked))
+        )  # a lock's hashes go before an index's
         draft.replace(path)
     return path.read_text()
 
@@ -188,11 +212,18 @@ def _compiled(sources: list[str], what: str, python: Python = THIS) -> str:
     return _uv(["pip", "compile", "--quiet", "--python", python.path, *_COMPILE, *sources], what)
 
 
-def _uv(words: list[str], what: str) -> str:
+def _uv(words: list[str], what: str, *, seconds: float | None = None) -> str:
+    """What uv says; within ``seconds`` it may try an index once."""
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
     environ = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
+    if seconds:
+        environ = {"UV_HTTP_RETRIES": "0"} | environ
     try:
-        done = subprocess.run([uv, *words], capture_output=True, text=True, env=environ, check=False)
+        done = subprocess.run(
+            [uv, *words], capture_output=True, text=True, env=environ, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        raise AuthorError(f"{what}: it did not answer within {seconds:g} seconds.") from None
     except FileNotFoundError:
         raise ExtraMissing(
             "An environment of its own is made by uv, which is not here; run 'pip install \"modelyard[venv]\"'."
