@@ -273,9 +273,9 @@ room.collect(Path(sys.argv[1]), Path(sys.argv[2]), environment="prod")
 """
 
 
-@pytest.mark.parametrize("moment", ["write_deltalake", "_sync"])
+@pytest.mark.parametrize("moment", ["write_deltalake", "synced"])
 def test_a_collector_killed_around_its_commit_loses_and_doubles_nothing(yard: Yard, moment: str) -> None:
-    """``_sync`` comes after the commit and before the segments go."""
+    """``synced`` comes after the commit and before the segments go."""
     writer = yard.writer(size=1500)
     key = begun(writer)
     for _ in range(50):

@@ -217,7 +217,7 @@ room.collect(Path(sys.argv[1]), Path(sys.argv[2]), environment="prod")
 """
 
 
-@pytest.mark.parametrize("moment", ["write_deltalake", "_sync"])
+@pytest.mark.parametrize("moment", ["write_deltalake", "synced"])
 def test_a_collector_killed_around_its_commit_loses_and_doubles_nothing(tmp_path: Path, moment: str) -> None:
     yard = Yard(tmp_path)
     writer = Writer(yard.log, 0, size=400)

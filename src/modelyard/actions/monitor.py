@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,7 +24,7 @@ from modelyard.records.window import ExaminedWindow, examined
 if TYPE_CHECKING:
     import polars as pl
 
-    from modelyard.monitoring import Bound, Hindsight, Peopled, Span
+    from modelyard.monitoring import Bound, Hindsight, Peopled, Span, Survey
 
 HISTORY = 400
 """Earlier windows that a judge is shown."""
@@ -83,6 +83,16 @@ class _Log:
         self._known: dict[int, Hindsight | None] = {}
         self._peopled: dict[int, tuple[Peopled, ...]] = {}
 
+    @property
+    def _place(self) -> dict[str, Any]:
+        """Where the model's predictions are."""
+        return {
+            "tables": self._project.tables,
+            "folder": self._project.log_folder(self._environment),
+            "environment": self._environment,
+            "model": self._model,
+        }
+
     def spans(self, asked: Asked) -> list[Span]:
         from modelyard import monitoring
 
@@ -104,14 +114,7 @@ class _Log:
         from modelyard import monitoring
 
         start = asked.since or dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-        times = monitoring.moments(
-            self._project.tables,
-            self._project.log_folder(self._environment),
-            environment=self._environment,
-            model=self._model,
-            start=start,
-            end=until,
-        )
+        times = monitoring.moments(**self._place, start=start, end=until)
         if asked.since is None and asked.last is None:
             size = monitoring.by_rows(self._settings) or 0
             return [monitoring.Span(times[-min(size, len(times))] if len(times) else until, until)]
@@ -122,34 +125,37 @@ class _Log:
         """One report for each version that answered, by version."""
         from modelyard import monitoring
 
-        place = (self._project.tables, self._project.log_folder(self._environment))
-        answered = monitoring.versions(
-            *place, environment=self._environment, model=self._model, start=span.start, end=span.end
-        )
-        found = []
-        for version in answered or [self._live.version]:
-            rows = monitoring.window(
-                *place,
-                environment=self._environment,
-                model=self._model,
-                start=span.start,
-                end=span.end,
-                version=version,
-            )
-            found.append((version, rows))
-        total = sum(rows.height for _, rows in found)
+        answered = monitoring.versions(**self._place, start=span.start, end=span.end)
+        found = [(version, self._survey(version, span)) for version in answered or [self._live.version]]
+        total = sum(seen.features.rows for _, seen in found)
         reports = []
-        for at, (version, rows) in enumerate(found, start=1):
+        for at, (version, seen) in enumerate(found, start=1):
             # traffic is of the model, not of a version: it is told once, with the newest
-            report = self._judged(rows, version, span, total if at == len(found) else None)
+            report = self._judged(seen, version, span, total if at == len(found) else None)
             self._keep(report)
             reports.append(report)
         return reports
 
-    def _judged(self, rows: pl.DataFrame, version: int, span: Span, total: int | None) -> WindowReport:
+    def _survey(self, version: int, span: Span) -> Survey:
         from modelyard import monitoring
 
-        self._project.tell(f"examining {rows.height} predictions of {self._model}@{version}")
+        learnt = self._reference(version)
+        return monitoring.survey(
+            **self._place,
+            start=span.start,
+            end=span.end,
+            version=version,
+            manifest=learnt.predictor.manifest,
+            features=learnt.features,
+            answers=learnt.answers,
+            # other tools' rules are about the rows themselves
+            most=monitoring.MOST if self._settings.method == "calibrated" else None,
+        )
+
+    def _judged(self, seen: Survey, version: int, span: Span, total: int | None) -> WindowReport:
+        from modelyard import monitoring
+
+        self._project.tell(f"examining {seen.features.rows} predictions of {self._model}@{version}")
         learnt = self._reference(version)
         return monitoring.examine(
             monitoring.Evidence(
@@ -160,12 +166,12 @@ class _Log:
                 start=span.start,
                 end=span.end,
                 reference=learnt.features,
-                window=monitoring.count_features(rows, learnt.predictor.schema, learnt.features),
+                window=seen.features,
                 answers=learnt.answers,
-                window_answers=monitoring.count_predictions(rows, learnt.predictor.manifest, learnt.answers),
+                window_answers=seen.answers,
                 package=learnt.package,
                 examined=now(),
-                rows=rows,
+                rows=seen.drawn,
                 history=self._history(span),
                 schema=learnt.predictor.schema,
                 learnt=learnt.learnt,
@@ -215,9 +221,7 @@ class _Log:
     def _truths(self) -> pl.DataFrame:
         from modelyard import monitoring
 
-        place = (self._project.tables, self._project.log_folder(self._environment))
-        found = monitoring.told(*place, environment=self._environment, model=self._model)
-        resolved = monitoring.resolved(found, *place, environment=self._environment, model=self._model)
+        resolved = monitoring.resolved(monitoring.told(**self._place), **self._place)
         return monitoring.known(resolved)
 
     def _history(self, span: Span) -> Sequence[ExaminedWindow]:

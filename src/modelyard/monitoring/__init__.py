@@ -14,6 +14,7 @@ from modelyard.monitoring.peopled import Peopled, nobody
 from modelyard.monitoring.raw import MOST, Raw
 from modelyard.monitoring.reading import answered, features, moments, versions, window
 from modelyard.monitoring.shift import drifted
+from modelyard.monitoring.survey import Survey, survey
 from modelyard.monitoring.terms import JUDGED
 from modelyard.monitoring.truth import known, labelled, reckon, resolved, typed, with_truth
 from modelyard.monitoring.windows import Span, between, by_rows, counted, last, length, newest, period, span
@@ -33,6 +34,7 @@ __all__ = [
     "Peopled",
     "Raw",
     "Span",
+    "Survey",
     "answered",
     "between",
     "by_rows",
@@ -59,6 +61,7 @@ __all__ = [
     "said",
     "shape",
     "span",
+    "survey",
     "told",
     "typed",
     "versions",

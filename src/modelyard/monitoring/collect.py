@@ -15,16 +15,26 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Generic
 
 import msgspec
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 
 from modelyard.monitoring.outcomes import outcome_rows, outcomes_home
 from modelyard.monitoring.sheet import Frame, fresh, home_of, opened, outage, rows, shape_of
 from modelyard.predictions import LoggedFrame, LoggedOutcomes, Segment, load, segments
 
 _CHUNK = 128 * 2**20
+ROW_GROUP = 100_000
+"""Rows that a reader takes into memory at least."""
 _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
@@ -48,21 +58,26 @@ def collect(folder: Path, tables: Path, *, environment: str) -> int:
 
 
 def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
-    by_table: dict[Path, list[LoggedFrame]] = {}
-    told: dict[Path, list[LoggedOutcomes]] = {}
+    predictions: dict[Path, _Addition[LoggedFrame]] = {}
+    outcomes: dict[Path, _Addition[LoggedOutcomes]] = {}
     damaged = set()
     for segment in chunk:
         content = load(segment)
         for found in content.frames:
-            home = home_of(tables, environment, found.model.model)
-            by_table.setdefault(home / shape_of(found), []).append(found)
+            path = home_of(tables, environment, found.model.model) / shape_of(found)
+            predictions.setdefault(path, _Addition(path, rows)).add(found)
         for heard in content.outcomes:
-            told.setdefault(outcomes_home(tables, environment, heard.model), []).append(heard)
+            path = outcomes_home(tables, environment, heard.model)
+            outcomes.setdefault(path, _Addition(path, outcome_rows)).add(heard)
         if not content.intact:
             damaged.add(segment)
-    moved = sum(_append(path, found, rows) for path, found in by_table.items())
-    for path, some in told.items():
-        _append(path, some, outcome_rows)
+        for answered in predictions.values():
+            answered.settle()
+        for told in outcomes.values():
+            told.settle()
+    moved = sum(answered.commit() for answered in predictions.values())
+    for told in outcomes.values():
+        told.commit()
     for segment in chunk:
         if segment in damaged:
             segment.path.rename(segment.path.with_suffix(".damaged"))
@@ -71,29 +86,47 @@ def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
     return moved
 
 
-def _append(path: Path, found: Sequence[Frame], make: Callable[[Sequence[Frame]], pl.DataFrame]) -> int:
-    """Commit the frames that the table does not have yet, and see them on the disk."""
-    table = opened(path)
-    new = fresh(found, table)
-    if not new:
-        return 0
-    last: dict[str, int] = {}
-    for each in new:
-        last[each.segment.writer] = max(each.segment.number, last.get(each.segment.writer, 0))
-    written = make(new)
-    path.mkdir(parents=True, exist_ok=True)
-    write_deltalake(
-        path,
-        written,
-        mode="append",
-        configuration=_CONFIGURATION,
-        commit_properties=CommitProperties(
-            app_transactions=[Transaction(writer, number) for writer, number in last.items()]
-        ),
-        post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
-    )
-    _sync(path, since=0 if table is None else table.version() + 1)
-    return written.height
+class _Addition(Generic[Frame]):
+    """What one commit adds to a table: the frames that the table does not have yet."""
+
+    def __init__(self, path: Path, make: Callable[[Sequence[Frame]], pl.DataFrame]) -> None:
+        self._path = path
+        self._make: Callable[[Sequence[Frame]], pl.DataFrame] = make
+        self._table = opened(path)
+        self._waiting: list[Frame] = []
+        self._parts: list[pl.DataFrame] = []
+        self._last: dict[str, int] = {}
+
+    def add(self, found: Frame) -> None:
+        self._waiting.append(found)
+
+    def settle(self) -> None:
+        """Take what was added as columns, so that a segment's bytes can go before the next one's come."""
+        new = fresh(self._waiting, self._table)
+        self._waiting = []
+        for each in new:
+            self._last[each.segment.writer] = max(each.segment.number, self._last.get(each.segment.writer, 0))
+        if new:
+            self._parts.append(self._make(new))
+
+    def commit(self) -> int:
+        """How many rows there were, on the disk by now."""
+        if not self._parts:
+            return 0
+        self._path.mkdir(parents=True, exist_ok=True)
+        write_deltalake(
+            self._path,
+            pl.concat(self._parts),
+            mode="append",
+            configuration=_CONFIGURATION,
+            writer_properties=WriterProperties(max_row_group_size=ROW_GROUP),
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(writer, number) for writer, number in self._last.items()]
+            ),
+            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
+        )
+        synced(self._path, since=0 if self._table is None else self._table.version() + 1)
+        return sum(part.height for part in self._parts)
 
 
 def _chunks(complete: Sequence[Segment]) -> Iterator[list[Segment]]:
@@ -129,8 +162,8 @@ def _sweep(folder: Path) -> None:
                 path.unlink()
 
 
-def _sync(path: Path, *, since: int) -> None:
-    """The library does not fsync, and the segments are about to go."""
+def synced(path: Path, *, since: int) -> None:
+    """See the commits from that one on and their files on the disk: the library does not fsync, and what they came from is about to go."""
     table = DeltaTable(path)
     log = path / "_delta_log"
     commits = [log / f"{version:020}.json" for version in range(since, table.version() + 1)]

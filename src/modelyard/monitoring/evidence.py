@@ -50,7 +50,7 @@ class Evidence:
     package: str = ""
     examined: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     rows: pl.DataFrame = field(default_factory=pl.DataFrame)
-    """The logged rows, as ``collect.window`` has them."""
+    """The logged rows, of more than ``MOST`` so many drawn; all of them where another tool's rules decide."""
     history: Sequence[ExaminedWindow] = ()
     """Windows before this one, newest first."""
     schema: Schema | None = None
@@ -69,7 +69,7 @@ class Evidence:
     """Where the data ends that it learnt from."""
 
     def seen(self) -> Raw:
-        """The window's rows and the answers that were given."""
+        """Those rows and the answers that were given."""
         if self.schema is None or self.rows.is_empty():
             return Raw(Batch(np.empty((0, 0)), np.empty((0, 0), dtype=object)))
         probability = self.rows["probability"]

@@ -20,6 +20,10 @@ from modelyard.metrics.corrections import benjamini_hochberg, holm
 
 Counts = NDArray[np.int64]
 Correction = Literal["holm", "benjamini-hochberg"]
+_PIECE, _LARGEST = 256, 2**17
+"""Terms of a sum at a time: at first, and at most."""
+_NOTHING = 40.0
+"""What is so much smaller, as a logarithm, does not move the last digit of a sum."""
 
 
 def psi(reference: Counts, window: Counts) -> float:
@@ -77,10 +81,16 @@ def outside_p(reference_rows: int, window_rows: int, outside: int) -> float:
     """
     if outside <= 0 or reference_rows < 2:
         return 1.0
-    k = np.arange(outside, window_rows + 1)
-    log = _log_choose(window_rows, k)
-    log += special.betaln(k + 2, window_rows - k + reference_rows - 1) - special.betaln(2, reference_rows - 1)
-    return min(1.0, float(np.exp(special.logsumexp(log))))
+    total, at, size = -math.inf, outside, _PIECE
+    while at <= window_rows:
+        k = np.arange(at, min(at + size, window_rows + 1))
+        log = _log_choose(window_rows, k) + special.betaln(k + 2, window_rows - k + reference_rows - 1)
+        total = float(np.logaddexp(total, special.logsumexp(log)))
+        # the terms fall once they have begun to, so that all that are left add no more than the last one each
+        if log[-1] < log[-2:][0] and log[-1] + math.log(window_rows) < total - _NOTHING:
+            break
+        at, size = at + len(k), min(2 * size, _LARGEST)
+    return min(1.0, math.exp(total - float(special.betaln(2, reference_rows - 1))))
 
 
 def unseen_p(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from deltalake import DeltaTable
 
 from modelyard.errors import DataRefused
+from modelyard.monitoring.pieces import EVER, Cut, Piece, batches, pieces
 from modelyard.monitoring.sheet import AT, COLUMNS, fresh, home_of, opened, outage, rows, shape_of
 from modelyard.predictions import LoggedFrame, read
-
-_BEGIN, _END = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (1970, 9000))
 
 
 def window(
@@ -35,24 +33,22 @@ def window(
     ``COLUMNS`` only. ``version`` leaves out what others answered. Raises ``DataRefused`` when versions
     in it differ in a feature's kind, ``StoreDown`` when log or tables cannot be read.
     """
-    wanted = pl.col("at").is_between(start, end, closed="left")
-    if version is not None:
-        wanted = wanted & (pl.col("version") == version)
+    cut = Cut(start, end, version)
     parts = []
     with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
-        for table, tail in _both(tables, folder, environment, model, _Cut(start, end, version)):
+        for table, tail in both(tables, folder, environment, model, cut):
             if table is not None:
-                parts.append(pl.scan_delta(table).filter(wanted).collect())
+                parts.append(pl.scan_delta(table).filter(cut.wanted).collect())
             if tail:
                 parts.append(rows(tail))
-    return _union([part for part in parts if part.height])
+    return union([part for part in parts if part.height])
 
 
 def moments(
     tables: Path, folder: Path, *, environment: str, model: str, start: dt.datetime, end: dt.datetime
 ) -> pl.Series:
     """When each prediction of that time was made, ascending. Raises ``StoreDown``."""
-    found = _column("at", AT, tables, folder, environment, model, _Cut(start, end, None))
+    found = _column("at", AT, tables, folder, environment, model, Cut(start, end, None))
     return found.sort()
 
 
@@ -60,20 +56,31 @@ def versions(
     tables: Path, folder: Path, *, environment: str, model: str, start: dt.datetime, end: dt.datetime
 ) -> list[int]:
     """Which registered versions answered in that time, ascending. Raises ``StoreDown``."""
-    found = _column("version", pl.Int64(), tables, folder, environment, model, _Cut(start, end, None))
-    answered: list[int] = found.filter(found > 0).unique().sort().to_list()
-    return answered
+    cut, found = Cut(start, end, None), set[int]()
+    with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
+        for table, tail in both(tables, folder, environment, model, cut):
+            found |= {each.model.version for each in tail}
+            for piece in () if table is None else pieces(table, cut):
+                found |= _answering(piece, cut)
+    return sorted(version for version in found if version > 0)
+
+
+def _answering(piece: Piece, cut: Cut) -> set[int]:
+    """As the table's log tells it, where that is enough."""
+    if piece.within(cut) and piece.versions and piece.versions[0] == piece.versions[1]:
+        return {piece.versions[0]}
+    parts = batches(piece, cut.wanted, ["at", "version"])
+    return {version for part in parts for version in part["version"].unique().to_list()}
 
 
 def _column(
-    name: str, dtype: pl.DataType, tables: Path, folder: Path, environment: str, model: str, cut: _Cut
+    name: str, dtype: pl.DataType, tables: Path, folder: Path, environment: str, model: str, cut: Cut
 ) -> pl.Series:
-    wanted = pl.col("at").is_between(cut.start, cut.end, closed="left")
     parts = [pl.Series(name, [], dtype=dtype)]
     with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
-        for table, tail in _both(tables, folder, environment, model, cut):
+        for table, tail in both(tables, folder, environment, model, cut):
             if table is not None:
-                parts.append(pl.scan_delta(table).filter(wanted).select(name).collect()[name])
+                parts.append(pl.scan_delta(table).filter(cut.wanted).select(name).collect()[name])
             if tail:
                 parts.append(rows(tail)[name])
     return pl.concat(parts)
@@ -95,7 +102,7 @@ def predictions(
     """
     parts = [pl.DataFrame(schema={"request_id": pl.String, "row": pl.Int64, "at": AT, "key": pl.String})]
     with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
-        for table, tail in _both(tables, folder, environment, model, _Cut(_BEGIN, _END, None)):
+        for table, tail in both(tables, folder, environment, model, EVER):
             lazy = [] if table is None else [pl.scan_delta(table)]
             lazy += [rows(tail).lazy()] if tail else []
             parts += [part.collect() for each in lazy for part in _keyed(each, names, ids)]
@@ -120,7 +127,7 @@ def answered(
     """
     parts = []
     with outage(f"The predictions in {folder} and {home_of(tables, environment, model)} cannot be read"):
-        for table, tail in _both(tables, folder, environment, model, _Cut(_BEGIN, _END, version)):
+        for table, tail in both(tables, folder, environment, model, Cut(EVER.start, EVER.end, version)):
             lazy = [] if table is None else [pl.scan_delta(table).filter(pl.col("version") == version)]
             for part in [*lazy, *([rows(tail).lazy()] if tail else [])]:
                 schema = part.collect_schema()
@@ -153,19 +160,13 @@ def _keyed(
         yield part.select(*columns, key=pl.struct(chosen).struct.json_encode())
 
 
-@dataclass(frozen=True)
-class _Cut:
-    start: dt.datetime
-    end: dt.datetime
-    version: int | None
-
-    def holds(self, found: LoggedFrame) -> bool:
-        within = _microseconds(self.start) <= round(found.at * 1e6) < _microseconds(self.end)
-        return within and (self.version is None or found.model.version == self.version)
+def _holds(cut: Cut, found: LoggedFrame) -> bool:
+    within = _microseconds(cut.start) <= round(found.at * 1e6) < _microseconds(cut.end)
+    return within and (cut.version is None or found.model.version == cut.version)
 
 
-def _both(
-    tables: Path, folder: Path, environment: str, model: str, cut: _Cut
+def both(
+    tables: Path, folder: Path, environment: str, model: str, cut: Cut
 ) -> Iterator[tuple[DeltaTable | None, list[LoggedFrame]]]:
     """Each shape's table and what of the log is not in it yet.
 
@@ -173,7 +174,7 @@ def _both(
     """
     tail: dict[str, list[LoggedFrame]] = {}
     for found in read(folder) if folder.is_dir() else ():
-        if found.model.model == model and cut.holds(found):
+        if found.model.model == model and _holds(cut, found):
             tail.setdefault(shape_of(found), []).append(found)
     home = home_of(tables, environment, model)
     shapes = {path.name for path in home.iterdir()} if home.is_dir() else set()
@@ -187,7 +188,8 @@ def features(rows: pl.DataFrame) -> pl.DataFrame:
     return rows["features"].struct.unnest() if "features" in rows.columns else pl.DataFrame()
 
 
-def _union(parts: list[pl.DataFrame]) -> pl.DataFrame:
+def union(parts: list[pl.DataFrame], by: Sequence[str] = ("at", "writer", "sequence")) -> pl.DataFrame:
+    """Rows of one shape or of several as one table, in that order. Raises ``DataRefused`` where kinds differ."""
     if not parts:
         return pl.DataFrame(schema=COLUMNS)
     try:
@@ -197,7 +199,7 @@ def _union(parts: list[pl.DataFrame]) -> pl.DataFrame:
         raise DataRefused(
             f"The window spans versions whose columns differ in kind ({error}); ask for one version."
         ) from None
-    return answers.with_columns(together.to_struct("features")).sort("at", "writer", "sequence")
+    return answers.with_columns(together.to_struct("features")).sort(by)
 
 
 def _microseconds(moment: dt.datetime) -> int:

@@ -62,7 +62,7 @@ def measured(rows: Judged, manifest: Manifest) -> tuple[dict[str, float], dict[s
 
 
 def _coverage(evidence: Evidence, known: Hindsight, here: Places) -> Finding:
-    total = evidence.rows.height
+    total = evidence.window.rows
     rows = known.rows[here]
     late = (rows["arrived"] - rows["at"]).dt.total_seconds().clip(0)
     delay = ""

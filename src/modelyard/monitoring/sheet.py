@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
@@ -155,6 +156,12 @@ def _feature(column: Column, numbers: np.ndarray[tuple[int], np.dtype[np.float64
 def outage(what: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, DeltaError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (
+        OSError,
+        DeltaError,
+        pa.ArrowException,
+        pl.exceptions.PolarsError,
+        pl.exceptions.PanicException,
+    ) as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreDown(f"{what} ({cause[:200]}); see to the disk and run it again.") from None
