@@ -104,6 +104,51 @@ def test_models_of_others_are_tested_registered_and_deployed(
     assert shown(modelyard, built, "doctor", "--json") == []
 
 
+def test_a_model_that_is_code_runs_only_when_somebody_answers_for_it(
+    modelyard: Command, built: Path, tmp_path: Path
+) -> None:
+    """It takes one of thirty columns; its package is asked like any other."""
+    folder, ran = tmp_path / "rule", tmp_path / "ran"
+    (folder / "code").mkdir(parents=True)
+    (folder / "MLmodel").write_text(
+        "flavors:\n  python_function: {loader_module: rule, code: code, data: limit.txt}\n"
+        'signature:\n  inputs: \'[{"type": "double", "name": "mean_radius"}]\'\n'
+    )
+    (folder / "limit.txt").write_text("15.5")
+    (folder / "code" / "rule.py").write_text(
+        f"import pathlib\npathlib.Path({str(ran)!r}).touch()\n"
+        "class Rule:\n    def __init__(self, limit):\n        self.limit = limit\n"
+        "    def predict(self, rows):\n"
+        "        return (rows['mean_radius'] > self.limit).map({True: 'malignant', False: 'benign'})\n"
+        "def _load_pyfunc(path):\n    return Rule(float(pathlib.Path(path).read_text()))\n"
+    )
+    code, _, complaint = modelyard("-C", built, "import", folder, "--model", "screening")
+    assert code == 1
+    assert "code of its own, which runs when it is imported" in complaint
+    assert not ran.exists()
+    settings = built / "modelyard.toml"
+    text = settings.read_text().replace('metric = "roc_auc"', 'metric = "accuracy"')
+    settings.write_text(re.sub(r"roc_auc = \{ min = 0.95.*\}", "accuracy = { min = 0.7 }", text))
+    words = ("import", folder, "--model", "screening", "--trust", "Ben wrote it")
+    taken = shown(modelyard, built, *words, "--json")
+    assert taken["package"]["digest"] == shown(modelyard, built, *words, "--json")["package"]["digest"]
+    done(modelyard, built, "evaluate", taken["ref"])
+    assert shown(modelyard, built, "register", taken["ref"], "--json")["number"] == 2
+    done(modelyard, built, "deploy", "test", "screening@2")
+    answer = ask(built, [{"mean_radius": 20.0}, {"mean_radius": 10.0}])
+    assert answer["prediction"] == ["malignant", "benign"]
+    [event] = [e for e in shown(modelyard, built, "audit", "--json") if e["action"] == "package.imported"][:1]
+    assert event["payload"]["trusted"] == "Ben wrote it"
+    # and without a signature that is trusted its code does not run again
+    key = shown(modelyard, built, "keys", "--json")[0]["id"]
+    settings.write_text(f'{settings.read_text()}\n[signing]\nrevoked = ["{key[:16]}"]\n')
+    ran.unlink()
+    code, _, complaint = modelyard("-C", built, "evaluate", "screening@2")
+    assert code == 1
+    assert key[:16] in complaint
+    assert not ran.exists()
+
+
 def test_evaluate_signs_nothing_that_a_stranger_made(
     modelyard: Command, built: Path, elsewhere: Path, handed: Path
 ) -> None:

@@ -123,7 +123,7 @@ def _on_the_same_rows(project: Project, old: Trained, new: Trained) -> Compariso
     frame = load(version, project.holding(version), part="test")
     predictors = opened(project, new.package), opened(project, old.package)
     labels = predictors[0].manifest.classes
-    rows, truth = gather(frame, version.schema), target(frame, version.schema, labels=labels)
+    rows, truth = gather(frame, predictors[0].schema), target(frame, version.schema, labels=labels)
     return evaluation.beside(*predictors, rows, truth, name=old.ref)
 
 

@@ -43,10 +43,11 @@ def wanted(
     train: pl.DataFrame | None,
     *,
     labels: tuple[Label, ...] = (),
+    taken: Schema,
 ) -> Wanted:
     """What is looked at beside metrics; without training rows what gates read and no more.
 
-    ``labels`` are in the model's order.
+    ``labels`` are in the model's order, and ``taken`` is the schema of its features.
 
     Raises ``SettingsError`` for a column that is not there or cannot be cut so.
     """
@@ -66,7 +67,7 @@ def wanted(
             for name, f in settings.fairness.items()
         ),
         prices=Prices(asked.costs.false_positive, asked.costs.false_negative) if asked.costs else None,
-        train=(gather(train, schema), target(train, schema, labels=labels))
+        train=(gather(train, taken), target(train, schema, labels=labels))
         if train is not None and asked.baselines
         else None,
         importance=train is not None and asked.importance,

@@ -95,11 +95,11 @@ def judge(
         found = {name: facts.releases.live(name, package.model) for name in champions if name}
     releases = {name: release for name, release in found.items() if release}
     predictor = opened(project, package.digest)
-    labels = predictor.manifest.classes
-    asked = wanted(project, package.model, version.schema, frame, train, labels=labels)
+    labels, taken = predictor.manifest.classes, predictor.schema  # an imported one may take fewer columns
+    asked = wanted(project, package.model, version.schema, frame, train, labels=labels, taken=taken)
     return evaluation.evaluate(
         predictor,
-        gather(frame, version.schema),
+        gather(frame, taken),
         target(frame, version.schema, labels=labels),
         model=package.model,
         package=package.digest,

@@ -22,7 +22,7 @@ from modelyard.cli.output import json_option, project, say, show_json
 @click.pass_context
 def command(ctx: click.Context, source: Path, model: str | None, trust: str | None, as_json: bool) -> None:
     """Take a package (.mypkg) that was made elsewhere, once every byte and its signature hold; or make one of an
-    MLflow folder (sklearn, onnx), model.onnx, model.skops or model.joblib.
+    MLflow folder (sklearn, onnx, pyfunc), model.onnx, model.skops or model.joblib.
 
     \b
     Example: modelyard import screening-1.mypkg

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +16,7 @@ from modelyard.records.package import Label, Task
 from modelyard.records.schema import Schema
 from modelyard.tables.batch import layout
 
-Kind = Literal["onnx", "skops", "pickle"]
+Kind = Literal["onnx", "skops", "pickle", "pyfunc"]
 LARGEST = 2 << 30
 """Bytes of a model file."""
 _ENDINGS: dict[str, Kind] = {
@@ -34,6 +34,8 @@ class Foreign(NamedTuple):
     content: bytes
     inputs: tuple[str, ...] = ()
     """The columns that its signature names, in their order."""
+    told: Mapping[str, Any] | None = None
+    """What a package keeps of a pyfunc model, whose folder ``path`` is."""
 
 
 def read(path: Path) -> Foreign:
@@ -54,19 +56,28 @@ def read(path: Path) -> Foreign:
 
 
 def fitted(
-    foreign: Foreign, schema: Schema, *, task: Task, classes: tuple[Label, ...]
+    foreign: Foreign, schema: Schema, *, task: Task, classes: tuple[Label, ...], place: Path | None = None
 ) -> tuple[Fitted, bytes | None]:
     """The trained model, loaded, or for ONNX the graph as a package serves it.
 
-    A pickle is loaded: the caller has somebody who answers for it. Raises ``Unconvertible`` when it holds what is not
+    A pickle is loaded, and the code of a pyfunc model runs from ``place``, where it is laid out as the model's ``code``:
+    the caller has somebody who answers for it. Raises ``Unconvertible`` when it holds what is not
     known to be harmless or does not fit the schema, ``Tampered`` when it is damaged.
     """
+    from modelyard.packaging import pyfunc
     from modelyard.predictor import pickles, safe
+    from modelyard.predictor.author import hooks
 
     where = str(foreign.path)
     if foreign.kind == "onnx":
         graph = adapt(foreign.content, layout(schema), task=task, classes=len(classes), where=where)
         return Fitted(None, task, classes, "numpy", None, None, None), graph
+    if foreign.told is not None:
+        assert place is not None, "a pyfunc model is laid out before it is loaded"
+        code, native = pyfunc.write(foreign.path, foreign.told, place)
+        author = hooks(code)
+        model = author.loaded(native)
+        return Fitted(model, task, classes, "pandas", author.predict, author.save, author.load), None
     load = safe.loads if foreign.kind == "skops" else pickles.loads
     model = load(foreign.content, where)
     if not hasattr(model, "predict"):
@@ -108,9 +119,12 @@ def _of_mlflow(folder: Path) -> Foreign:
         told = yaml.safe_load(path.read_text(encoding="utf-8"))
         flavors = told["flavors"]
         signature = told.get("signature") or {}
-        inputs = tuple(
-            str(column["name"]) for column in json.loads(signature.get("inputs") or "[]") if "name" in column
-        )
+        columns = {
+            str(column["name"]): str(column.get("type", ""))
+            for column in json.loads(signature.get("inputs") or "[]")
+            if "name" in column
+        }
+        inputs = tuple(columns)
     except FileNotFoundError:
         raise SourceMissing(f"{folder} is no folder of MLflow: it has no MLmodel.") from None
     except (
@@ -135,9 +149,13 @@ def _of_mlflow(folder: Path) -> Foreign:
             kind = "skops"
         content = _content(file)
         return Foreign(kind, file, content, inputs or (named_inputs(content) if kind == "onnx" else ()))
+    if isinstance(flavors, dict) and isinstance(general := flavors.get("python_function"), dict):
+        from modelyard.packaging import pyfunc
+
+        return Foreign("pyfunc", folder, b"", inputs, pyfunc.told(folder, general, columns))
     names = ", ".join(map(str, flavors)) if isinstance(flavors, dict) else "none"
     raise Unconvertible(
-        f"{path} has the flavors {names}; sklearn and onnx are taken. Write a model.py with 'load' and 'predict' for others."
+        f"{path} has the flavors {names}; sklearn, onnx and python_function are taken. Write a model.py with 'load' and 'predict' for others."
     )
 
 
