@@ -2,7 +2,8 @@
 
     python benchmarks/data/ingest.py [--rows 1000000] [--rounds 3] [--keep FILE]
 
-The peer is ``pandas.read_csv(...).to_parquet(...)``: it reads and writes, and does nothing else. Both run as
+The peer is ``pandas.read_csv(...).to_parquet(...)``: it reads and writes, and does nothing else. A second one converts
+with Polars, dates as dates, and takes the sha256 of both files, which is the least that a version needs. All run as
 processes of their own, in turn. Prints medians: seconds of the wall clock, seconds that processors were busy
 (which other work on the machine moves less), and the largest resident memory of a process. ``--rows 10000000`` makes a file of about 1 GB.
 """
@@ -30,6 +31,13 @@ target = "readmitted"
 key = "visit"
 """
 PANDAS = "import pandas, sys; pandas.read_csv(sys.argv[1]).to_parquet(sys.argv[2])"
+POLARS = """
+import hashlib, polars, sys
+polars.scan_csv(sys.argv[1], try_parse_dates=True).sink_parquet(sys.argv[2], compression="snappy")
+for name in sys.argv[1:]:
+    with open(name, "rb") as stream:
+        hashlib.file_digest(stream, "sha256")
+"""
 PIECE = 500_000
 
 
@@ -88,6 +96,10 @@ def main() -> None:
                 (
                     "pandas read_csv + to_parquet",
                     [sys.executable, "-c", PANDAS, str(source), str(folder / "p")],
+                ),
+                (
+                    "polars scan_csv + sink_parquet",
+                    [sys.executable, "-c", POLARS, str(source), str(folder / "q")],
                 ),
                 ("modelyard ingest", ingest),
                 ("modelyard ingest, unchanged", ingest),

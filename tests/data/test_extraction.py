@@ -211,6 +211,14 @@ def test_many_files_are_one_frame_in_order(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("rows", [0, 3, 4_092, 4_093, 4_094, 9_000])
+def test_a_small_file_is_read_like_a_large_one(tmp_path: Path, rows: int) -> None:
+    csv(tmp_path, "x,y\n-1,a\n", "1.csv")
+    csv(tmp_path, "x,y\n" + "7,b\n" * rows + "8,c", "2.csv")
+    found = extract("*.csv", tmp_path)
+    assert found["x"].to_list() == [-1, *[7] * rows, 8]
+
+
 def test_storage_types_of_one_kind_are_brought_together(tmp_path: Path) -> None:
     moment = dt.datetime(2026, 1, 1)
     for name, category, unit in (("1", pl.Categorical, "ns"), ("2", pl.String, "ms")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,20 @@ def test_a_table_four_times_larger_than_the_memory_left_is_ingested(tmp_path: Pa
     command = [sys.executable, "-c", INGEST, str(tmp_path), str(LIMIT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr[-2000:]) == (str(ROWS), "")
+
+
+LOADED = """
+import os
+import modelyard.data
+modelyard.data.prepare
+print(os.environ.get("_RJEM_MALLOC_CONF", "nothing"))
+"""
+
+
+@pytest.mark.parametrize("said", [None, "dirty_decay_ms:7"])
+def test_what_is_said_to_polars_allocator_is_not_left_to_others(said: str | None) -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "_RJEM_MALLOC_CONF"}
+    environ |= {"_RJEM_MALLOC_CONF": said} if said else {}
+    command = [sys.executable, "-c", LOADED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environ)
+    assert (said or "nothing") in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import polars as pl
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -47,3 +48,20 @@ def test_many_texts_hash_as_few() -> None:
     words, _ = exact_words(pl.Series(texts))
     for at in range(0, 100_000, 997):
         assert words[at] == hashed(texts[at])
+
+
+@given(st.lists(st.none() | st.sampled_from(["", "a", "ä", "paediatrics", "x" * 70, "a\0"])))
+def test_texts_of_which_all_are_known_hash_as_one_by_one(texts: list[str | None]) -> None:
+    series = pl.Series(texts, dtype=pl.String)
+    words, null = exact_words(series)
+    again, gone = exact_words(series, labels={text for text in texts if text is not None} | {"never seen"})
+    where = np.zeros(len(texts), bool) if null is None else null
+    assert (null is None) == (gone is None)
+    assert again[~where].tolist() == words[~where].tolist()
+
+
+@given(st.integers(1, 8), st.integers(1, 40), st.integers(0, 3))
+def test_texts_of_one_length_hash_as_one_by_one(length: int, count: int, skipped: int) -> None:
+    texts = [f"{n:0{length}}"[-length:] for n in range(count + skipped)]
+    words, _ = exact_words(pl.Series(texts, dtype=pl.String).slice(skipped))
+    assert words.tolist() == [hashed(text) for text in texts[skipped:]]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.data.definition import differs
 from modelyard.data.fingerprint import fingerprint
 from modelyard.data.idle import idle, remember
+from modelyard.data.memory import load_polars
 from modelyard.data.novelty import NothingNew, Novelty, novelty, outdated, refuse_again, together
 from modelyard.data.origins import origins
 from modelyard.data.splitting import agrees, declared
@@ -99,6 +100,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     if name in _HOMES:
+        load_polars()
         return getattr(importlib.import_module(f"modelyard.data.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'modelyard.data' has no attribute {name!r}")
 

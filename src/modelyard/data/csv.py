@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ BLOCK = 2**24
 """Bytes."""
 _CACHED = 2**20
 """Bytes that are parsed at a time, so that they stay in a core's own cache."""
+_SMALL = 2**14
+"""Bytes of a file that is read at once."""
 _LARGEST_BLOCK = 2**31 - 1
 _QUOTE, _COMMA, _LF, _CR = b'",\n\r'
 _MINUS, _ZERO = b"-0"
@@ -77,32 +80,42 @@ def header_line(path: Path) -> int:
         return next((n for n, line in enumerate(stream, start=1) if line.strip(b"\r\n")), 1)
 
 
-def has_header(path: Path, names: list[str]) -> bool:
-    """Whether the file begins with these names, unquoted; False may also mean that they are written otherwise."""
-    wanted = ",".join(names).encode()
+def begin(path: Path) -> bytes:
+    """The file's first bytes, all of a small one's."""
     with path.open("rb", buffering=0) as stream:
-        begins = stream.read(len(wanted) + 5).removeprefix(_BOM)
-    after = begins[len(wanted) :]
+        return stream.read(_SMALL)
+
+
+def has_header(begins: bytes, names: list[str]) -> bool:
+    """Whether a file that begins so has these names, unquoted; False may also mean that they are written otherwise."""
+    wanted = ",".join(names).encode()
+    begins = begins.removeprefix(_BOM)
+    after = begins[len(wanted) : len(wanted) + 2]
     return begins.startswith(wanted) and after.startswith((b"\n", b"\r\n")) and b'"' not in wanted
 
 
 def blocks(
-    path: Path, names: list[str], *, size: int = BLOCK, hear: Callable[[memoryview], None] = lambda _: None
+    path: Path,
+    names: list[str],
+    *,
+    size: int = BLOCK,
+    hear: Callable[[memoryview], None] = lambda _: None,
+    whole: bytes | None = None,
 ) -> Iterator[Block]:
     """The file's records in order, about ``size`` bytes at a time.
 
-    ``hear`` is given all bytes of the file in order, unless quotes do not tell where records end. Raises
+    ``whole`` is all of the file where it was read already. ``hear`` is given all bytes of the file in order, unless quotes do not tell where records end. Raises
     ``DataRefused`` for a file that is cut off inside quotes.
     """
     rest, begin = b"", 0
-    with path.open("rb", buffering=0) as stream:
-        while content := os.pread(stream.fileno(), size, begin):
+    with _reader(path, whole) as read:
+        while content := read(size, begin):
             cut = _cut(content)
             if cut is None:
                 yield from _odd_blocks(path, names, begin)
                 return
             if cut == 0:
-                if len(content) < size and not os.pread(stream.fileno(), 1, begin + len(content)):
+                if len(content) < size and not read(1, begin + len(content)):
                     rest = content
                     break
                 if size > _LARGEST_BLOCK:
@@ -110,9 +123,9 @@ def blocks(
                     return
                 size *= 2
                 continue
-            whole = memoryview(content)[:cut]
-            hear(whole)
-            yield Block(whole, begin == 0)
+            records = memoryview(content)[:cut]
+            hear(records)
+            yield Block(records, begin == 0)
             begin += cut
     if rest.count(b'"') % 2:
         _refuse_open_quote(path)
@@ -120,6 +133,16 @@ def blocks(
     elif rest:
         hear(memoryview(rest))
         yield Block(memoryview(rest), begin == 0)
+
+
+@contextmanager
+def _reader(path: Path, whole: bytes | None) -> Iterator[Callable[[int, int], bytes]]:
+    """Reads so many bytes from a place on."""
+    if whole is not None:
+        yield lambda size, at: whole[at : at + size]
+        return
+    with path.open("rb", buffering=0) as stream:
+        yield lambda size, at: os.pread(stream.fileno(), size, at)
 
 
 def parse(

@@ -29,8 +29,8 @@ from modelyard.data.headings import heading, unlike
 from modelyard.data.place import Place
 from modelyard.data.sources.listing import Setting
 from modelyard.data.staging import Staged, stage
-from modelyard.data.stamps import Heard, stamp
-from modelyard.data.texts import Fits
+from modelyard.data.stamps import Heard, Stamp, stamp
+from modelyard.data.texts import NOTHING
 from modelyard.data.typed import MOST_UNLIKE, Known, Typed, type_block, type_table
 from modelyard.data.unread import Refuse, Unread, refusal, told
 from modelyard.errors import DataRefused, StoreDown
@@ -48,6 +48,8 @@ _FEW = 2**18
 """Bytes from which the kinds are first believed."""
 _MOST_FILES = 1024
 """In one piece of work."""
+_HELD = 2**26
+"""Bytes of small files that are kept between the look at their headers and the reading."""
 _LARGE_GROUP = 2**27
 """Bytes of a Parquet row group that are not read at once."""
 _GROUP_ROWS = 2**17
@@ -73,6 +75,8 @@ class _File:
     known: Known = field(default_factory=Known)
     told: Heard | None = None
     """Once all bytes were read."""
+    small: tuple[bytes, Stamp | None] | None = None
+    """All bytes of a small file, and its stamp from before they were read."""
 
     @property
     def path(self) -> Path:
@@ -134,7 +138,10 @@ def read_through(
     values that are none of their known kind are all counted before ``refuse`` makes the error of them.
     """
     heads = [_open(0, files[0])]
-    heads += [_open(at, staged, heads[0]) for at, staged in enumerate(files[1:], start=1)]
+    held = 0
+    for at, staged in enumerate(files[1:], start=1):
+        heads.append(_open(at, staged, heads[0], keep=held < _HELD))
+        held += len(heads[-1].small[0]) if heads[-1].small else 0
     for other in heads[1:]:
         _same_columns(heads[0], other)
     hints = {c.name: c for c in schema.columns if not is_blank(c)} if schema else {}
@@ -163,7 +170,7 @@ def _read_once(
 ) -> Reading[Work] | Kinds:
     """The reading, or the kinds to read with when those believed are not the files'."""
     order = list(kinds)
-    fits = [dict.fromkeys(order, Fits()) for _ in heads]
+    fits = [dict.fromkeys(order, NOTHING) for _ in heads]
     rows = [0] * len(heads)
     survey = False
     read = 0
@@ -230,9 +237,9 @@ def _pieces(file: _File, block: int) -> Iterator[_Piece]:
     try:
         if file.staged.form == "csv":
             heard = hashlib.sha256()
-            before = stamp(file.path)
+            whole, before = file.small or (None, stamp(file.path))
             size = 0
-            for content in csv.blocks(file.path, file.names, size=block, hear=heard.update):
+            for content in csv.blocks(file.path, file.names, size=block, hear=heard.update, whole=whole):
                 size += content.size if isinstance(content.content, memoryview) else -(2**63)
                 yield _Piece(file, content, content.size)
             # Of records that only Arrow's own reader can tell apart not all bytes are heard.
@@ -288,12 +295,16 @@ def _together(
     return told, whole.columns
 
 
-def _open(at: int, staged: Staged, like: _File | None = None) -> _File:
+def _open(at: int, staged: Staged, like: _File | None = None, *, keep: bool = False) -> _File:
     """``like`` is a file whose header this one's may be, which is told faster than a header is read."""
     try:
         if staged.form == "csv":
-            if like and like.staged.form == "csv" and csv.has_header(staged.path, like.names):
-                return _File(at, staged, like.names)
+            if like and like.staged.form == "csv":
+                before = stamp(staged.path)
+                begins = csv.begin(staged.path)
+                if csv.has_header(begins, like.names):
+                    whole = keep and before is not None and len(begins) == before[0]
+                    return _File(at, staged, like.names, small=(begins, before) if whole else None)
             return _File(at, staged, csv.header(staged.path))
         held = (str(name) for name in pq.read_schema(staged.path).names)
         names = [name for name in held if name not in staged.leave]

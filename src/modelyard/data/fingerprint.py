@@ -44,12 +44,12 @@ def fingerprint(
     return tuple(found)
 
 
-def locate(source: listing.Setting, root: Path) -> tuple[Path, ...]:
-    """The local files in the order named, those of one glob or folder sorted, each once."""
-    found: dict[Path, None] = {}
+def locate(source: listing.Setting, root: Path) -> tuple[str, ...]:
+    """The paths of the local files in the order named, those of one glob or folder sorted, each once."""
+    found: dict[str, None] = {}
     for one in listing.listed(source):
         if listing.kind(one, root) == "files":
-            found |= dict.fromkeys(listing.files(one, root))
+            found |= dict.fromkeys(listing.names(one, root))
     return tuple(found)
 
 

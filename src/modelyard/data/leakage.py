@@ -8,8 +8,9 @@ on a bounded sample of rows, those of the training side where the target plays a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import msgspec
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from modelyard.data import columns as judged
 from modelyard.data import texts
+from modelyard.data.cores import in_order
 from modelyard.records.dataset import DataFinding, FindingAtIngest, Split
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.infer import Seen
@@ -120,7 +122,6 @@ class Watch:
         found = Sides.of(contents)
         return Sides.below(self._bound, found.hashes, found.test)
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def findings(
         self,
         glances: Sequence[Glance],
@@ -139,18 +140,23 @@ class Watch:
         sample = sample.with_columns(texts.read_some(sample[n], kind) for n, kind in self._nearly.items())
         identifiers = judged.identifiers(sample, schema, seen, rows=rows, named=_is_id)
         groups = {n: Sides.of([glance.groups[n] for glance in glances]) for n in self._watched}
-        found = [
-            *_moved(moved),
-            *judged.target_leaks(sample.filter(pl.col(SPLIT) == "train"), schema),
-            *_duplicates(self._same(contents), whole=self._whole),
-            *(f for name, sides in groups.items() for f in _group(name, sides)),
-            *_split_columns(schema, split),
-            *identifiers,
-            *judged.constants(sample, schema, seen),
-            *judged.same_columns(sample, schema, aside=[n for f in identifiers for n in f.columns]),
-            *_uneven(sample, schema, split),
+        looks: list[Callable[[], list[DataFinding]]] = [
+            lambda: _moved(moved),
+            lambda: judged.target_leaks(sample.filter(pl.col(SPLIT) == "train"), schema),
+            lambda: _duplicates(self._same(contents), whole=self._whole),
+            *(partial(_group, name, sides) for name, sides in groups.items()),
+            lambda: _split_columns(schema, split),
+            lambda: identifiers,
+            lambda: judged.constants(sample, schema, seen),
+            lambda: judged.same_columns(sample, schema, aside=[n for f in identifiers for n in f.columns]),
+            lambda: _uneven(sample, schema, split),
         ]
-        return _told(found)
+        return _told([one for found in in_order(looks, _quietly) for one in found])
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def _quietly(look: Callable[[], list[DataFinding]]) -> list[DataFinding]:
+    return look()
 
 
 def bound(rows: int) -> np.uint64:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from modelyard.data.definition import definition
@@ -27,7 +28,7 @@ def stamps(settings: DataSettings, root: Path) -> list[object]:
     found: list[object] = [*definition(settings, root)]
     for source in settings.inputs.values():
         for path in locate(source, root):
-            told = path.stat()
+            told = os.stat(path)  # noqa: PTH116
             found.append((path, told.st_size, told.st_mtime_ns, told.st_ctime_ns, told.st_ino))
         elsewhere = tuple(one for one in listed(source) if kind(one, root) != "files")
         found += [fingerprint(elsewhere, root)] if elsewhere else []

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from modelyard.data import leakage
 from modelyard.data.dealing import Dealer
+from modelyard.data.flushing import Flushing
 from modelyard.errors import StoreDown
 from modelyard.records.schema import Column, Kind, Schema
 from modelyard.tables.check import Checked, check
@@ -26,7 +27,7 @@ from modelyard.tables.infer import Seen, is_blank, look
 from modelyard.tables.rowhash import Words, row_hashes
 from modelyard.tables.rules import EXACT, row_rules
 from modelyard.tables.sample import Sample
-from modelyard.tables.split import by_label
+from modelyard.tables.split import SIDES, SPLIT, by_label
 
 _QUICK = {"kind", "nullable", "range", "categories", "unique"}
 """Rules that what was seen of a piece can clear as a whole, or that are asked of the whole table."""
@@ -89,6 +90,7 @@ class Piecework:
         self.dealer = dealer(self.schema)
         self._stratify = stratify
         self._folder = folder
+        self.flushing = Flushing()
         self._columns = counted(self.schema, self.dealer.extra)
         self._apart = {c.name for c in self._columns} - {c.name for c in self.expected.features}
         self._rows = 0
@@ -105,7 +107,10 @@ class Piecework:
         checked = self._check(frame, seen)
         dealt, test, moved = self.dealer.deal(frame)
         labels = self._labels(frame, test)
-        sums, words, content = content_words(dealt, self._columns, apart=self._apart)
+        texts = {n: set(map(str, c.distinct)) for n, c in seen.items() if _is_text(frame[n]) and c.distinct}
+        sums, words, content = content_words(
+            dealt, self._columns, apart=self._apart, labels=texts | {SPLIT: SIDES}
+        )
         with self._lock:
             self._rows += frame.height
             bound = leakage.bound(self._rows)
@@ -151,11 +156,12 @@ class Piecework:
         content = io.BytesIO()
         frame.write_parquet(content, compression="snappy")
         try:
-            path.write_bytes(content.getbuffer())
+            size = path.write_bytes(content.getbuffer())
         except OSError as error:
             raise StoreDown(
                 f"The rows could not be kept in {self._folder} ({error.strerror}); make room and run it again."
             ) from None
+        self.flushing.begin(path, size)
         return Part(path, frame.height, hashlib.sha256(content.getbuffer()).hexdigest())
 
 
@@ -200,6 +206,10 @@ def _doubtful(column: Column, seen: Seen, *, keyed: bool) -> bool:
     if column.kind == "integer" and not keyed and (seen.low <= -EXACT or seen.high >= EXACT):
         return True
     return (low is not None and seen.low < low) or (high is not None and seen.high > high)
+
+
+def _is_text(series: pl.Series) -> bool:
+    return series.dtype == pl.String
 
 
 def _first_missing(series: pl.Series) -> int:

@@ -275,6 +275,7 @@ def _prepare(
     new_odd = (one.finding for one in odd if not kept & {*one.finding.columns})
     findings = (*new_odd, *findings, *widen(widened))
     _refuse(findings, settings)
+    done.flushing.wait()
     sums = added(*(piece.sums for piece in pieces), *([held.sums] if held else ()))
     return Prepared(
         parts=parts,

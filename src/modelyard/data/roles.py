@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from modelyard.data.cores import in_order
 from modelyard.data.extraction import Reading
 from modelyard.data.piecework import Piece, rows_of
 from modelyard.errors import DataRefused
@@ -53,13 +54,19 @@ _MOST_SUSPECTS = 2**20
 
 def _suspects(hashes: Words) -> NDArray[np.int64]:
     """Rows, in order, whose hash comes more than once: all, or of the first hashes."""
-    ordered = np.sort(hashes)  # much quicker than the order itself, which is seldom wanted
-    if not (ordered[1:] == ordered[:-1]).any():
+    if not any(in_order(range(4), lambda quarter: _repeats(hashes, quarter))):
         return np.empty(0, np.int64)
     order = np.argsort(hashes, kind="stable")
     same = hashes[order[1:]] == hashes[order[:-1]]
     shared = np.append(same, False) | np.append(False, same)
     return np.sort(order[shared][:_MOST_SUSPECTS])
+
+
+def _repeats(hashes: Words, quarter: int) -> bool:
+    """Of those in one quarter of all numbers; sorted, which is much quicker than the order itself."""
+    low, high = (np.uint64(2**62 * at - (at > quarter)) for at in (quarter, quarter + 1))
+    ordered = np.sort(hashes[(low <= hashes) & (hashes <= high)])
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _missing(pieces: Sequence[Piece], name: str) -> tuple[int, int] | None:

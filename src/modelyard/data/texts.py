@@ -44,6 +44,8 @@ class Fits:
     marks: bool = False
 
     def __add__(self, other: Fits) -> Fits:
+        if self is NOTHING:
+            return other
         return Fits(
             self.kinds & other.kinds,
             self.digits and other.digits,
@@ -61,6 +63,10 @@ class Fits:
                 # Identifiers of 20 digits: a float would lose some.
                 return "string" if kind == "float" and self.digits else kind
         return "string"
+
+
+NOTHING = Fits()
+"""What no rows say."""
 
 
 def fits(texts: pl.Series) -> Fits:

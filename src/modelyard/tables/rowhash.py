@@ -7,7 +7,7 @@ storage: an integer and the float equal to it agree, so that a column may widen 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import polars as pl
@@ -52,15 +52,15 @@ def value_hashes(series: pl.Series) -> Words:
     return np.where(null, _NULL, mix(hashes))
 
 
-def exact_words(series: pl.Series) -> tuple[Words, NDArray[np.bool_] | None]:
+def exact_words(series: pl.Series, *, labels: Collection[str] = ()) -> tuple[Words, NDArray[np.bool_] | None]:
     """[n] words that tell a column's values apart to the last bit, and where it is null (None: nowhere).
 
     The series is in its kind's storage type. Texts are hashed to 64 bits, all others kept as they are;
-    all NaNs are one. What stands at a null is no matter.
+    all NaNs are one. What stands at a null is no matter. ``labels`` are all texts of the column, where they are known.
     """
     null = series.is_null().to_numpy() if series.null_count() else None
     if series.dtype == pl.String:
-        return _text_hashes(series), null
+        return (_label_hashes(series, labels) if labels else _text_hashes(series)), null
     if series.dtype == pl.Float64:
         values = series.fill_null(0.0).to_numpy()
         if (nan := np.isnan(values)).any():
@@ -113,8 +113,17 @@ def _float_hashes(series: pl.Series, null: NDArray[np.bool_]) -> tuple[Words, ND
     return values.view(np.uint64), null | nan
 
 
+def _label_hashes(series: pl.Series, labels: Collection[str]) -> Words:
+    """Few texts are hashed once each."""
+    listed = pl.Series(sorted(labels), dtype=pl.String)
+    places = series.cast(pl.Enum(listed)).to_physical().fill_null(0).to_numpy()
+    return np.take(_text_hashes(listed), places)
+
+
 def _text_hashes(series: pl.Series) -> Words:
     starts, lengths, content = text_parts(series)
+    if lengths.size and 0 < (length := int(lengths[0])) <= 8 and (lengths == length).all():
+        return _hash_alike(content[int(starts[0]) :], length, lengths.size)
     padded = np.empty(content.size + 8, dtype=np.uint8)
     padded[: content.size] = content
     padded[content.size :] = 0
@@ -126,6 +135,20 @@ def _text_hashes(series: pl.Series) -> Words:
     for row in np.flatnonzero(lengths > _SHORT):
         start = starts[row]
         hashes[row] = text_hash(content[start : start + lengths[row]].tobytes())
+    return hashes
+
+
+def _hash_alike(content: NDArray[np.uint8], length: int, count: int) -> Words:
+    """As ``_hash_short`` of ``count`` texts of one length, at most eight bytes, that stand one after the other."""
+    whole = min(count, max(0, (content.size - 8) // length + 1))
+    rest = np.concatenate([content[whole * length : count * length], np.zeros(8, np.uint8)])
+    hashes = np.empty(count, dtype=np.uint64)
+    for some, letters in ((slice(whole), content), (slice(whole, None), rest)):
+        hashes[some] = np.ndarray(hashes[some].shape, dtype="<u8", buffer=letters, strides=(length,))
+    hashes &= _KEPT[length]
+    hashes ^= _LENGTHS[length]
+    for at in range(0, count, PIECE):
+        mix_into(hashes[at : at + PIECE])
     return hashes
 
 

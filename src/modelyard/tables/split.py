@@ -24,6 +24,7 @@ from modelyard.tables.rowhash import Words, mix, row_hashes
 
 SPLIT = "__split__"
 """The column that keeps the assignment: ``train`` or ``test``."""
+SIDES = ("test", "train")
 FOLD = "__fold__"
 """The column that keeps the fold, where folds were asked for: a number from 0, as text."""
 

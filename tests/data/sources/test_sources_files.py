@@ -125,14 +125,29 @@ def test_a_block_ends_outside_of_quotes() -> None:
 
 
 def test_a_folder_is_read_whole_in_sorted_order(tmp_path: Path) -> None:
-    for name in ("b/2.csv", "a/1.csv", "c.parquet", ".hidden.csv", "_SUCCESS", "a/_log/x.csv"):
+    for name in (
+        "b/2.csv",
+        "a-b/0.csv",
+        "a/1.csv",
+        "a.csv",
+        "c.parquet",
+        ".hidden.csv",
+        "_SUCCESS",
+        "a/_log/x.csv",
+    ):
         path = tmp_path / "rows" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if name == "c.parquet":
             pl.DataFrame({"x": ["c.parquet"]}).write_parquet(path)
         else:
             path.write_text(f"x\n{name}\n")
-    assert extract("rows", tmp_path)["x"].to_list() == ["a/1.csv", "b/2.csv", "c.parquet"]
+    assert extract("rows", tmp_path)["x"].to_list() == [
+        "a/1.csv",
+        "a-b/0.csv",
+        "a.csv",
+        "b/2.csv",
+        "c.parquet",
+    ]
     (tmp_path / "rows" / "notes.md").write_text("x")
     with pytest.raises(DataRefused, match=r"notes\.md: its ending tells no form"):
         extract("rows", tmp_path)

@@ -85,10 +85,15 @@ def files(source: SourceSettings, root: Path) -> list[Path]:
     In a glob ``**`` stands for folders at any depth; hidden files match no wildcard and count in no folder,
     nor do schema files, which hold no rows.
     """
+    return [Path(name) for name in names(source, root)]
+
+
+def names(source: SourceSettings, root: Path) -> list[str]:
+    """``files`` as texts, which of many files take less time."""
     pattern = source.path or ""
     path = root / pattern
     if path.is_file():
-        return [path]
+        return [str(path)]
     if path.is_dir():
         return _folder(pattern, path)
     if not glob.has_magic(pattern):
@@ -97,7 +102,7 @@ def files(source: SourceSettings, root: Path) -> list[Path]:
         raise SourceMissing(f"There is no file '{pattern}' in {root}; put it there or change 'source'.")
     # Path.glob takes no absolute patterns, which a setting may hold.
     places = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207
-    found = [root / p for p in sorted(places) if (root / p).is_file() and not p.endswith(SCHEMA)]
+    found = [str(root / p) for p in sorted(places) if (root / p).is_file() and not p.endswith(SCHEMA)]
     if not found:
         raise SourceMissing(f"No file matches '{pattern}' in {root}; put one there or change 'source'.")
     return found
@@ -122,8 +127,9 @@ def _long(source: str) -> SourceSettings:
     return SourceSettings(path=source)
 
 
-def _folder(pattern: str, folder: Path) -> list[Path]:
-    found = sorted(map(Path, _inside(str(folder))))
+def _folder(pattern: str, folder: Path) -> list[str]:
+    # In the order of paths, by their parts.
+    found = sorted(_inside(str(folder)), key=lambda name: name.split("/"))
     if not found:
         raise SourceMissing(f"The folder '{pattern}' ({folder}) holds no files; put some there.")
     return found

@@ -46,8 +46,8 @@ def stage(path: Path, origin: str, source: SourceSettings, place: Place) -> Stag
 
 def form_of(name: str, source: SourceSettings) -> tuple[str, str]:
     """(form, compression) of a file or address. Raises ``DataRefused`` when neither tells."""
-    ending = Path(name.partition("?")[0] if "://" in name else name).suffixes
-    lower = [part.lower() for part in ending]
+    ending = (name.partition("?")[0] if "://" in name else name).rpartition("/")[2]
+    lower = [f".{part}" for part in ending.lower().lstrip(".").split(".")[1:]]
     compression = _COMPRESSED.get(lower[-1], "") if lower else ""
     if compression:
         lower.pop()
