@@ -1,16 +1,19 @@
 """The hand-tuned limit: uvloop, msgspec and ONNX Runtime, one model call a loop turn, nothing else.
 
-No check, no log, no ids, no tokens, no bounds, no errors. ``lists`` reads rows as lists of floats,
-``named`` as objects of named fields.
+No check, no log, no ids, no tokens, no bounds, no errors. It reads rows as objects of named fields, whose names and types
+come from a package's manifest.
 
-    python benchmarks/serving/limit.py PORT MODEL.onnx named|lists FEATURES
+    python benchmarks/serving/limit.py PORT PACKAGE
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import json
+import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,18 +22,29 @@ import onnxruntime
 import uvloop
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+TYPES: dict[str, Any] = {"integer": int, "float": float, "boolean": bool, "string": str}
 
 
 class Server:
-    def __init__(self, model: str, form: str, features: int) -> None:
+    def __init__(self, package: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.run = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run
-        self.named = form == "named"
-        row: Any = list[float]
-        if self.named:
-            row = msgspec.defstruct("Row", [(f"f{i}", float) for i in range(features)], gc=False)
-        self.decode = msgspec.json.Decoder(msgspec.defstruct("Request", [("rows", list[row])])).decode
+        model = str(package / "model" / "model.onnx")
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self.run = session.run
+        manifest = json.loads((package / "manifest.json").read_bytes())
+        kinds = {column["name"]: column["kind"] for column in manifest["schema"]["columns"]}
+        numbers, texts = manifest["layout"]["numbers"], manifest["layout"]["texts"]
+        self.numbers, self.texts = len(numbers), len(texts)
+        names = [*numbers, *texts]
+        row = msgspec.defstruct(
+            "Row",
+            [(f"f{i}", TYPES[kinds[name]]) for i, name in enumerate(names)],
+            rename={f"f{i}": name for i, name in enumerate(names)},
+            gc=False,
+        )
+        rows: Any = list[row]  # type: ignore[valid-type]
+        self.decode = msgspec.json.Decoder(msgspec.defstruct("Request", [("rows", rows)])).decode
         self.encode = msgspec.json.Encoder().encode
         self.pending: list[tuple[asyncio.Transport, bytes]] = []
         self.call_soon = asyncio.get_running_loop().call_soon
@@ -39,8 +53,14 @@ class Server:
         pending, self.pending = self.pending, []
         astuple = msgspec.structs.astuple
         decoded = [self.decode(body).rows for _, body in pending]
-        rows = [astuple(row) if self.named else row for some in decoded for row in some]
-        (probability,) = self.run(["probability"], {"numbers": np.array(rows)})
+        rows = [astuple(row) for some in decoded for row in some]
+        if self.texts:
+            k = self.numbers
+            texts = np.array([row[k:] for row in rows], dtype=object)
+            asked = {"numbers": np.array([row[:k] for row in rows], dtype=np.float64), "texts": texts}
+        else:
+            asked = {"numbers": np.array(rows)}
+        (probability,) = self.run(["probability"], asked)
         labels = probability.argmax(axis=1).tolist()
         likely = probability.tolist()
         at = 0
@@ -80,10 +100,14 @@ class Connection(asyncio.Protocol):
 
 
 async def main() -> None:
-    port, model, form, features = sys.argv[1:]
-    server = Server(model, form, int(features))
+    port, package = sys.argv[1:]
+    server = Server(Path(package))
     loop = asyncio.get_running_loop()
-    await loop.create_server(lambda: Connection(server), "127.0.0.1", int(port))
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # so that two of them can share the port
+    listener.bind(("127.0.0.1", int(port)))
+    await loop.create_server(lambda: Connection(server), sock=listener, backlog=4096)
     gc.collect()
     gc.freeze()
     gc.disable()

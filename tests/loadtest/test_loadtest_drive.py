@@ -13,7 +13,7 @@ import pytest
 from modelyard.errors import ServiceDown
 from modelyard.loadtest import drive, judge, parse
 from modelyard.loadtest.drive import request
-from modelyard.loadtest.histogram import percentile, total
+from modelyard.loadtest.histogram import bucket, percentile, total
 from modelyard.records.load import Level, Load, Loaded
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -159,6 +159,20 @@ def test_arrivals_wait_for_nobody(server: Server, tmp_path: Path) -> None:
     assert level.asked > 20
     assert level.unsent > 10
     assert level.answered == 0
+
+
+def test_who_waits_longer_than_the_timeout_for_a_connection_is_sent_no_more(
+    server: Server, tmp_path: Path
+) -> None:
+    def slowly(_: int) -> bytes:
+        time.sleep(0.05)
+        return OK
+
+    server.reply = slowly
+    level = only(run(server, tmp_path, model="open", levels=(100.0,), users=1, timeout=0.2, seconds=4.0))
+    assert level.answered > 5
+    assert level.unsent > 50
+    assert max(level.latencies) < bucket(int(2e9))  # who waits for all before has waited for three
 
 
 def test_a_port_that_nobody_listens_on_is_an_error_of_each(server: Server, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,107 @@ def test_no_content_type_is_needed(service: Running) -> None:
     request.add_header("Content-Type", "")
     with urllib.request.urlopen(request) as reply:
         assert json.loads(reply.read())["model_name"] == "screening"
+
+
+NAMES = ("age", "size")
+FORMS: dict[str, Callable[[list[list[float]]], tuple[bytes, str | None]]] = {
+    "flat": lambda rows: (_whole(rows, [v for row in rows for v in row]), None),
+    "with an id": lambda rows: (_whole(rows, [v for row in rows for v in row], id="r-1"), None),
+    "nested": lambda rows: (_whole(rows, rows), None),
+    "FP32": lambda rows: (_whole(rows, [v for row in rows for v in row], datatype="FP32"), None),
+    "binary": lambda rows: _blob(rows, "FP64"),
+    "binary FP32": lambda rows: _blob(rows, "FP32"),
+    "a tensor a column": lambda rows: (
+        json.dumps(
+            {
+                "inputs": [
+                    {"name": name, "shape": [len(rows)], "datatype": "FP64", "data": [row[i] for row in rows]}
+                    for i, name in enumerate(NAMES)
+                ]
+            }
+        ).encode(),
+        None,
+    ),
+}
+
+
+def _whole(rows: list[list[float]], data: object, *, datatype: str = "FP64", **more: object) -> bytes:
+    tensor = {"name": "input", "shape": [len(rows), 2], "datatype": datatype, "data": data}
+    return json.dumps({"inputs": [tensor], **more}).encode()
+
+
+def _blob(rows: list[list[float]], datatype: str) -> tuple[bytes, str]:
+    content = np.asarray(rows, dtype="<f8" if datatype == "FP64" else "<f4").tobytes()
+    tensor = {
+        "name": "input",
+        "shape": [len(rows), 2],
+        "datatype": datatype,
+        "parameters": {"binary_data_size": len(content)},
+    }
+    head = json.dumps({"inputs": [tensor]}).encode()
+    return head + content, str(len(head))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[50, 3.5]],
+        [[50, 3.5], [10, 1.5], [0, 50]],
+        [[float(i % 90), i / 64] for i in range(300)],
+        [[50.5, 3.5]],  # no integer
+        [[50, 3.5], [500, 1]],  # beyond what is declared
+        [[float("nan"), 3.5]],
+        [[50, 3.5], [-1, float("nan")]],
+    ],
+)
+def test_all_forms_of_a_tensor_are_answered_alike(service: Running, rows: list[list[float]]) -> None:
+    told = {}
+    for form, make in FORMS.items():
+        missing = any(value != value for row in rows for value in row)
+        if missing and not form.startswith("binary"):
+            continue  # JSON has no NaN
+        body, length = make(rows)
+        headers = {"Inference-Header-Content-Length": length} if length else {}
+        status, _, content = service.ask("POST", INFER, body, headers)
+        answer = json.loads(content)
+        told[form] = (
+            status,
+            [output["data"] for output in answer["outputs"]]
+            if status == 200
+            else answer["error"].split("'")[1],
+        )
+    assert {status for status, _ in told.values()} in ({200}, {400})
+    first, *others = [data for _, data in told.values()]
+    for other in others:
+        if isinstance(first, str):
+            assert other == first
+        else:
+            assert other[0] == first[0]
+            assert np.allclose(other[1], first[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"shape": [1, 3]},
+        {"shape": [2, 2]},
+        {"shape": [2]},
+        {"shape": [-1, 2]},
+        {"data": [50, None]},
+        {"data": [50, True]},
+        {"data": [50, "3"]},
+        {"data": [50, 3, 4]},
+        {"datatype": "BYTES"},
+        {"name": "inputs"},
+    ],
+)
+def test_a_tensor_of_all_features_that_does_not_fit_is_refused(
+    service: Running, tensor: dict[str, object]
+) -> None:
+    whole = {"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [50, 3.5]}
+    status, _, content = service.ask("POST", INFER, {"inputs": [whole | tensor]})
+    assert status == 400, content
+    assert list(json.loads(content)) == ["error"]
 
 
 def test_large_tensors_give_what_small_ones_give(client: Any) -> None:

@@ -71,7 +71,7 @@ def test_json_and_blobs_mix_and_outputs_choose_their_form() -> None:
     assert reading.columns["a"] == [1, 2]
     assert list(reading.columns["b"]) == [True, False]
     assert reading.outputs == (("probability", True), ("prediction", False))
-    told = Told(model="m", version="1", model_id="m/x/1", task="binary", classes=("é",))
+    told = Told(model="m", version="1", model_id="m/x/1", task="binary", classes=("é",), datatype="BYTES")
     body, kind, headers = reading.write(Given(told, "r", ["é", ""], [[0.5], [1.0]]))
     assert kind == b"application/octet-stream"
     length = int(headers.removeprefix(b"inference-header-content-length: "))

@@ -243,6 +243,8 @@ class Swarm:
                     user.answered(line, "")
                 else:
                     self._open -= 1
+            while self._backlog and self._backlog[0] < limit:  # nobody waits longer for a free connection
+                self._at(self._backlog.popleft()).unsent += 1
 
 
 class _User:

@@ -12,7 +12,7 @@ from modelyard.serving.reply import Frames
 from modelyard.serving.route import Entry
 from modelyard.wire.heads import Head, Messages, body_too_large, expanded, head_too_large
 from modelyard.wire.problem import Problem
-from modelyard.wire.reading import Framed, Reading
+from modelyard.wire.reading import JSON, Framed, Reading
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _END = b"\r\n\r\n"
@@ -66,7 +66,10 @@ class Slot:
 
     def replied(self, framed: Framed) -> None:
         """Answer in a form of its own."""
-        self.reply = self.connection.service.framed(self.entry, framed)
+        if framed.kind is JSON and not framed.headers:
+            self.answered(framed.body)
+        else:
+            self.reply = self.connection.service.framed(self.entry, framed)
 
     def refused(self, problem: Problem) -> None:
         self.reply = self.connection.service.refusal(self.entry, problem)

@@ -80,9 +80,12 @@ class Live:
             model_id=served.model_id,
             task=told.task,
             classes=told.classes,
+            datatype=inference.label_datatype(told.task, told.classes),
             levels=told.quantiles,
         )
         self.outputs = [o["name"] for o in inference.outputs_of(told.task, told.classes, told.quantiles)]
+        self.width = inference.width(self.schema)
+        self._names = [c.name for c in self.schema.features]
         self.example = self._warm(folder / "golden.json")
 
     @property
@@ -131,10 +134,17 @@ class Live:
         self, bodies: Sequence[bytes | Reading], *, rows: int, size: int
     ) -> tuple[Batch, list[Span], int]:
         """One batch of many requests, where each stands in it (or why not), and how many marks there are."""
-        small = bodies if set(map(type, bodies)) == {bytes} else [self._small(body) for body in bodies]
+        if set(map(type, bodies)) == {bytes}:
+            small: Sequence[bytes | None] = cast("Sequence[bytes]", bodies)
+        else:
+            flats = [body.flat for body in bodies if not isinstance(body, bytes) and body.flat is not None]
+            if len(flats) == len(bodies):
+                return self._flats(flats, bodies, rows)
+            bodies = [b if isinstance(b, bytes) else b.by_columns(self._names) for b in bodies]
+            small = [self._small(body) for body in bodies]
         decoded = self.decoder.rows([b for b in small if type(b) is bytes], max_rows=rows, max_bytes=size)
         marks = sum(decoded.marks.values()) if decoded.marks else 0
-        if small is bodies and set(map(type, decoded.spans)) <= _WHOLE:
+        if None not in small and set(map(type, decoded.spans)) <= _WHOLE:
             return decoded.batch, cast("list[Span]", list(decoded.spans)), marks
         parts, taken, at = [decoded.batch], iter(decoded.spans), len(decoded.batch)
         spans: list[Span] = []
@@ -154,6 +164,16 @@ class Live:
             marks += sum(more.marks.values())
         return (concat(parts) if len(parts) > 1 else decoded.batch), spans, marks
 
+    def _flats(
+        self, flats: Sequence[Any], bodies: Sequence[bytes | Reading], rows: int
+    ) -> tuple[Batch, list[Span], int]:
+        decoded = self.decoder.flat(flats, max_rows=rows)
+        spans: list[Span] = [
+            span if type(span) is slice else _problem(span, body)
+            for span, body in zip(decoded.spans, bodies, strict=True)
+        ]
+        return decoded.batch, spans, sum(decoded.marks.values())
+
     @staticmethod
     def _small(body: bytes | Reading) -> bytes | None:
         """The body in the native form, so that it shares the turn's check; None for large tensors."""
@@ -169,7 +189,7 @@ class Live:
             if isinstance(refused, RequestRefused):
                 raise refused
             return self.decoder.columns(body.columns, max_rows=rows)
-        table = native.other_form(body, [c.name for c in self.schema.features])
+        table = native.other_form(body, self._names)
         if isinstance(table, dict):
             return self.decoder.columns(table, max_rows=rows)
         if table is not None:

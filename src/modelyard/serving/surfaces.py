@@ -67,7 +67,8 @@ def infer(queue: Queue, head: Head) -> Act:
     json_length = head.headers.get("inference-header-content-length")
 
     def read(live: Live, body: bytes) -> Reading:
-        return inference.read_request(body, json_length, live.schema, outputs=live.outputs)
+        schema, outputs, width = live.schema, live.outputs, live.width
+        return inference.read_request(body, json_length, schema, outputs=outputs, width=width)
 
     return _reads(queue, read)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -24,9 +25,9 @@ from modelyard.tables import expressions, rules
 from modelyard.tables.batch import Batch, layout
 from modelyard.tables.cells import Cells, days, is_tensor, mapping, microseconds, plain
 from modelyard.tables.expressions import Sort
+from modelyard.tables.refusals import Refusals, count
 from modelyard.tables.rules import EXACT
 
-_PLACE = re.compile(r"`\$(?:\.rows)?\[(\d+)\](?:\.(.*))?`$", re.DOTALL)
 _AWKWARD = re.compile(r'["\\\x00-\x1f]')
 _TYPES: dict[str, Any] = {
     "integer": Annotated[int, msgspec.Meta(ge=-EXACT, le=EXACT)] | float,
@@ -93,7 +94,7 @@ class Decoder:
                 {key: self._renamed(rows) for key, rows in loose(body).items()}, request
             )
         self._pack = struct.Struct(f"={len(self._numbers)}d").pack
-        self._features = frozenset(by_name)
+        self._refusals = Refusals(schema)
         kinds = [c.kind for c in self._numbers]
         self._moments = [
             (i, days if kind == "date" else microseconds)
@@ -138,10 +139,10 @@ class Decoder:
             try:
                 rows = decode(body).rows
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                spans.append(self._explain(body, error, max_rows))
+                spans.append(self._refusals.of_body(body, error, max_rows))
                 continue
             if not 0 < len(rows) <= max_rows:
-                spans.append(_count(len(rows), max_rows))
+                spans.append(count(len(rows), max_rows))
                 continue
             found += rows
             stop = start + len(rows)
@@ -154,19 +155,48 @@ class Decoder:
 
         return self._judge(self._batch(found), spans, original)
 
+    def flat(self, requests: Sequence[Sequence[float] | NDArray[np.float64]], *, max_rows: int) -> Decoded:
+        """Numbers of several requests, row after row in the schema's order, where all features are numbers; NaN is null.
+
+        A refused request leaves the others be.
+        """
+        k = len(self._numbers)
+        spans: list[slice | RequestRefused] = []
+        parts: list[bytes] = []
+        start = 0
+        for numbers in requests:
+            n = len(numbers) // k
+            if not 0 < n <= max_rows:
+                spans.append(count(n, max_rows))
+                continue
+            if isinstance(numbers, np.ndarray):
+                parts.append(numbers.tobytes())
+            else:
+                parts.append(self._pack(*numbers) if n == 1 else array("d", numbers).tobytes())
+            spans.append(slice(start, start + n))
+            start += n
+
+        def original(request: int, row: int) -> Mapping[str, object]:
+            values = np.asarray(requests[request][row * k : row * k + k]).tolist()
+            return dict(zip(self.layout.numbers, values, strict=True))
+
+        numbers = np.frombuffer(bytearray().join(parts)).reshape(start, k)
+        batch = Batch(numbers=numbers, texts=np.empty((start, 0), dtype=object))
+        return self._judge(batch, spans, original)
+
     def records(self, rows: Sequence[Mapping[str, object]], *, max_rows: int) -> Decoded:
         """One request's rows as mappings; raises ``RequestRefused`` instead of returning it.
 
         NaN is null in integer and float columns.
         """
         if not 0 < len(rows) <= max_rows:
-            raise _count(len(rows), max_rows)
+            raise count(len(rows), max_rows)
         if self._has_moments:
             rows = [{name: plain(value) for name, value in row.items()} for row in rows]
         try:
             found = msgspec.convert(self._renamed(rows), list[self._row])  # type: ignore[name-defined]
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
-            raise self._refusal(rows, error) from None
+            raise self._refusals.of_rows(rows, error) from None
         return self._single(self._batch(found), lambda _, row: rows[row])
 
     def columns(self, columns: Mapping[str, Sequence[object] | NDArray[Any]], *, max_rows: int) -> Decoded:
@@ -180,7 +210,7 @@ class Decoder:
             raise RequestRefused("The columns differ in length; send one value a row in each.")
         n = lengths.pop() if lengths else 0
         if not 0 < n <= max_rows:
-            raise _count(n, max_rows)
+            raise count(n, max_rows)
         kinds = {c.name: c.kind for c in self.schema.features}
         taken = [columns.get(c.name) for c in self._numbers]
         if len(columns) == len(taken) and not self._texts and all(map(is_tensor, taken, self._numbers)):
@@ -229,7 +259,7 @@ class Decoder:
                     continue
                 if bad[span].any():
                     row = int(np.argmax(bad[span]))
-                    refused = self._fault(original(i, row), row)
+                    refused = self._refusals.of_row(original(i, row), row)
                     assert refused is not None, "the compiled check and the rules disagree"
                     spans[i] = refused
                     continue
@@ -309,62 +339,6 @@ class Decoder:
             raise decoded.spans[0]
         return decoded
 
-    def _fault(self, row: Mapping[str, object], at: int) -> RequestRefused | None:
-        """The row's first fault in the slow checker's words."""
-        for fault in rules.faults(self.schema, _bounded(row, self._features), at=at):
-            return RequestRefused(fault.message, field=fault.field, row=at)
-        return None
-
-    def _explain(self, body: bytes, error: Exception, max_rows: int) -> RequestRefused:
-        """Why a body does not decode."""
-        try:
-            value = msgspec.json.decode(body)
-        except RecursionError:
-            return RequestRefused("The body is nested too deeply; give plain values by feature.")
-        except UnicodeDecodeError:
-            return RequestRefused("The body is not UTF-8; encode it so.")
-        except msgspec.ValidationError:  # well-formed, but for a number that no float64 holds
-            return self._refusal([], error)
-        except msgspec.DecodeError as malformed:
-            return RequestRefused(f"The body is not JSON: {malformed}.")
-        rows = value.get("rows") if isinstance(value, dict) else None
-        if not isinstance(rows, list) or len(value) > 1:
-            return RequestRefused(
-                'The body must be an object with the key "rows" alone: a list of objects by feature.'
-            )
-        if not 0 < len(rows) <= max_rows:
-            return _count(len(rows), max_rows)
-        return self._refusal(rows, error)
-
-    def _refusal(self, rows: Sequence[object], error: Exception) -> RequestRefused:
-        """The slow checker's word on the row that msgspec stumbled over."""
-        place = _PLACE.search(str(error))
-        if place is None:
-            return RequestRefused(f"The rows cannot be read: {error}; give plain values by feature.")
-        at, field = int(place[1]), place[2]
-        if at < len(rows):
-            row = rows[at]
-            if not isinstance(row, Mapping):
-                return RequestRefused(f"Row {at} must be an object of values by feature.", row=at)
-            if (refused := self._fault(row, at)) is not None:
-                return refused
-            return RequestRefused(f"Row {at} names a feature twice; name each once.", field=field, row=at)
-        return RequestRefused(
-            f"Row {at}: '{field}' is a number that no float64 can hold; give a smaller one.",
-            field=field,
-            row=at,
-        )
-
-
-def _bounded(row: Mapping[str, object], known: frozenset[str]) -> Mapping[str, object]:
-    """The row with no more than its first unknown field, since each costs a search for a likely name."""
-    found: dict[str, object] = {name: row[name] for name in known if name in row}
-    for name in row:
-        if name not in known:
-            found[name] = None
-            break
-    return found
-
 
 def _alias(name: str) -> str:
     """The name, or one without the characters that msgspec takes in no field's name."""
@@ -378,9 +352,3 @@ def _field(i: int, column: Column) -> tuple[str, Any]:
 
 def _unlike(texts: NDArray[np.object_], matches: Callable[[str], object]) -> NDArray[np.bool_]:
     return np.array([text is not None and not matches(text) for text in texts.tolist()], dtype=bool)
-
-
-def _count(rows: int, most: int) -> RequestRefused:
-    if rows == 0:
-        return RequestRefused("The request has no rows; send at least one.")
-    return RequestRefused(f"The request has {rows} rows; send at most {most}.")

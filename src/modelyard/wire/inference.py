@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -39,14 +40,32 @@ class InferRequest(msgspec.Struct, kw_only=True):
 class Reading(_Reading, frozen=True, kw_only=True):
     """What a V2 request asks, and how the answer is to be framed."""
 
-    outputs: tuple[tuple[str, bool], ...]
-    """Name and whether binary; in the order asked."""
+    outputs: tuple[tuple[str, bool], ...] | None = None
+    """Name and whether binary, in the order asked; None for all of the model's in JSON."""
 
     def write(self, given: Given) -> Framed:
+        if self.outputs is None and given.told.task != "multilabel":
+            return Framed(_usually(self, given))
         return _answer(self, given)
 
 
+class _Whole(msgspec.Struct, forbid_unknown_fields=True):
+    name: Literal["input"]
+    shape: tuple[int, int]
+    datatype: Literal["FP32", "FP64"]
+    data: list[float]
+
+
+class _Usual(msgspec.Struct, forbid_unknown_fields=True):
+    """The request that asks for nothing out of the ordinary: one tensor of all features, all outputs in JSON."""
+
+    inputs: tuple[_Whole]
+    id: str | None = None
+
+
+_JSON = msgspec.json.Encoder()
 _REQUEST = msgspec.json.Decoder(InferRequest)
+_USUAL = msgspec.json.Decoder(_Usual)
 
 
 def outputs_of(task: Task, classes: Sequence[Label], quantiles: Sequence[float] = ()) -> list[dict[str, Any]]:
@@ -96,17 +115,51 @@ def metadata(
     }
 
 
+def width(schema: Schema) -> int:
+    """How many numbers a row of the tensor ``input`` has; 0 where it needs a look at each feature."""
+    features = schema.features
+    plain = all(c.kind in ("integer", "float") and c.name != "input" for c in features)
+    return len(features) if plain else 0
+
+
 def read_request(
-    content: bytes, json_length: str | None, schema: Schema, *, outputs: Sequence[str]
+    content: bytes, json_length: str | None, schema: Schema, *, outputs: Sequence[str], width: int = 0
 ) -> Reading:
     """Decode an infer request; ``json_length`` is ``Inference-Header-Content-Length`` where it was sent.
 
-    ``outputs`` are the model's. The columns are equally long; whether they fit the schema is the
+    ``outputs`` are the model's, ``width`` is its schema's. The columns are equally long; whether they fit the schema is the
     decoder's to say. ``Problem`` 400 says what does not fit the protocol.
     """
+    if width and json_length is None and (usual := _usual(content, width)) is not None:
+        return Reading(flat=usual.inputs[0].data, id=usual.id)
     request, blobs = _split(content, json_length, schema)
-    columns = columns_of(request, blobs, schema)
-    return Reading(columns=columns, id=request.id, outputs=asked(request, outputs, raw=json_length == "0"))
+    named = asked(request, outputs, raw=json_length == "0")
+    wanted = named if request.outputs or any(binary for _, binary in named) else None
+    if width and (flat := _flat(request, blobs, width)) is not None:
+        return Reading(flat=flat, id=request.id, outputs=wanted)
+    return Reading(columns=columns_of(request, blobs, schema), id=request.id, outputs=wanted)
+
+
+def _usual(content: bytes, width: int) -> _Usual | None:
+    """None for what ``_split`` reads or refuses."""
+    try:
+        usual = _USUAL.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    n, k = usual.inputs[0].shape
+    return usual if k == width and n * k == len(usual.inputs[0].data) else None
+
+
+def _flat(request: InferRequest, blobs: bytes, width: int) -> NDArray[np.float64] | None:
+    """One binary tensor of all features as it lies there; None for what ``columns_of`` reads or refuses."""
+    if len(request.inputs) != 1:
+        return None
+    [tensor] = request.inputs
+    whole = tensor.name == "input" and tensor.datatype in ("FP32", "FP64") and tensor.shape[1:] == [width]
+    if not whole or bytes(tensor.data) or tensor.parameters.get("binary_data_size") != len(blobs):
+        return None
+    numbers = np.asarray(tensors.from_blob(tensor, blobs), dtype=np.float64)
+    return None if np.isinf(numbers).any() else numbers
 
 
 def columns_of(request: InferRequest, blobs: bytes, schema: Schema) -> dict[str, list[Any] | NDArray[Any]]:
@@ -244,7 +297,7 @@ def values_of(given: Given) -> dict[str, tuple[str, list[int], Sequence[Any]]]:
     told = given.told
     n = len(given.prediction)
     values: dict[str, tuple[str, list[int], Sequence[Any]]] = {
-        "prediction": (label_datatype(told.task, told.classes), [n], given.prediction)
+        "prediction": (told.datatype, [n], given.prediction)
     }
     if told.task == "multilabel":
         flat = [label in held for held in given.prediction for label in told.classes]
@@ -255,12 +308,38 @@ def values_of(given: Given) -> dict[str, tuple[str, list[int], Sequence[Any]]]:
     return values
 
 
+def _usually(reading: Reading, given: Given) -> bytes:
+    """What ``_answer`` gives for all outputs in JSON, written piece by piece: many ask so."""
+    told, n, beside = given.told, len(given.prediction), given.beside
+    known_as = _JSON.encode(given.request_id)
+    parts = [
+        _named(told.model, told.version),
+        _JSON.encode(reading.id) if reading.id is not None else known_as,
+        b',"parameters":{"request_id":%b},"outputs":[' % known_as,
+        b'{"name":"prediction","shape":[%d],"datatype":"%b","data":%b}'
+        % (n, told.datatype.encode(), _JSON.encode(given.prediction)),
+    ]
+    if beside is not None and told.beside is not None:
+        flat = beside[0] if n == 1 else [number for row in beside for number in row]
+        parts.append(
+            b',{"name":"%b","shape":[%d,%d],"datatype":"FP64","data":%b}'
+            % (told.beside.encode(), n, len(beside[0]) if n else 0, _JSON.encode(flat))
+        )
+    parts.append(b"]}")
+    return b"".join(parts)
+
+
+@functools.lru_cache(maxsize=256)
+def _named(model: str, version: str) -> bytes:
+    return b'{"model_name":%b,"model_version":%b,"id":' % (_JSON.encode(model), _JSON.encode(version))
+
+
 def _answer(reading: Reading, given: Given) -> Framed:
     """The reply. ``id`` is the client's where it sent one; ``parameters.request_id`` is what outcomes join on."""
     told, values = given.told, values_of(given)
     outputs: list[dict[str, Any]] = []
     blobs: list[bytes] = []
-    for name, binary in reading.outputs:
+    for name, binary in reading.outputs or [(name, False) for name in values]:
         if name not in values:  # a classifier that gives labels alone
             continue
         datatype, shape, flat = values[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -25,6 +25,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     model_id: str
     task: Task
     classes: tuple[Label, ...]
+    datatype: str
+    """Of ``prediction`` in the Open Inference Protocol."""
     levels: tuple[float, ...] = ()
 
     @property
@@ -51,10 +53,19 @@ class Framed(NamedTuple):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows that a request asks about, as columns of equal length by name."""
+    """The rows that a request asks about: as columns of equal length by name, or ``flat``."""
 
-    columns: Mapping[str, Values]
+    columns: Mapping[str, Values] = {}
+    flat: Sequence[float] | NDArray[np.float64] | None = None
+    """Where all features are numbers, every row's in the schema's order, one row after another."""
     id: str | None = None
+
+    def by_columns(self, names: Sequence[str]) -> Self:
+        """The same as columns, where it is flat."""
+        if self.flat is None:
+            return self
+        columns = {name: self.flat[i :: len(names)] for i, name in enumerate(names)}
+        return msgspec.structs.replace(self, columns=columns, flat=None)
 
     @property
     def size(self) -> int:
