@@ -179,3 +179,52 @@ def test_what_can_be_made_anew_goes_when_nobody_used_it_for_a_month(modelyard: C
     assert [name for name, place in made.items() if place.exists()] == ["used"]
     assert [name for name, file in studies.items() if file.exists()] == ["fresh"]
     assert collected(modelyard, built)["removed"] == []
+
+
+def logged(folder: Path, hours: list[float]) -> None:
+    """One collected file of predictions made so many hours after the year began."""
+    from types import SimpleNamespace
+    from typing import Any
+
+    import numpy as np
+
+    from modelyard.monitoring import collect
+    from modelyard.predictions import Writer
+    from modelyard.testing.prediction_sink import manifest, served
+
+    project = open_project(folder)
+    writer = Writer(project.log_folder("prod"), 0)
+    key = writer.begin(served("screening"), manifest("screening"))
+    batch: Any = SimpleNamespace(numbers=np.ones((1, 1)), texts=np.full((1, 1), "red", dtype=object))
+    answers: Any = SimpleNamespace(
+        prediction=np.array(["no"], dtype=object), probability=np.array([[0.75, 0.25]]), quantiles=None
+    )
+    for hour in hours:
+        at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp() + 3600 * hour
+        writer.write(key, batch, answers, ids=[b"%f" % hour], at=at, latency=0.1)
+    writer.close()
+    collect(project.log_folder("prod"), project.tables, environment="prod")
+    project.close()
+
+
+def test_small_files_of_the_log_are_put_together(built: Path, modelyard: Command) -> None:
+    for n in range(5):
+        logged(built, [0.1 * n, 2 + 0.1 * n])
+    tables = built / ".modelyard/artifacts/tables"
+    files = set(tables.glob("predictions/prod/screening/*/*.parquet"))
+    assert len(files) == 5
+    assert collected(modelyard, built, "--dry-run")["compacted"] == 0
+    first = collected(modelyard, built)
+    assert first["compacted"] == 3
+    assert {tables / waste["name"] for waste in first["waiting"] if waste["kind"] == "log"} == files
+    actions = [event["action"] for event in json.loads(modelyard("-C", built, "audit", "--json")[1])]
+    assert actions[-1] == "predictions.compacted"
+    again = collected(modelyard, built, "--grace", "0s")
+    assert again["compacted"] == 0
+    assert {tables / waste["name"] for waste in again["removed"] if waste["kind"] == "log"} == files
+    left = set(tables.glob("predictions/prod/screening/*/*.parquet"))
+    assert len(left) == 2
+    assert not left & files
+    event = json.loads(modelyard("-C", built, "audit", "--json")[1])[-1]
+    assert (event["action"], event["payload"]["files"]) == ("yard.collected", 5)
+    assert modelyard("-C", built, "doctor")[0] == 0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +18,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelyard.errors import StoreDown
-from modelyard.monitoring import Survey, count_features, count_predictions, survey, versions
+from modelyard.monitoring import (
+    Compacted,
+    Survey,
+    compact,
+    count_features,
+    count_predictions,
+    strays,
+    survey,
+    told,
+    versions,
+)
 from modelyard.monitoring.collect import collect
 from modelyard.monitoring.draw import Draw
 from modelyard.monitoring.kept import HOME
 from modelyard.monitoring.reading import window
 from modelyard.predictions import Writer
+from modelyard.records.outcome import Outcome
+from modelyard.storage.filelock import held
 from modelyard.tables.batch import Batch
 from modelyard.tables.profile import anchor, anchor_answers, identity
 from modelyard.testing.prediction_sink import manifest, served
@@ -91,11 +106,18 @@ class Log:
         counted = count_features(rows, MANIFEST.schema, FEATURES), count_predictions(rows, MANIFEST, ANSWERS)
         return identity(counted[0]), identity(counted[1]), rows
 
+    @property
+    def home(self) -> Path:
+        return self.tables / "predictions/prod/m"
+
+    def compact(self, until: float = 24) -> Compacted:
+        return compact(self.home, until=START + until * HOUR, hourly=True)
+
     def kept(self) -> list[Path]:
-        return sorted(self.tables.glob(f"predictions/prod/m/*/{HOME}/*"))
+        return sorted(self.home.glob(f"*/{HOME}/*"))
 
     def files(self) -> list[Path]:
-        return sorted(self.tables.glob("predictions/prod/m/*/*.parquet"))
+        return sorted(self.home.glob("*/*.parquet"))
 
 
 @pytest.fixture
@@ -233,3 +255,141 @@ def test_rows_are_drawn_alike_from_all_of_them(log: Log) -> None:
     early = drawn.filter(pl.col("at") < START + HOUR / 2).height
     assert 420 < early < 580  # five deviations of a fair coin
     assert drawn["at"].is_sorted()
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lots=st.lists(turns, min_size=2, max_size=5),
+    late=turns,
+    spans=st.lists(st.sampled_from([(0, 1), (0, 3), (0.5, 1.5), (1, 2), (0.25, 2)]), min_size=1, max_size=3),
+    until=st.sampled_from([1, 2, 24]),
+)
+def test_any_window_says_the_same_before_and_after_its_files_are_put_together(
+    tmp_path: Path, lots: list[Any], late: list[Any], spans: list[tuple[float, float]], until: float
+) -> None:
+    folder = tmp_path / "one"
+    shutil.rmtree(folder, ignore_errors=True)
+    log = Log(folder)
+    for lot in lots:
+        log.lot(*lot)
+    for more in ((), late):
+        if more:
+            log.lot(*more)
+        before = {(span, v): said(log.survey(*span, version=v)) for span in spans for v in (1, 2)}
+        rows = {span: log.direct(*span)[2] for span in spans}
+        log.compact(until)
+        for (span, v), found in before.items():
+            assert said(log.survey(*span, version=v)) == found
+        for span in spans:
+            assert log.direct(*span)[2].equals(rows[span])
+    assert log.compact(until) == Compacted()
+
+
+def test_files_are_put_together_by_the_hour_once_it_is_over(log: Log) -> None:
+    for _ in range(6):
+        log.lot((0.1, 1, 20), (0.9, 1, 20), (1.5, 1, 20), (2.5, 1, 20))
+    assert log.compact(until=2) == Compacted()  # each file has rows of an hour that is not over
+    assert log.compact(until=3) == Compacted(6, 3)
+    gone = set(strays(log.home))
+    assert len(gone) == 6
+    assert len(log.files()) == 9
+    for file in gone:
+        file.unlink()
+    assert [log.survey(at, at + 1, most=None).features.rows for at in range(3)] == [240, 120, 120]
+    log.lot((0.2, 1, 7))
+    assert log.compact() == Compacted(2, 1)
+    assert log.survey(0, 1).features.rows == 247
+
+
+_KILLED = """
+import datetime as dt, importlib, os, signal, sys
+from pathlib import Path
+room = importlib.import_module("modelyard.monitoring.compact")
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] == "synced":
+    room.synced = die
+elif sys.argv[2] == "written":
+    room._File.close = die
+else:
+    room.RemoveAction = die
+room.compact(Path(sys.argv[1]), until=dt.datetime(2027, 1, 1, tzinfo=dt.UTC), hourly=True)
+"""
+
+
+@pytest.mark.parametrize("moment", ["written", "closed", "synced"])
+def test_a_process_killed_while_it_puts_files_together_loses_and_doubles_nothing(
+    log: Log, moment: str
+) -> None:
+    """``synced`` comes after the commit, the others before it."""
+    for _ in range(4):
+        log.lot((0.1, 1, 30), (1.5, 1, 30))
+    before = said(log.survey(0, 2))
+    command = [sys.executable, "-c", _KILLED, str(log.home), moment]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+    assert said(log.survey(0, 2)) == before
+    for file in strays(log.home):
+        file.unlink()
+    assert said(log.survey(0, 2)) == before
+    assert log.compact() == (Compacted() if moment == "synced" else Compacted(4, 2))
+    assert said(log.survey(0, 2)) == before
+    assert log.direct(0, 2)[2].height == 240
+
+
+_LOOP = """
+import datetime as dt, sys
+from pathlib import Path
+from modelyard.monitoring import compact
+while True:
+    compact(Path(sys.argv[1]), until=dt.datetime(2027, 1, 1, tzinfo=dt.UTC), hourly=True)
+"""
+
+
+def test_files_are_put_together_while_others_collect_and_look(log: Log) -> None:
+    log.lot((0.1, 1, 10))
+    other = subprocess.Popen([sys.executable, "-c", _LOOP, str(log.home)])
+    try:
+        for n in range(2, 25):
+            log.lot((0.1, 1, 10))
+            assert log.survey(0, 1).features.rows == 10 * n
+    finally:
+        other.kill()
+        other.wait()
+    ids = log.direct(0, 1)[2]["request_id"]
+    assert (ids.len(), ids.n_unique()) == (240, 240)
+
+
+def test_two_at_once_and_nothing_there(log: Log) -> None:
+    assert log.compact() == Compacted()
+    assert list(strays(log.home)) == []
+    log.lot((0, 1, 5))
+    log.lot((0, 1, 5))
+    with held(next(log.home.iterdir()) / ".compacting", wait=0):
+        assert log.compact() == Compacted()
+    assert log.compact() == Compacted(2, 1)
+
+
+def test_a_file_that_cannot_be_read_leaves_everything_as_it_was(log: Log) -> None:
+    log.lot((0, 1, 5))
+    log.lot((0, 1, 5))
+    file = log.files()[1]
+    content = file.read_bytes()
+    file.write_bytes(content[:100])
+    with pytest.raises(StoreDown, match="put together"):
+        log.compact()
+    assert len(log.files()) == 2
+    file.write_bytes(content)
+    assert log.survey(0, 1).features.rows == 10
+
+
+def test_outcomes_are_put_together_in_the_order_of_their_arrival(log: Log) -> None:
+    for n in range(5):
+        writer = Writer(log.log, 0)
+        writer.outcomes("m", [Outcome(f"{n}", "yes", n % 2, 12.5 if n else None)], at=START.timestamp() + n)
+        writer.close()
+        collect(log.log, log.tables, environment="prod")
+    before = told(log.tables, log.log, environment="prod", model="m")
+    home = log.tables / "outcomes/prod"
+    assert compact(home, until=START, hourly=False) == Compacted(5, 1)
+    assert told(log.tables, log.log, environment="prod", model="m").equals(before)
+    assert len(list(strays(home))) == 5

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from modelyard.actions.condensed import condense, unused
 from modelyard.actions.outcome import settle
 from modelyard.errors import ModelyardError, StoreDown
 from modelyard.ports import Facts
@@ -29,8 +30,8 @@ _LONG_AGO = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
 class Waste(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored thing that nothing needs: an ``artifact`` by its digest, a ``part`` by its path below the
-    tables; by its path the ``scratch`` folder of a command that was killed, an ``environment`` that no training used
+    """A stored thing that nothing needs: an ``artifact`` by its digest, a ``part`` of a dataset or a file of the prediction ``log`` by
+    its path below the tables; by its path the ``scratch`` folder of a command that was killed, an ``environment`` that no training used
     for a while, or the trials of a ``study`` that nobody went on with."""
 
     kind: str
@@ -49,6 +50,8 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     datasets: tuple[str, ...] = ()
     """Dataset versions whose rows are among what is removed or waits."""
     dry_run: bool = False
+    compacted: int = 0
+    """So many fewer files the prediction log has, of which small ones were put together; the old ones are among what waits."""
 
     @property
     def freed(self) -> int:
@@ -66,9 +69,11 @@ def gc(
     stands; their schema and profile stay. What killed commands left goes at once, and a run whose process is
     gone is recorded as failed first. No other command works on the yard meanwhile.
     """
+    fewer = 0
     if not dry_run:
         project.require("admin")
         settle(project)
+        fewer = condense(project)
     with project.alone():
         with project.yard.read() as facts:
             named = _named(facts)
@@ -80,6 +85,7 @@ def gc(
         found = [
             *_artifacts(project, named, before),
             *_parts(project, versions, kept, before),
+            *_log(project, before),
             *_left_over(project),
             *_given_up(project),
         ]
@@ -87,7 +93,9 @@ def gc(
         removed = tuple(waste for waste in found if waste.condemned <= due or grace <= dt.timedelta(0))
         waiting = tuple(waste for waste in found if waste not in removed)
         datasets = _touched(project, found, gone)
-        collected = Collected(removed=removed, waiting=waiting, datasets=datasets, dry_run=dry_run)
+        collected = Collected(
+            removed=removed, waiting=waiting, datasets=datasets, dry_run=dry_run, compacted=fewer
+        )
         if not dry_run:
             _remember(project, waiting)
             _remove(project, removed, _touched(project, removed, gone))
@@ -169,6 +177,14 @@ def _parts(
             yield Waste(kind="part", name=name, size=file.stat().st_size, condemned=since)
 
 
+def _log(project: Project, before: Mapping[str, dt.datetime]) -> Iterator[Waste]:
+    """Who began to read such a file before it was put together with others may read it still."""
+    for file in unused(project):
+        name = file.relative_to(project.tables).as_posix()
+        since = before.get(f"log {name}", now())
+        yield Waste(kind="log", name=name, size=file.stat().st_size, condemned=since)
+
+
 def _touched(project: Project, waste: Sequence[Waste], given_up: Sequence[DatasetVersion]) -> tuple[str, ...]:
     """Which of the versions that are given up lose rows by it."""
     from modelyard.data import parts
@@ -238,12 +254,13 @@ def _remove(project: Project, removed: tuple[Waste, ...], datasets: tuple[str, .
             "yard",
             artifacts=kinds["artifact"],
             parts=kinds["part"],
-            bytes=sum(waste.size for waste in removed if waste.kind in ("artifact", "part")),
+            files=kinds["log"],
+            bytes=sum(waste.size for waste in removed if waste.kind in ("artifact", "part", "log")),
             datasets=", ".join(datasets),
         )
         return len(removed)
 
-    if kinds["artifact"] or kinds["part"]:
+    if kinds["artifact"] or kinds["part"] or kinds["log"]:
         project.yard.once(fresh("gc"), project.actor, record, int)
     for waste in removed:
         if waste.kind == "artifact":
@@ -255,7 +272,7 @@ def _remove(project: Project, removed: tuple[Waste, ...], datasets: tuple[str, .
         elif waste.kind == "study":
             Path(waste.name).unlink(missing_ok=True)
         else:
-            if project.mirror:
+            if project.mirror and waste.kind == "part":
                 project.mirror.remove(waste.name)
             try:
                 (project.tables / waste.name).unlink(missing_ok=True)

@@ -37,6 +37,8 @@ def _tell(done: Collected) -> None:
         )
     for waste in done.waiting:
         say(f"condemned since {waste.condemned:%Y-%m-%d %H:%M} UTC: {waste.kind} {waste.name}")
+    if done.compacted:
+        say(f"put small files of the prediction log together: {done.compacted} fewer")
     for ref in done.datasets:
         say(f"rows of {ref}: nothing stands on them")
     verb = "would free" if done.dry_run else "freed"

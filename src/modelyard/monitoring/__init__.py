@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelyard.monitoring.collect import collect
+from modelyard.monitoring.compact import Compacted, compact, strays
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.examine import examine
 from modelyard.monitoring.given import OUTCOME, given, shape, whose
@@ -27,6 +28,7 @@ __all__ = [
     "MOST",
     "OUTCOME",
     "Bound",
+    "Compacted",
     "Evidence",
     "Hindsight",
     "Judge",
@@ -39,6 +41,7 @@ __all__ = [
     "between",
     "by_rows",
     "collect",
+    "compact",
     "count_features",
     "count_predictions",
     "counted",
@@ -61,6 +64,7 @@ __all__ = [
     "said",
     "shape",
     "span",
+    "strays",
     "survey",
     "told",
     "typed",

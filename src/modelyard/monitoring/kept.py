@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import polars as pl
 from msgspec.structs import replace
 
@@ -105,15 +106,18 @@ def save(place: Place, features: Profile, answers: Profile, draw: Draw) -> None:
 def sample(place: Place, limit: int) -> pl.DataFrame | None:
     """The file's rows of at most that number; None where they are not all kept."""
     try:
-        return pl.scan_parquet(place.sample, glob=False).filter(pl.col(PRIORITY) <= limit).collect()
+        found = pl.scan_parquet(place.sample, glob=False).filter(pl.col(PRIORITY) <= limit).collect()
+        # the first rows of a group are a view, which would hold all of it in memory
+        return found[np.arange(found.height)]
     except (OSError, pl.exceptions.PolarsError):
         return None
 
 
-def stale(table: Path, pieces: set[str]) -> Iterator[Path]:
-    """What is kept of files that are not among ``pieces``, the names without their endings."""
+def stale(table: Path, names: Set[str]) -> Iterator[Path]:
+    """What is kept of files that are not among these."""
+    stems = {name.split(".", 1)[0] for name in names}
     for path in sorted((table / HOME).glob("*")):
-        if path.name.split(".", 1)[0] not in pieces:
+        if path.name.split(".", 1)[0] not in stems:
             yield path
 
 

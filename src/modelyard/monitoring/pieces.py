@@ -85,18 +85,12 @@ def pieces(table: DeltaTable, cut: Cut) -> list[Piece]:
 
 def batches(piece: Piece, wanted: pl.Expr, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
     """The file's rows for which that is true, some at a time, in the memory of those and of a row group's bytes."""
-    for some in arrow_batches(piece, columns):
-        frame = pl.DataFrame(some).filter(wanted)
-        if frame.height:
-            yield frame
-
-
-def arrow_batches(piece: Piece, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """All of them, as they are stored."""
     with pq.ParquetFile(piece.path, pre_buffer=False, buffer_size=_BUFFER) as file:
         held = None if columns is None else [c for c in columns if c in file.schema_arrow.names]
         for some in file.iter_batches(batch_size=_ROWS, columns=held):
-            yield pa.Table.from_batches([some])
+            frame = pl.DataFrame(pa.Table.from_batches([some])).filter(wanted)
+            if frame.height:
+                yield frame
 
 
 def _piece(root: Path, told: dict[str, object]) -> Piece:
