@@ -7,7 +7,7 @@ makes in ``.cache`` on first use. Every version has two tags in both, and five m
 live release makes live here, and an alias there. Registering gives what is stored already its version, with all the
 others in place; ours is admitted to the first environment and audited by that. Medians of the rounds, each a
 median of many calls, in milliseconds. ``--folder`` keeps the stores, so that a second run need not fill them again.
-Our registry has no HTTP door yet, so neither is asked through one.
+Neither is asked through HTTP.
 """
 
 from __future__ import annotations

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from modelyard import registry
 from modelyard.actions.token import create, revoke
 from modelyard.errors import SettingsError
+from modelyard.ports import Facts
 from modelyard.project import Project, open_project
 from modelyard.records.access import Role
 from modelyard.testing import samples
@@ -79,7 +81,14 @@ def token(project: Project) -> Callable[[Role], str]:
 
 def every_way() -> list[tuple[str, str]]:
     ways = [(way.method, way.path) for way in WAYS] + [(method, path) for method, path, _ in PAGES]
-    filled = {"model": "screening", "environment": "test", "job": "1", "alert": "1", "digest": "0" * 64}
+    filled = {
+        "model": "screening",
+        "version": "1",
+        "environment": "test",
+        "job": "1",
+        "alert": "1",
+        "digest": "0" * 64,
+    }
     return [(method, path.format(**filled)) for method, path in ways]
 
 
@@ -109,6 +118,109 @@ def test_a_training_is_asked_for_and_followed(client: TestClient) -> None:
     assert client.post("/jobs/1/cancel", headers=bearer()).json()["state"] == "cancelled"
     assert client.post("/jobs/1/retry", headers=bearer()).json()["state"] == "queued"
     assert [j["id"] for j in client.get("/jobs", headers=bearer()).json()] == [1]
+
+
+@pytest.fixture
+def filled(project: Project) -> Project:
+    """Five versions, the second live in test, the third called ``best``."""
+
+    def add(facts: Facts) -> None:
+        for number in range(1, 6):
+            registry.register(
+                facts,
+                package=samples.package(f"r{number}"),
+                dataset="patients@1",
+                environments=("test",),
+                by="ann",
+                now=samples.NOON,
+                metrics={"roc_auc": number / 10},
+            )
+        registry.alias(
+            facts,
+            model="screening",
+            version=3,
+            name="best",
+            environments=("test",),
+            by="ann",
+            now=samples.NOON,
+        )
+        release = registry.begin(
+            facts, environment="test", model="screening", version=2, by="ann", now=samples.NOON
+        )
+        registry.succeed(facts, release.id, samples.NOON)
+
+    project.yard.once("fill", "ann", add, type(None))
+    return project
+
+
+@pytest.mark.usefixtures("filled")
+def test_versions_are_found_and_resolved(client: TestClient) -> None:
+    def numbers(query: str) -> list[int]:
+        answer = client.get(f"/models/screening/versions?{query}", headers=bearer())
+        assert answer.status_code == 200, answer.text
+        return [one["number"] for one in answer.json()]
+
+    assert numbers("") == [1, 2, 3, 4, 5]
+    assert numbers("limit=2") == [1, 2]
+    assert numbers("limit=2&after=2") == [3, 4]
+    assert numbers("after=5") == []
+    assert numbers("where=metrics.roc_auc > 0.25") == [3, 4, 5]
+    assert numbers("where=metrics.roc_auc > 0.25&after=3&limit=1") == [4]
+    assert numbers("where=live.test") == [2]
+    for name, number in (("4", 4), ("latest", 5), ("test", 2), ("best", 3)):
+        answer = client.get(f"/models/screening/versions/{name}", headers=bearer())
+        assert answer.json()["number"] == number, answer.text
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/models/screening/versions/6", 404),
+        ("/models/screening/versions/0", 404),
+        ("/models/screening/versions/99999999999999999999999", 404),
+        ("/models/screening/versions/nothing", 404),
+        ("/models/screening/versions/..%2F..", 404),
+        ("/models/screening/versions/a%20b", 400),
+        ("/models/screening/versions/%00", 400),
+        ("/models/nobody/versions/latest", 404),
+        ("/models/No%27body/versions/latest", 400),
+        ("/models/screening/versions?limit=1001", 400),
+        ("/models/screening/versions?after=-1", 400),
+        ("/models/screening/versions?where=metrics.", 400),
+        ("/models/screening/versions?where=version%20=%20'1'%20or", 400),
+        ("/models/screening/versions?where=tags.team%20=%20'x'", 404),
+        ("/models/screening/versions?where=" + "(" * 2001, 400),
+        ("/models/screening/versions?where=" + "(" * 1999, 400),
+    ],
+)
+def test_what_names_no_version_is_told_so(client: TestClient, path: str, code: int) -> None:
+    answer = client.get(path, headers=bearer())
+    assert answer.status_code == code, answer.text
+    assert answer.json()["error"]["message"]
+
+
+def test_a_tested_package_is_registered_once(built: Path) -> None:
+    client = TestClient(app(Desk(open_project(built, actor="ann"), KEY)), base_url=AT)
+    before = client.get("/models/screening/versions/latest", headers=bearer()).json()
+    for sealed in ("run", before["package"]):
+        answer = client.post("/models/screening/versions", headers=bearer(), json={"package": sealed})
+        assert (answer.status_code, answer.headers["location"]) == (201, "/models/screening/versions/1")
+        assert answer.json() == before
+    for content in (
+        b"",
+        b"[]",
+        b"{}",
+        b'{"package": 3}',
+        b'{"package": ""}',
+        b'{"package": "run", "by": "me"}',
+    ):
+        answer = client.post("/models/screening/versions", headers=bearer(), content=content)
+        assert answer.status_code == 400, content
+    for sealed, code in (("0" * 64, 404), ("9", 404), ("a b", 400), ("x" * 65, 400)):
+        answer = client.post("/models/screening/versions", headers=bearer(), json={"package": sealed})
+        assert answer.status_code == code, answer.text
+    assert len(client.get("/models/screening/versions", headers=bearer()).json()) == 1
 
 
 def test_wrong_questions_are_told_so(client: TestClient) -> None:
@@ -145,6 +257,8 @@ def test_roles_count_here_as_elsewhere(client: TestClient, token: Callable[[Role
     viewer, developer = token("viewer"), token("developer")
     assert client.get("/models", headers=bearer()).status_code == 401, "the key opens no yard that asks"
     assert client.get("/models", headers=bearer(viewer)).status_code == 200
+    answer = client.post("/models/screening/versions", headers=bearer(viewer), json={"package": "run"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "access_denied")
     answer = client.post("/models/screening/train", headers=bearer(viewer))
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "access_denied")
     assert client.post("/models/screening/train", headers=bearer(developer)).status_code == 202

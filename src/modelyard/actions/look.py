@@ -38,8 +38,16 @@ class Registered(Version, frozen=True, kw_only=True):
     """Environments that answer with it."""
 
 
-def versions(project: Project, model: str | None = None, *, where: str = "") -> list[Registered]:
-    """Registered versions, ascending; with ``where`` those of which that filter is true."""
+def versions(
+    project: Project,
+    model: str | None = None,
+    *,
+    where: str = "",
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Registered]:
+    """Registered versions, ascending; with ``where`` those of which that filter is true; of them ``limit`` past the
+    number ``after``."""
     from modelyard.registry import search
 
     environments = tuple(project.settings.environments)
@@ -49,7 +57,15 @@ def versions(project: Project, model: str | None = None, *, where: str = "") -> 
             if where
             else facts.versions.list(model)
         )
-        return _registered(facts, found, model)
+        return _registered(facts, [one for one in found if one.number > after][:limit], model)
+
+
+def named(project: Project, ref: str) -> Version:
+    """The version that ``NAME@7``, ``NAME@prod``, ``NAME@ALIAS`` or ``NAME@latest`` names. Raises ``UnknownName``, ``Misuse``."""
+    from modelyard.registry import resolve
+
+    with project.yard.read() as facts:
+        return resolve(facts, ref, project.settings.environments)
 
 
 def registered(project: Project, version: Version) -> Registered:

@@ -1,8 +1,8 @@
-"""Models, versions, releases, windows, readiness and jobs as JSON; trainings that are asked for over HTTP."""
+"""Models, the registry of versions, releases, windows, readiness and jobs as JSON; trainings that are asked for over HTTP."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -11,15 +11,18 @@ from modelyard.actions import alerts, jobs, look
 from modelyard.actions.history import history
 from modelyard.actions.overview import Cell, overview
 from modelyard.actions.readiness import readiness
+from modelyard.actions.register import register
 from modelyard.errors import Misuse
 from modelyard.records.alert import Alert
 from modelyard.records.job import Job, Said
 from modelyard.records.readiness import Readiness
-from modelyard.records.registry import Release
+from modelyard.records.registry import Release, Version
 from modelyard.records.window import ExaminedWindow
 from modelyard.web.answers import Asking, Work, json
 
 _MOST = 1000
+_LONGEST = 2000
+"""Characters of a filter."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +33,13 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     href: str
     """Where its state is told."""
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be registered."""
+
+    package: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """A digest, or ``run`` for what the newest run sealed."""
 
 
 class Printed(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +65,27 @@ def _overview(asking: Asking) -> Response:
 def _versions(asking: Asking) -> Response:
     model = asking.word("model")
     asking.project.model(model)
-    return json(look.versions(asking.project, model))
+    where = asking.query("where") or ""
+    if len(where) > _LONGEST:
+        raise Misuse(f"'where' is longer than {_LONGEST} characters.")
+    after = asking.count("after", 0, most=10**9)
+    return json(look.versions(asking.project, model, where=where, after=after, limit=_limit(asking)))
+
+
+def _version(asking: Asking) -> Response:
+    return json(look.named(asking.project, f"{asking.word('model')}@{asking.word('version')}"))
+
+
+def _register(asking: Asking) -> Response:
+    try:
+        sealed = msgspec.json.decode(asking.body, type=Sealed)
+    except msgspec.MsgspecError as error:
+        raise Misuse(f'A version is asked for with {{"package": "DIGEST"}}: {error}.') from None
+    model = asking.word("model")
+    asking.project.model(model)
+    asking.project.require("developer")
+    version = register(asking.project, f"{model}@{sealed.package}")
+    return json(version, 201, Location=f"/models/{model}/versions/{version.number}")
 
 
 def _releases(asking: Asking) -> Response:
@@ -116,7 +146,21 @@ def _limit(asking: Asking) -> int:
 
 WAYS = (
     Way("GET", "/models", _overview, "Every model where it may be live.", list[Cell]),
-    Way("GET", "/models/{model}/versions", _versions, "A model's versions.", list[look.Registered]),
+    Way(
+        "GET",
+        "/models/{model}/versions",
+        _versions,
+        "Its versions, ascending, ?after a number; of which the filter ?where is true.",
+        list[look.Registered],
+    ),
+    Way("POST", "/models/{model}/versions", _register, "Register a tested package.", Version, 201),
+    Way(
+        "GET",
+        "/models/{model}/versions/{version}",
+        _version,
+        "What a number, latest, an environment or an alias names.",
+        Version,
+    ),
     Way("GET", "/models/{model}/readiness", _readiness, "The ML Test Score of the live version.", Readiness),
     Way("POST", "/models/{model}/train", _train, "Build the model, when a worker is free.", Begun, 202),
     Way("GET", "/releases", _releases, "Newest first; of ?environment and ?model.", list[Release]),
