@@ -32,7 +32,8 @@ from modelyard.monitoring.outcomes import outcome_rows, outcomes_home
 from modelyard.monitoring.sheet import Frame, fresh, home_of, opened, outage, rows, shape_of
 from modelyard.predictions import LoggedFrame, LoggedOutcomes, Segment, load, segments
 
-_CHUNK = 128 * 2**20
+_CHUNK = 32 * 2**20
+"""Bytes of segments that one commit moves: a process takes half a gigabyte for them."""
 ROW_GROUP = 100_000
 """Rows that a reader takes into memory at least."""
 _CONFIGURATION = {
@@ -75,6 +76,7 @@ def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
             answered.settle()
         for told in outcomes.values():
             told.settle()
+        del content  # before the next one comes
     moved = sum(answered.commit() for answered in predictions.values())
     for told in outcomes.values():
         told.commit()
