@@ -40,11 +40,17 @@ def moto_python() -> Path:
 @pytest.fixture(scope="session")
 def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scaffolded project after its first build; not to be changed, ``built`` is a copy of it."""
-    folder = tmp_path_factory.mktemp("built") / NAME
-    for words in (["init", NAME, "--folder", str(folder)], ["-C", str(folder), "build"]):
-        done = subprocess.run([sys.executable, "-m", "modelyard", *words], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr + done.stdout
-    return folder
+    base = tmp_path_factory.getbasetemp()
+    first = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "first-build"
+    with alone(first):  # the workers of a run share it
+        if not first.exists():
+            draft = base / "first-build.draft"
+            for words in (["init", NAME, "--folder", str(draft)], ["-C", str(draft), "build"]):
+                command = [sys.executable, "-m", "modelyard", *words]
+                done = subprocess.run(command, capture_output=True, text=True)
+                assert done.returncode == 0, done.stderr + done.stdout
+            draft.rename(first)
+        return Path(shutil.copytree(first, tmp_path_factory.mktemp("built") / NAME))
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +87,16 @@ def built(built_once: Path, tmp_path: Path) -> Iterator[Path]:
         text = text.replace(f"port = {8101 + at}", f"port = {port}")
     settings.write_text(text)
     yield folder
-    subprocess.run([sys.executable, "-m", "modelyard", "-C", str(folder), "stop"], capture_output=True)
+    if any((folder / ".modelyard" / "services").glob("*/plan.json")):  # something was made live
+        subprocess.run([sys.executable, "-m", "modelyard", "-C", str(folder), "stop"], capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def plain_reports() -> str:
+    """Of a model's settings: its reports hold metrics and no more, which is half of a build. For tests of what is built,
+    not of what is said about it."""
+    parts = ("baselines", "importance", "stability", "search", "footprint")
+    return f"evaluation = {{ {', '.join(f'{part} = false' for part in parts)} }}\n"
 
 
 @pytest.fixture

@@ -303,8 +303,7 @@ class Project:
         Raises ``StoreDown`` when some still work there after ten seconds.
         """
         own: IO[bytes] | None = self.__dict__.get("_lease")
-        if own is not None:  # it would be waited for
-            own.close()
+        self.close()  # it would be waited for
         self.__dict__["_lease"] = None
         try:
             with self._lock_file("gc") as file:
@@ -317,8 +316,7 @@ class Project:
 
     def close(self) -> None:
         """Let go of the artifacts and the tables, which ``gc`` may wait for; not to be used afterwards."""
-        file: IO[bytes] | None = self.__dict__.get("_lease")
-        if file is not None:
+        if (file := self.__dict__.get("_lease")) is not None:
             file.close()
 
     @cached_property

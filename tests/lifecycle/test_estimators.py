@@ -267,12 +267,8 @@ def page() -> dict[str, tuple[str, str]]:
     return {name.replace("`", ""): (form, why) for name, form, why in rows}
 
 
-PLAIN = "evaluation = { baselines = false, importance = false, stability = false, search = false, footprint = false }\n"
-"""What serves how does not depend on what else a report holds."""
-
-
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def many(tmp_path_factory: pytest.TempPathFactory, plain_reports: str) -> Path:
     """The project, ingested."""
     folder = tmp_path_factory.mktemp("many")
     (folder / "data").mkdir()
@@ -307,7 +303,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / "test_model.py").write_text(
             "import model\n\n\ndef test_it_trains():\n    assert callable(model.train)\n"
         )
-        settings += f'[models.{slug(name)}]\ncode = "models/{slug(name)}"\ndata = "{case.data}"\n{PLAIN}'
+        settings += f'[models.{slug(name)}]\ncode = "models/{slug(name)}"\ndata = "{case.data}"\n'
+        settings += plain_reports
     (folder / "modelyard.toml").write_text(settings)
     done = subprocess.run(
         [sys.executable, "-m", "modelyard", "-C", str(folder), "ingest"], capture_output=True, text=True

@@ -59,6 +59,14 @@ def slow(folder: Path, seconds: float, *, tolerance: str = "1e-3") -> None:
     )
 
 
+@pytest.fixture
+def built(built: Path, plain_reports: str) -> Path:
+    settings = built / "modelyard.toml"
+    head = "[models.screening]\n"
+    settings.write_text(settings.read_text().replace(head, head + plain_reports))
+    return built
+
+
 def test_a_build_is_of_the_files_as_they_were_asked_for_and_outlives_its_workers(
     built: Path, modelyard: Command, begun: Callable[..., subprocess.Popen[str]]
 ) -> None:

@@ -25,14 +25,6 @@ Command = Callable[..., tuple[int, str, str]]
 MODELYARD = [sys.executable, "-m", "modelyard"]
 HELD = 150
 SHIFTED = ("mean_radius", "mean_texture", "worst_area")
-QUICK = """
-[models.screening.evaluation]
-baselines = false
-importance = false
-stability = false
-search = false
-footprint = false
-"""
 TRIGGERS = """
 [triggers.screening]
 on = ["new_data", "code", "drift"]
@@ -43,7 +35,7 @@ champion = { margin = 0.05 }
 
 
 @pytest.fixture(scope="module")
-def live_once(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def live_once(built_once: Path, tmp_path_factory: pytest.TempPathFactory, plain_reports: str) -> Path:
     """A built project whose last rows are held back in ``later.csv``; not to be changed."""
     folder = tmp_path_factory.mktemp("loop") / "screening"
     shutil.copytree(built_once, folder)
@@ -53,7 +45,7 @@ def live_once(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     (folder / "later.csv").write_text("".join(lines[-HELD:-1]))  # with the last, it would be version 1 again
     settings = folder / "modelyard.toml"
     text = re.sub(r"roc_auc = \{[^}]*\}", "roc_auc = { min = 0.3 }", settings.read_text())
-    settings.write_text(text + QUICK)
+    settings.write_text(text.replace("[models.screening]\n", f"[models.screening]\n{plain_reports}"))
     done = subprocess.run([*MODELYARD, "-C", str(folder), "build"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder

@@ -80,7 +80,7 @@ def read(folder: Path, *command: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def once(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(built_once: Path, tmp_path_factory: pytest.TempPathFactory, plain_reports: str) -> Path:
     """``screening@1`` and ``second@1``, which asks it; not to be changed, ``pair`` is a copy."""
     folder = Path(shutil.copytree(built_once, tmp_path_factory.mktemp("uses") / "screening"))
     code = folder / "models/second"
@@ -91,7 +91,7 @@ def once(built_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"scikit-learn=={version('scikit-learn')}\npandas=={version('pandas')}\n"
     )
     settings = folder / "modelyard.toml"
-    settings.write_text(settings.read_text() + SETTINGS)
+    settings.write_text(settings.read_text() + SETTINGS + plain_reports)
     words(folder, "build", "second")
     return folder
 

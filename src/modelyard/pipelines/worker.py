@@ -100,22 +100,28 @@ class Worker:
                 shutil.rmtree(place, ignore_errors=True)
 
     def _take(self) -> Job | None:
-        limits = self._project.settings.jobs.limits
-        job = self._mark(
-            lambda facts: jobs.take(
-                facts,
-                executor=self.name,
-                process=self._process,
-                now=now(),
-                gone=gone,
-                limits=limits,
-                only=self._only,
-                kinds=self._kinds,
-            )
-        )
+        job = self._mark(self._taken)
         if job is not None:
             self._report(f"job {job.id}: {job.asked.said}")
             self._busy[job.id] = _Doing(self._project, job)
+        return job
+
+    def _taken(self, facts: Facts) -> Job | None:
+        """A job to do, and the alerts about those that were given up because no executor outlived them."""
+        settings, running = self._project.settings, facts.jobs.list("running")
+        job = jobs.take(
+            facts,
+            executor=self.name,
+            process=self._process,
+            now=now(),
+            gone=gone,
+            limits=settings.jobs.limits,
+            only=self._only,
+            kinds=self._kinds,
+        )
+        for one in running:
+            if (kept := facts.jobs.get(one.id)) is not None and kept.state == "failed":
+                alerts.job_ended(facts, kept, settings.alerts, now=now())
         return job
 
     def _attend(self, doing: _Doing, *, due: bool) -> int:
