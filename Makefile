@@ -69,6 +69,8 @@ lock: $(VENV)/bin/uv
 	$(COMPILE) locks/kserve.in -o locks/kserve.txt
 	$(COMPILE) locks/mlserver.in -o locks/mlserver.txt
 	$(COMPILE) locks/schemathesis.in -o locks/schemathesis.txt
+	$(COMPILE) locks/checkov.in -o locks/checkov.txt
+	$(COMPILE) locks/clouds.in -o locks/clouds.txt
 
 $(VENV)/bin/uv: $(VENV)/.dev
 

@@ -11,13 +11,24 @@ from modelyard.render.generated import templates
 
 _FOLDER = Path(__file__).parent / "templates"
 _SUFFIX = ".jinja"
-KINDS = ("compose", "kubernetes", "nginx", "haproxy", "traefik", "systemd", "prometheus", "grafana")
+KINDS = (
+    "compose",
+    "kubernetes",
+    "nginx",
+    "haproxy",
+    "traefik",
+    "systemd",
+    "prometheus",
+    "grafana",
+    "terraform",
+    "cloudformation",
+)
 
 
 def files(kind: str, place: Place) -> dict[str, bytes]:
     """What ``render KIND`` writes. A file whose path has ``ENVIRONMENT`` is written for each."""
     folder = _FOLDER / kind
-    environment = templates(folder)
+    environment = templates(folder, _FOLDER)
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob(f"*{_SUFFIX}")):
         inside = path.relative_to(folder).as_posix()

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def templates(folder: Path) -> Environment:
-    """Those of a folder. Their marks are ``{= =}``, since many of those programs have ``{{ }}`` themselves."""
+def templates(*folders: Path) -> Environment:
+    """Those of folders, the first that has one. Their marks are ``{= =}``, since many of those programs have ``{{ }}`` themselves."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folders),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,
