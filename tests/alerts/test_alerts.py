@@ -70,9 +70,11 @@ def window(hour: int, *found: Finding, **fields: Any) -> WindowReport:
     return WindowReport(**(words | fields))
 
 
-def see(yard: Yard, report: WindowReport, settings: AlertSettings = TEAM) -> None:
+def see(
+    yard: Yard, report: WindowReport, settings: AlertSettings = TEAM, versions: tuple[int, ...] = ()
+) -> None:
     def work(facts: Any) -> None:
-        alerts.window_seen(facts, report, "0" * 64, settings, now=report.end)
+        alerts.window_seen(facts, report, "0" * 64, settings, now=report.end, versions=versions)
         facts.windows.put(examined(report, "0" * 64))
 
     change(yard, work)
@@ -116,6 +118,26 @@ def test_what_is_of_the_past_or_was_not_judged_neither_opens_nor_calms(yard: Yar
     assert [(a.column, a.state) for a in there(yard)] == [("age", "open")]
     see(yard, window(5))
     assert [a.state for a in there(yard)] == ["resolved"]
+
+
+def test_of_two_versions_that_answer_the_calm_one_ends_nothing_of_the_other(yard: Yard) -> None:
+    for hour in (1, 2, 3):
+        see(yard, window(hour), versions=(1, 2))
+        see(yard, window(hour, finding("age"), version=2), versions=(1, 2))
+    assert [(a.id, a.state, a.times) for a in there(yard)] == [(1, "open", 3)]
+    assert told(yard) == [("team", "opened", (1,))], "once, not with every window"
+    see(yard, window(4), versions=(1, 2))
+    see(yard, window(4, version=2, note="too few rows"), versions=(1, 2))
+    assert [a.state for a in there(yard)] == ["open"]
+    see(yard, window(5))
+    assert [a.state for a in there(yard)] == ["resolved"], "the other one answers no more"
+
+
+def test_what_is_never_escalated_for_long_is_no_trouble(yard: Yard) -> None:
+    see(yard, window(1, finding("age")))
+    never = AlertSettings(escalate_after="99999d")
+    change(yard, lambda facts: alerts.escalate(facts, never, now=NOON + 100 * HOUR))
+    assert [a.escalated for a in there(yard)] == [None]
 
 
 def test_as_many_calm_windows_as_the_settings_say(yard: Yard) -> None:

@@ -49,6 +49,20 @@ def test_booleans_days_and_nothing_at_all():
     assert counts(cut("x", "float", np.full(3, np.nan))) == {"missing": 3}
 
 
+def test_others_are_cut_where_the_first_ones_were():
+    first = np.arange(1.0, 101.0)
+    assert counts(cut("x", "float", np.array([3.0, 25, 26, 1000, np.nan]), like=first)) == {
+        "up to 25": 2,
+        "above 25 to 50": 1,
+        "above 75": 1,
+        "missing": 1,
+    }
+    few = cut("n", "integer", np.array([2.0, 7, 2, np.nan]), like=np.array([1.0, 2.0]))
+    assert counts(few) == {"2": 2, "all others": 1, "missing": 1}
+    kinds = cut("ward", "string", texts("a", "z", None), like=texts("b", "a", "a"))
+    assert counts(kinds) == {"a": 1, "all others (0)": 1, "missing": 1}
+
+
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")) | st.integers(0, 9).map(float), min_size=1))
 def test_every_row_is_in_one_cell_and_cells_keep_order(values):
     array = np.array(values)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from modelyard.gates import policy
 from modelyard.records.trigger import Decision, Fired, State, TriggerKind
 from modelyard.settings import PolicySettings
+from modelyard.settings.spans import span
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 KINDS: tuple[TriggerKind, ...] = get_args(TriggerKind)
@@ -79,7 +80,7 @@ def test_a_yes_is_within_every_guard(settings: PolicySettings, fired: list[Fired
     assert kinds
     if "hand" in kinds:
         return
-    assert state.begun is None or state.begun + policy.span(settings.cool_down) <= NOW
+    assert state.begun is None or state.begun + span(settings.cool_down) <= NOW
     assert state.this_week < settings.most_a_week
     assert state.failures < settings.attempts
     assert state.failed is None or state.failed + policy.pause(settings, state.failures) <= NOW
@@ -162,6 +163,9 @@ def test_builds_that_fail_are_tried_later_and_later_and_then_not_at_all() -> Non
     found = decide(settings, [one("schedule")], stopped)
     assert (found.verdict, found.why) == ("ask", "failing")
     assert policy.pause(settings, 10_000) <= dt.timedelta(days=365)
+    for text, days in (("7d", 365), ("99999d", 99999)):
+        longest = policy.pause(PolicySettings(back_off=text), 10_000)
+        assert longest == dt.timedelta(days=days), "however often it failed"
 
 
 @pytest.mark.parametrize("kind", ["new_data", "drift", "live_quality", "estimated_quality"])

@@ -64,6 +64,19 @@ def test_the_one_that_waited_longest_is_taken_once(yard: Yard) -> None:
     assert taken(yard, "three", NOON + SECOND) is None
 
 
+def test_many_that_may_not_begin_keep_nobody_from_the_others(yard: Yard) -> None:
+    def many(facts: Any) -> None:
+        for n in range(250):
+            jobs.ask(facts, build(snapshot=f"{n:064}"), by="ann", now=NOON)
+
+    change(yard, many)
+    last = asked(yard, Asked(kind="monitor", environment="prod"), NOON + SECOND)
+    found = taken(yard, at=NOON + SECOND, limits={"build": 0})
+    assert found
+    assert found.id == last.id
+    assert taken(yard, at=NOON + SECOND, limits={"build": 0}) is None
+
+
 def test_the_same_asked_twice_is_one_job_until_it_begins(yard: Yard) -> None:
     first = asked(yard, build(snapshot="0" * 64))
     assert asked(yard, build(snapshot="0" * 64)).id == first.id

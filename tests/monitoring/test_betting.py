@@ -151,6 +151,26 @@ def test_the_stake_says_from_when_on() -> None:
     assert abs(stake(found.values, found.window).since - 25) <= 1
 
 
+def test_windows_without_a_term_cost_nothing_and_change_nothing() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.choice([-1.0, 1.0], 400, p=[0.3, 0.7])
+    windows = np.sort(rng.integers(0, 60, 400))
+    for far in (3, 50, 5000):
+        alone, every = windows * far, np.arange(windows[-1] * far + 1)
+        full = stake(np.concatenate([values, np.zeros(len(every))]), np.concatenate([alone, every]))
+        assert stake(values, alone).log == pytest.approx(full.log, abs=1e-6)
+        assert stake(values, alone).since >= full.since
+    years = stake(values, windows + 3_000_000_000)
+    assert years.p <= 1.0
+    assert years.since >= 3_000_000_000
+
+
+def test_what_is_bet_is_all_there_is_however_many_windows_pass() -> None:
+    for first in (0, 4000, 4095, 4096, 4097, 10**6, 10**12):
+        held = stake(np.zeros(3), np.array([first, first + 1, first + 2]))
+        assert held.log == pytest.approx(0.0, abs=1e-9), "terms of nothing leave the stake as it is"
+
+
 def test_without_a_term_nothing_is_known() -> None:
     nothing = np.empty(0)
     assert stake(nothing, nothing.astype(np.intp)).p == 1.0

@@ -142,6 +142,19 @@ def test_weighted_rows_tell_what_a_shifted_window_is_like() -> None:
     assert found["mae"].value == pytest.approx(true["mae"], rel=0.1)
 
 
+def test_every_metric_of_weighted_rows_lies_in_its_band() -> None:
+    rng = np.random.default_rng(11)
+    _, rows = numbers(rng, 400, 0.0)
+    far = Judged("regression", 0, rows.truth * 100 + 500, rows.prediction, None, rows.window)
+    for reference, least in ((far, -np.inf), (two(rng, 400, power=1.0), -1.0)):
+        found = by_importance(reference, np.ones(len(reference)), 400)
+        assert {"median_absolute_error", "mape", "r2"} <= found.keys() or "mcc" in found
+        for metric, estimate in found.items():
+            low, high = estimate.band(metric)
+            assert least <= low <= estimate.value <= high, metric
+    assert found["mcc"].band("mcc")[0] >= -1
+
+
 def test_rows_from_elsewhere_are_worth_little() -> None:
     rng = np.random.default_rng(8)
     before, _ = numbers(rng, 2000, 0.0)

@@ -76,6 +76,28 @@ def test_a_regression_takes_finite_numbers_alone() -> None:
     assert len(found.refused) == 5
 
 
+def test_a_number_that_is_none_is_refused_alone() -> None:
+    frame = {"request_id": list("abc"), "outcome": [1.5, float("nan"), None]}
+    found = read(frame, task="regression", classes=())
+    assert found.outcomes == (Outcome("a", 1.5),)
+    assert [row for row, _ in found.refused] == [2, 3]
+    found = read({"request_id": list("ab"), "outcome": [1.0, float("nan")]}, classes=(0, 1))
+    assert [each.outcome for each in found.outcomes] == [1]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("outcome", [["yes"], ["no"]], "each row tells one outcome"),
+        ("at", [1767225600, 1767225601], "write times, such as"),
+        ("at", [1767225600.5, None], "write times, such as"),
+    ],
+)
+def test_a_column_of_another_kind_is_told(column: str, values: list[Any], said: str) -> None:
+    with pytest.raises(DataRefused, match=said):
+        read({"request_id": ["a", "b"], "outcome": ["yes", "no"]} | {column: values})
+
+
 @pytest.mark.parametrize(
     ("columns", "key", "by", "wanted"),
     [

@@ -34,14 +34,18 @@ HOUR = dt.timedelta(hours=1)
 DTYPES: dict[str, Any] = {"datetime": pl.Datetime("us", "UTC"), "string": pl.String}
 
 
-def frame(columns: dict[str, Sequence[Any] | NDArray[Any]]) -> tuple[pl.DataFrame, Schema]:
+def frame(
+    columns: dict[str, Sequence[Any] | NDArray[Any]], personal: Sequence[str] = ()
+) -> tuple[pl.DataFrame, Schema]:
     kinds: dict[str, Kind] = {}
     for name, values in columns.items():
         first = next((v for v in values if v is not None), 0.0)
         kinds[name] = (
             "string" if isinstance(first, str) else "datetime" if isinstance(first, dt.datetime) else "float"
         )
-    schema = Schema(columns=tuple(Column(name=n, kind=k, nullable=True) for n, k in kinds.items()))
+    schema = Schema(
+        columns=tuple(Column(name=n, kind=k, nullable=True, personal=n in personal) for n, k in kinds.items())
+    )
     made = {n: pl.Series(n, list(v), dtype=DTYPES.get(kinds[n], pl.Float64())) for n, v in columns.items()}
     return pl.DataFrame(made), schema
 
@@ -54,9 +58,10 @@ def look(
     always: Judge | None = None,
     latency: Sequence[float] | None = None,
     given: dict[str, Any] | None = None,
+    personal: Sequence[str] = (),
     **options: Any,
 ) -> WindowReport:
-    reference, schema = frame(before)
+    reference, schema = frame(before, personal)
     window, _ = frame(after)
     learnt = gather(reference, schema)
     anchored = anchor(learnt, schema)
@@ -186,6 +191,8 @@ def test_lengths_and_patterns_of_texts() -> None:
     assert not look(before, same, room.texts).alerts
     other = {"code": [f"ab{i}" for i in random.integers(0, 10**7, 200)]}
     assert {f.column for f in look(before, other, room.texts).alerts} == {"code (length)", "code (pattern)"}
+    told = look(before, other, room.texts, personal=["code"])
+    assert {f.column for f in told.findings} == {"code (length)"}, "a pattern of signs would be the value"
     few = {"code": ["a", "b"] * 300}
     assert not look(few, {"code": ["b"] * 200}, room.texts).findings, "categories are compared as such"
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.errors import Misuse
-from modelyard.monitoring import Span, between, counted, last, newest, period, span
+from modelyard.monitoring import Span, between, counted, last, newest, period
 from modelyard.settings import MonitorSettings
+from modelyard.settings.spans import span
 
 HOUR = dt.timedelta(hours=1)
 MOMENTS = st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2090, 1, 1), timezones=st.just(dt.UTC))
@@ -32,25 +33,6 @@ def utc(*fields: int) -> dt.datetime:
 
 def cut(window: str, zone: str = "UTC", every: str | None = None) -> MonitorSettings:
     return MonitorSettings(window=window, timezone=zone, every=every)
-
-
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("90s", dt.timedelta(seconds=90)),
-        ("30m", dt.timedelta(minutes=30)),
-        ("1h", dt.timedelta(hours=1)),
-        ("7d", dt.timedelta(days=7)),
-    ],
-)
-def test_spans(text: str, length: dt.timedelta) -> None:
-    assert span(text) == length
-
-
-@pytest.mark.parametrize("text", ["", "h", "1", "0h", "-1h", "1.5h", "1w", "1 h", "²h", "99999999d"])
-def test_what_is_no_span(text: str) -> None:
-    with pytest.raises(Misuse, match="is no span of time"):
-        span(text)
 
 
 def test_days_in_berlin_have_23_and_25_hours_when_the_clocks_change() -> None:
@@ -113,20 +95,33 @@ def test_the_newest_of_a_length_ends_now() -> None:
     )
 
 
+@pytest.mark.parametrize("window", ["99999d", "month"])
+def test_more_windows_than_there_ever_were(window: str) -> None:
+    with pytest.raises(Misuse, match="before the calendar begins"):
+        last(cut(window), 100_000, utc(2026, 1, 1))
+    assert newest(cut(window), utc(2026, 1, 1)).end <= utc(2026, 1, 1)
+
+
+def test_as_many_as_one_run_may_examine_also_where_one_has_just_ended() -> None:
+    assert len(last(cut("1h"), 10_000, utc(2026, 1, 1))) == 10_000
+
+
 @given(st.lists(st.integers(0, 20), min_size=0, max_size=60), st.integers(1, 12), st.integers(1, 12))
 def test_windows_of_rows_hold_as_many_and_cover_all_but_a_rest(
     seconds: list[int], size: int, step: int
 ) -> None:
     times = [utc(2026, 1, 1) + dt.timedelta(seconds=s) for s in sorted(seconds)]
-    found = counted(cut(f"{size} rows", every=f"{step} rows"), times, utc(2026, 2, 1))
+    found = counted(cut(f"{size} rows", every=f"{step} rows"), times)
     held = [sum(one.start <= t < one.end for t in times) for one in found]
     assert all(n >= size for n in held)
     if len(set(seconds)) == len(seconds):
         assert all(n == size for n in held)
-    tumbling = counted(cut(f"{size} rows"), times, utc(2026, 2, 1))
-    assert all(a.end == b.start for a, b in pairwise(tumbling))
+    tumbling = counted(cut(f"{size} rows"), times)
+    assert all(a.end <= b.start for a, b in pairwise(tumbling))
+    assert counted(cut(f"{size} rows"), [*times, utc(2027, 1, 1)])[: len(tumbling)] == tumbling
     rest = [t for t in times if not tumbling or t >= tumbling[-1].end]
     assert len(rest) < size or len(set(rest)) < len(rest)
+    assert all(one.end > one.start for one in found)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +134,12 @@ def test_windows_of_rows_hold_as_many_and_cover_all_but_a_rest(
     ],
 )
 def test_a_window_is_named_as_people_name_it(text: str, start: dt.datetime, end: dt.datetime) -> None:
-    assert period(text, "Europe/Berlin") == Span(start, end)
+    assert period(text, "Europe/Berlin", utc(2027, 1, 1)) == Span(start, end)
+    assert period(text, "Europe/Berlin", start + HOUR / 2) == Span(start, start + HOUR / 2), (
+        "what has passed of it"
+    )
+    with pytest.raises(Misuse, match="has not begun"):
+        period(text, "Europe/Berlin", start)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_window_is_named_as_people_name_it(text: str, start: dt.datetime, end:
 )
 def test_what_names_no_window(text: str) -> None:
     with pytest.raises(Misuse, match="names no window"):
-        period(text, "UTC")
+        period(text, "UTC", utc(2027, 1, 1))
 
 
 def test_too_many_windows_are_refused() -> None:

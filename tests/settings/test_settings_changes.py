@@ -53,6 +53,23 @@ def test_values_keep_their_types_and_a_new_table_tells_what_it_sets() -> None:
 def test_several_targets_are_a_list_and_logins_are_not_told() -> None:
     after = BASE.replace('"outcome"', '["died", "stayed"]').replace("secret@host", "secret@other")
     assert changes(read(BASE), read(after)) == {
-        "data.visits.source": ("postgresql://***@host/db", "postgresql://***@other/db"),
+        "data.visits.source": ("postgresql://me:***@host/db", "postgresql://me:***@other/db"),
         "data.visits.target": ("outcome", ["died", "stayed"]),
     }
+
+
+def test_no_secret_of_a_source_is_told() -> None:
+    one = (
+        '{ url = "https://me:p@ss/w0rd@host/t.csv?region=eu&sig=s1gned", headers = { Authorization = "Bearer t0ken", '
+        'Accept = "text/csv", X-Api-Key = "${KEY}" }, options = { aws_secret_access_key = "k3y", region = "eu" } }'
+    )
+    told = []
+    for source in (one, f"[{one}, 'other.csv']"):
+        after = BASE.replace('"postgresql://me:secret@host/db"', source)
+        told.append(repr([then for _, then in changes(read(BASE), read(after)).values()]))
+    for text in told:
+        assert "region=eu&sig=***" in text
+        assert "text/csv" in text
+        assert "${KEY}" in text
+        for secret in ("w0rd", "s1gned", "t0ken", "k3y"):
+            assert secret not in text

@@ -54,6 +54,10 @@ def test_environments_keep_their_order(tmp_path: Path) -> None:
         ("[environments.prod]\nport = 8101\n", "'test' and 'prod' both ask for port 8101"),
         ("[environments.latest]\nport = 1\n", "cannot be called 'latest'"),
         ('[environments.prod]\nport = 1\nhost = "0.0.0.0"\n', "give 'environments.prod.token_file'"),
+        (
+            '[environments.prod]\nport = 1\nhost = "0.0.0.0"\ntls = { certificate = "c.pem", key = "k.pem" }\n',
+            "give 'environments.prod.token_file'",
+        ),
         ("[models.screening.gates]\nroc_auc = { }\n", "asks for nothing"),
         ('[models.screening.gates]\nroc_auc = { min = 0.5, test = "inferiority" }\n', "'test' goes with"),
         ("[models.screening.gates]\nroc_auc = { min = 0.5, confidence = 0.9 }\n", "'confidence' goes with"),
@@ -86,6 +90,21 @@ def test_what_is_wrong_is_said_with_file_and_key(tmp_path: Path, more: str, says
         read(project(tmp_path, more), {})
     assert says in str(caught.value)
     assert str(tmp_path / "modelyard.toml") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        'token_file = "tokens"',
+        'jwt = { keys = "keys.json", issuer = "https://i", audience = "a" }',
+        'tls = { certificate = "c.pem", key = "k.pem", clients = "ca.pem" }',
+    ],
+)
+def test_whatever_asks_who_somebody_is_opens_an_environment_beyond_loopback(
+    tmp_path: Path, guard: str
+) -> None:
+    more = f'[environments.prod]\nport = 1\nhost = "0.0.0.0"\n{guard}\n'
+    assert read(project(tmp_path, more), {}).environments["prod"].host == "0.0.0.0"
 
 
 def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,13 +15,12 @@ from modelyard.errors import SettingsError
 from modelyard.project import Project
 from modelyard.records.package import Manifest
 from modelyard.records.report import Report
-from modelyard.records.slices import Slice
 from modelyard.settings import ModelSettings
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from modelyard.monitoring import Bound, Hindsight, Part
+    from modelyard.monitoring import Bound, Hindsight, Part, Raw
 
 MOST = 1_000_000
 """Labelled predictions that are looked at, the newest."""
@@ -32,12 +32,19 @@ _FINER = 4
 
 
 def hindsight(
-    project: Project, environment: str, model: str, version: int, *, manifest: Manifest, truths: pl.DataFrame
+    project: Project,
+    environment: str,
+    model: str,
+    version: int,
+    *,
+    manifest: Manifest,
+    truths: pl.DataFrame,
+    held_out: Callable[[], Raw | None],
 ) -> Hindsight | None:
-    """All that is known of the version by now; ``cut`` gives what was known of the time before a window's end.
+    """All that is known of the version by now; ``until`` gives what is known of the time before a window's end.
 
-    ``truths`` are as of ``monitoring.known``. None where nothing is known. Raises ``SettingsError`` for a bound on
-    a metric that the model does not have.
+    ``truths`` are as of ``monitoring.known``; ``held_out`` are the rows that it was tested on, by which slices are cut. None
+    where nothing is known. Raises ``SettingsError`` for a bound on a metric that the model does not have.
     """
     from modelyard import monitoring
 
@@ -63,6 +70,7 @@ def hindsight(
     report, begun = tested(project, environment, model, version)
     places = quarters(project, model, rows, begun)
     metric, bound = bounded(project, model, manifest, report)
+    bounds = _bounds(settings, bound, report)
     return monitoring.Hindsight(
         manifest=manifest,
         rows=rows,
@@ -70,7 +78,8 @@ def hindsight(
         metric=metric,
         bound=bound,
         balance=_balance(report),
-        parts=_parts(settings, manifest, rows, bound, report),
+        parts=_parts(settings, manifest, rows, bounds, held_out() if bounds else None),
+        slices=len(bounds),
         tested=report.rows if report else 0,
         figures={m.name: m.value for m in report.metrics} if report else {},
     )
@@ -145,33 +154,48 @@ def _from_test(metric: str, found: object, where: str) -> Bound | None:
     return monitoring.Bound(metric=metric, value=value, reason=reason)
 
 
+def _bounds(
+    settings: ModelSettings, bound: Bound | None, report: Report | None
+) -> dict[tuple[str, str], Bound]:
+    """By column and label the slices that the settings name, where the report judged them by the same metric."""
+    if bound is None or report is None:
+        return {}
+    asked = {s if isinstance(s, str) else s.column for s in settings.evaluation.slices}
+    found = {
+        (s.column, s.label): _from_test(bound.metric, s.metrics, "test split")
+        for s in report.slices
+        if s.column in asked
+    }
+    return {place: of for place, of in found.items() if of is not None}
+
+
 def _parts(
     settings: ModelSettings,
     manifest: Manifest,
     rows: pl.DataFrame,
-    bound: Bound | None,
-    report: Report | None,
+    bounds: dict[tuple[str, str], Bound],
+    held_out: Raw | None,
 ) -> list[Part]:
-    """The slices that the settings name, where the report judged them by the same metric."""
+    """The rows of those slices that have any. They are cut where the report's were."""
     from modelyard.evaluation.cells import cut
-    from modelyard.monitoring import Part, features
+    from modelyard.evaluation.slices import sample
+    from modelyard.evaluation.wanted import SAMPLE
+    from modelyard.monitoring import Part, columns, features
     from modelyard.tables.gather import values
 
-    if bound is None or report is None:
-        return []
-    tested: dict[tuple[str, str], Slice] = {(s.column, s.label): s for s in report.slices}
     held = features(rows)
+    there = None if held_out is None else held_out.take(sample(len(held_out), SAMPLE, 0))
+    before = columns(there, manifest.schema) if there is not None else {}
     found = []
     for asked in settings.evaluation.slices:
         name, edges = (asked, ()) if isinstance(asked, str) else (asked.column, asked.edges)
         if name not in held.columns:
             continue
         column = manifest.schema.column(name)
-        cells = cut(name, column.kind, values(held, column), edges)
+        like = before[name][1] if name in before and column.kind != "boolean" else None
+        cells = cut(name, column.kind, values(held, column), edges, like=like)
         for at, label in enumerate(cells.labels):
-            before = tested.get((name, label))
-            of = _from_test(bound.metric, before.metrics, "test split") if before else None
-            if of is not None:
+            if of := bounds.get((name, label)):
                 found.append(Part(name=f"{name} is {label}", rows=cells.rows(at), bound=of))
     return found
 

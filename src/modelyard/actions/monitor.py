@@ -53,8 +53,16 @@ def monitor(
 
     One report for each window, in order of time, and each version that answered in it; each is kept. A window
     without rows is one of the version that is live. Rows that came late are judged with the others when a window
-    is looked at again, which replaces what was found before.
+    is looked at again, which replaces what was found before. Raises ``Misuse`` where no window is over.
     """
+    reports = looked(project, environment, model, asked=asked)
+    if not reports:
+        raise Misuse(f"No window of {model} in {environment} is over in that time; ask for a longer one.")
+    return reports
+
+
+def looked(project: Project, environment: str, model: str, *, asked: Asked) -> tuple[WindowReport, ...]:
+    """As ``monitor``; nothing where no window is over."""
     from modelyard import monitoring
 
     project.environment(environment)
@@ -63,8 +71,6 @@ def monitor(
     monitoring.collect(project.log_folder(environment), project.tables, environment=environment)
     log = _Log(project, environment, model)
     spans = log.spans(asked)
-    if not spans:
-        raise Misuse(f"No window of {model} in {environment} is over in that time; ask for a longer one.")
     reports: list[WindowReport] = []
     for at, span in enumerate(spans, start=1):
         if len(spans) > 1:
@@ -98,7 +104,7 @@ class _Log:
 
         settings, moment = self._settings, now()
         if asked.period is not None:
-            return [monitoring.period(asked.period, settings.timezone)]
+            return [monitoring.period(asked.period, settings.timezone, moment)]
         until = min(asked.until or moment, moment)
         if asked.since is not None and not asked.each:
             return [monitoring.Span(asked.since, until)] if asked.since < until else []
@@ -118,7 +124,7 @@ class _Log:
         if asked.since is None and asked.last is None:
             size = monitoring.by_rows(self._settings) or 0
             return [monitoring.Span(times[-min(size, len(times))] if len(times) else until, until)]
-        found = monitoring.counted(self._settings, times.to_list(), until)
+        found = monitoring.counted(self._settings, times.to_list())
         return found if asked.last is None else found[-asked.last :]
 
     def examine(self, span: Span) -> list[WindowReport]:
@@ -132,7 +138,7 @@ class _Log:
         for at, (version, seen) in enumerate(found, start=1):
             # traffic is of the model, not of a version: it is told once, with the newest
             report = self._judged(seen, version, span, total if at == len(found) else None)
-            self._keep(report)
+            self._keep(report, [each for each, _ in found])
             reports.append(report)
         return reports
 
@@ -182,7 +188,7 @@ class _Log:
                 data_until=learnt.data_until,
                 manifest=learnt.predictor.manifest,
                 bound=self._bound(version, learnt.predictor.manifest),
-                hindsight=self._hindsight(version, span, learnt.predictor.manifest),
+                hindsight=self._hindsight(version, span, learnt),
                 groups=[groups.until(span.end) for groups in self._groups(version, learnt)],
             )
         )
@@ -191,15 +197,16 @@ class _Log:
         report, _ = tested(self._project, self._environment, self._model, version)
         return bounded(self._project, self._model, manifest, report)[1]
 
-    def _hindsight(self, version: int, span: Span, manifest: Manifest) -> Hindsight | None:
+    def _hindsight(self, version: int, span: Span, learnt: Remembered) -> Hindsight | None:
         if version not in self._known:
             self._known[version] = hindsight(
                 self._project,
                 self._environment,
                 self._model,
                 version,
-                manifest=manifest,
+                manifest=learnt.predictor.manifest,
                 truths=self._truths,
+                held_out=learnt.tested,
             )
         known = self._known[version]
         return known and known.until(span.end)
@@ -245,13 +252,14 @@ class _Log:
             self._packages[version] = Remembered(self._project, self._environment, self._model, version)
         return self._packages[version]
 
-    def _keep(self, report: WindowReport) -> None:
-        """The report, its place in the history, and that the window was examined."""
+    def _keep(self, report: WindowReport, versions: Sequence[int]) -> None:
+        """The report, its place in the history, and that the window was examined, in which ``versions`` answered."""
         digest = self._project.artifacts.put(msgspec.json.encode(report))
         window = examined(report, digest)
 
         def append(facts: Facts) -> None:
-            alerts.window_seen(facts, report, digest, self._project.settings.alerts, now=report.examined)
+            settings = self._project.settings.alerts
+            alerts.window_seen(facts, report, digest, settings, now=report.examined, versions=versions)
             facts.windows.put(window)
             facts.events.append(
                 "window.examined",

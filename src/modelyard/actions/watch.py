@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from modelyard.actions.monitor import HISTORY, Asked, monitor
-from modelyard.errors import Misuse
+from modelyard.actions.monitor import HISTORY, Asked, looked
 from modelyard.project import Project, now
 from modelyard.records.finding import WindowReport
 from modelyard.records.window import ExaminedWindow
@@ -28,14 +27,14 @@ def watch(project: Project, environment: str, model: str) -> tuple[WindowReport,
         earlier = facts.windows.list(environment, model, until=until, limit=HISTORY)
     last = next((window for window in earlier if _regular(settings, window)), None)
     if last is None:
-        return _found(project, environment, model, Asked(last=1, until=until))
+        return looked(project, environment, model, asked=Asked(last=1, until=until))
     since = last.start + _MOMENT if settings.every else last.end
     if monitoring.by_rows(settings) is None:
         newest = monitoring.last(settings, MOST, until)
         since = max(since, newest[0].start) if newest else since
         if not monitoring.between(settings, since, until):
             return ()
-    return _found(project, environment, model, Asked(since=since, until=until, each=True))
+    return looked(project, environment, model, asked=Asked(since=since, until=until, each=True))
 
 
 def _regular(settings: MonitorSettings, window: ExaminedWindow) -> bool:
@@ -46,12 +45,3 @@ def _regular(settings: MonitorSettings, window: ExaminedWindow) -> bool:
         return True
     span = monitoring.Span(window.start, window.end)
     return monitoring.between(settings, window.start, window.end) == [span]
-
-
-def _found(project: Project, environment: str, model: str, asked: Asked) -> tuple[WindowReport, ...]:
-    try:
-        return monitor(project, environment, model, asked=asked)
-    except Misuse as error:
-        if "No window" in str(error):  # not so many rows yet
-            return ()
-        raise

@@ -14,17 +14,22 @@ from modelyard.records.alert import Alert
 from modelyard.records.finding import Finding, WindowReport
 from modelyard.records.job import Job
 from modelyard.settings.alerts import AlertSettings
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from modelyard.settings.spans import span
 
 
 def window_seen(
-    facts: Facts, report: WindowReport, digest: str, settings: AlertSettings, *, now: dt.datetime
+    facts: Facts,
+    report: WindowReport,
+    digest: str,
+    settings: AlertSettings,
+    *,
+    now: dt.datetime,
+    versions: Sequence[int] = (),
 ) -> None:
     """Open what the window found, and end what it is calm about; in the transaction that keeps the window.
 
     A window before one that was looked at already changes nothing: it is history. One that was not judged (too few rows)
-    neither opens nor calms.
+    neither opens nor calms. ``versions`` answered in it: what was found of another of them only that one's report calms.
     """
     newest = facts.windows.latest(report.environment, report.model)
     if newest is not None and report.end < newest.end:
@@ -39,7 +44,8 @@ def window_seen(
     ended = []
     if not report.note:
         for alert in there.values():
-            if report.end > alert.seen and (calmer := _calmer(facts, alert, settings, now)):
+            own = alert.version == report.version or alert.version not in versions
+            if own and report.end > alert.seen and (calmer := _calmer(facts, alert, settings, now)):
                 ended.append(calmer)
     _tell_new(facts, changed, settings, now)
     tell(facts, "resolved", [alert for alert in ended if alert.told], settings, now)
@@ -71,8 +77,7 @@ def job_ended(facts: Facts, job: Job, settings: AlertSettings, *, now: dt.dateti
 
 def escalate(facts: Facts, settings: AlertSettings, *, now: dt.datetime) -> list[Alert]:
     """Tell those who are told of what stays open; once of each."""
-    amount = int(settings.escalate_after[:-1])
-    before = now - dt.timedelta(**{_UNITS[settings.escalate_after[-1]]: amount})
+    before = now - span(settings.escalate_after)
     due = [
         replace(alert, escalated=now)
         for alert in facts.alerts.list("open")

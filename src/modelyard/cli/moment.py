@@ -7,6 +7,8 @@ import re
 
 import click
 
+from modelyard.settings.spans import SPAN, span
+
 
 class Moment(click.ParamType[dt.datetime]):
     """``2026-11-01`` (its first second) or ``2026-11-01T12:00``; UTC unless it says otherwise."""
@@ -21,9 +23,6 @@ class Moment(click.ParamType[dt.datetime]):
             self.fail(f"{value!r} is no time; write 2026-11-01 or 2026-11-01T12:00.", param, ctx)
 
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
 class Span(click.ParamType[dt.timedelta]):
     """``30m``, ``24h`` or ``7d``."""
 
@@ -32,7 +31,6 @@ class Span(click.ParamType[dt.timedelta]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> dt.timedelta:
-        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
-        if match is None:
+        if re.fullmatch(rf"{SPAN}|0[smhd]", str(value)) is None:
             self.fail(f"{value!r} is no span of time; write 30m, 24h or 7d.", param, ctx)
-        return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return span(str(value))

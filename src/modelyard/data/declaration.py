@@ -13,6 +13,7 @@ import msgspec
 
 from modelyard.errors import SettingsError
 from modelyard.records.schema import Column, Kind, RowRule, Rule, Schema, Severity
+from modelyard.settings.spans import Span, span
 from modelyard.tables import expressions, patterns, rules
 
 Bound = Any
@@ -57,13 +58,12 @@ class FreshnessDeclared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """``freshness`` in ``[table]``."""
 
     column: str
-    within: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
+    within: Span
     severity: Severity = "error"
 
     @property
     def span(self) -> dt.timedelta:
-        unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[self.within[-1]]
-        return dt.timedelta(**{unit: int(self.within[:-1])})
+        return span(self.within)
 
 
 class TableDeclared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

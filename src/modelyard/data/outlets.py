@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 from modelyard.data.sources.extra import needs
 from modelyard.data.sources.listing import scheme_of
 from modelyard.data.sources.objects import put
-from modelyard.data.sources.secret import Filled, fill, public
+from modelyard.data.sources.secret import Filled, fill
 from modelyard.errors import DataRefused, Misuse, SourceDown, StoreDown
+from modelyard.settings.addresses import public
 
 Form = Literal["csv", "parquet", "jsonl", "arrow", "delta", "database", "object"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from modelyard.errors import SettingsError
 from modelyard.records.dataset import DatasetVersion, Watermark
 from modelyard.records.schema import Kind
 from modelyard.settings import IncrementalSettings
+from modelyard.settings.spans import span
 
 Moment = int | float | dt.date | dt.datetime
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DAY = dt.date(1970, 1, 1)
 _TIME = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -155,14 +154,12 @@ def _earlier(moment: Moment, lateness: float | str | None, on: str) -> Moment:
     if not isinstance(lateness, str):
         assert not isinstance(moment, dt.date)
         return moment - lateness
-    found = re.fullmatch(r"([0-9]+)([smhd])", lateness)
-    assert found is not None
     assert isinstance(moment, dt.date)
     try:
-        span = dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
+        length = span(lateness)
         if not isinstance(moment, dt.datetime):
-            span = dt.timedelta(days=math.ceil(span / dt.timedelta(days=1)))
-        return moment - span
+            length = dt.timedelta(days=math.ceil(length / dt.timedelta(days=1)))
+        return moment - length
     except OverflowError:
         first = dt.datetime(1, 1, 3, tzinfo=dt.UTC)
         return first if isinstance(moment, dt.datetime) else first.date()

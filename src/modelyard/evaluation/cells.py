@@ -34,31 +34,42 @@ class Cells:
         return np.flatnonzero(self.codes == cell)
 
 
-def cut(column: str, kind: Kind, values: NDArray[Any], edges: Sequence[float] = ()) -> Cells:
+def cut(
+    column: str,
+    kind: Kind,
+    values: NDArray[Any],
+    edges: Sequence[float] = (),
+    *,
+    like: NDArray[Any] | None = None,
+) -> Cells:
     """The cells of a column's values as ``tables.gather.values`` gives them; those without rows are left out.
 
     Texts: each category. Numbers, days and times: ``(edge, edge]`` with open ends; without ``edges`` each
     value where there are few, else quarters of equal rows. Where a value is missing that is a cell, the last.
+    With ``like`` they are the cells that these values are cut into, by the same names; a number that is in none is in
+    one of its own.
     """
+    first = values if like is None else like
     if kind == "string":
-        return _categories(column, values)
+        return _categories(column, values, first)
     known = np.isfinite(values)
     if kind == "boolean":
         labels, codes = ["false", "true"], np.where(known, values != 0, 0).astype(np.intp)
     else:
-        distinct = np.unique(values[known])
+        seen = first[np.isfinite(first)]
+        distinct = np.unique(seen)
         if not edges and len(distinct) <= AS_THEY_ARE:
-            labels = [figure(float(v), kind) for v in distinct]
-            codes = np.searchsorted(distinct, values)
+            labels = [*(figure(float(v), kind) for v in distinct), _OTHER]
+            codes = np.where(np.isin(values, distinct), np.searchsorted(distinct, values), len(distinct))
         else:
-            ends = np.array(edges) if len(edges) else _quartiles(values[known], distinct)
+            ends = np.array(edges) if len(edges) else _quartiles(seen, distinct)
             labels = bins(ends.tolist(), kind)
             codes = np.searchsorted(ends, values, side="left")
     return _occurring(column, [*labels, MISSING], np.where(known, codes, len(labels)))
 
 
-def _categories(column: str, values: NDArray[Any]) -> Cells:
-    seen = Counter(v for v in values.tolist() if v is not None)
+def _categories(column: str, values: NDArray[Any], first: NDArray[Any]) -> Cells:
+    seen = Counter(v for v in first.tolist() if v is not None)
     kept = sorted(seen, key=lambda label: (-seen[label], label))[:MOST]
     place = {label: at for at, label in enumerate(kept)}
     place[None] = len(kept) + 1

@@ -10,8 +10,8 @@ import msgspec
 
 from modelyard.records.trigger import Decision, Fired, State, TriggerKind, Verdict, Why
 from modelyard.settings import PolicySettings
+from modelyard.settings.spans import span
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _OF_ROWS: tuple[TriggerKind, ...] = ("new_data", "drift", "live_quality", "estimated_quality")
 """What a build on the same rows would not mend."""
 _LONGEST = dt.timedelta(days=365)
@@ -45,15 +45,12 @@ def digest(policy: PolicySettings) -> str:
     return hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()[:16]
 
 
-def span(text: str) -> dt.timedelta:
-    """``12h`` as a length of time; the settings have checked its form."""
-    return dt.timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
-
-
 def pause(policy: PolicySettings, failures: int) -> dt.timedelta:
     """How long to wait after so many builds that failed one after another."""
     first = span(policy.back_off)
-    return first if failures <= 1 else min(first * 2 ** min(failures - 1, 30), max(first, _LONGEST))
+    longest = max(first, _LONGEST)
+    doublings = min(max(failures - 1, 0), 64)
+    return dt.timedelta(seconds=min(first.total_seconds() * 2.0**doublings, longest.total_seconds()))
 
 
 def _judged(policy: PolicySettings, fired: Sequence[Fired], state: State) -> tuple[Verdict, Why, str]:

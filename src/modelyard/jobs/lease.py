@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ LOSSES = 20
 """One that took so many executors with it probably ends them."""
 _FIRST, _LONGEST = dt.timedelta(seconds=10), dt.timedelta(minutes=10)
 _LOOK = 200
-"""Of waiting jobs so many are looked at for one that may begin."""
+"""So many of the waiting jobs are looked at for one that may begin; where none of them may, four times as many."""
 Outcome = Literal["done", "no", "fault"]
 
 
@@ -48,10 +48,11 @@ def take(
     running = facts.jobs.list("running")
     lanes = {job.asked.lane for job in running}
     busy = Counter(job.asked.queue for job in running)
-    for job in facts.jobs.due(now, _LOOK):
+    for job in _waiting(facts, now):
         queue = job.asked.queue
         wanted = (not only or queue in only) and (not kinds or job.asked.kind in kinds)
-        if wanted and job.asked.lane not in lanes and busy[queue] < limits.get(queue, _LOOK):
+        full = queue in limits and busy[queue] >= limits[queue]
+        if wanted and not full and job.asked.lane not in lanes:
             begun = replace(
                 job,
                 state="running",
@@ -65,6 +66,17 @@ def take(
             facts.jobs.put(begun)
             return begun
     return None
+
+
+def _waiting(facts: Facts, now: dt.datetime) -> Iterator[Job]:
+    """Those that are due, the longest first: many that may not begin keep nobody from the others."""
+    seen, look = 0, _LOOK
+    while True:
+        found = facts.jobs.due(now, look)
+        yield from found[seen:]
+        if len(found) < look:
+            return
+        seen, look = len(found), 4 * look
 
 
 def _recover(facts: Facts, job: Job, now: dt.datetime) -> None:

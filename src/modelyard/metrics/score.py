@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -56,8 +57,7 @@ _LOWER_IS_BETTER = {
     "interval_width",
     "crossing",
 }
-
-
+_WITHOUT_END = {"log_loss", "rmse", "mae", "median_absolute_error", "mape", "pinball", "interval_width"}
 _OF_LABELS = {
     "accuracy",
     "balanced_accuracy",
@@ -106,6 +106,16 @@ def require(
 def higher_is_better(name: str) -> bool:
     """Which way is better; ``SettingsError`` for an unknown metric."""
     return require(name) not in _LOWER_IS_BETTER and not name.startswith("pinball_")
+
+
+def limits(name: str) -> tuple[float, float]:
+    """The least and the most that a metric can be, whatever the rows; ``SettingsError`` for an unknown one."""
+    require(name)
+    if name == "r2":
+        return -math.inf, 1.0
+    if name == "mcc":
+        return -1.0, 1.0
+    return 0.0, math.inf if name in _WITHOUT_END or name.startswith("pinball_") else 1.0
 
 
 def score(

@@ -12,13 +12,13 @@ from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.logged import count_features, count_predictions, of_version
 from modelyard.monitoring.outcomes import told
 from modelyard.monitoring.peopled import Peopled, nobody
-from modelyard.monitoring.raw import MOST, Raw
+from modelyard.monitoring.raw import MOST, Raw, columns
 from modelyard.monitoring.reading import answered, features, moments, versions, window
 from modelyard.monitoring.shift import drifted
 from modelyard.monitoring.survey import Survey, survey
 from modelyard.monitoring.terms import JUDGED
 from modelyard.monitoring.truth import known, labelled, reckon, resolved, typed, with_truth
-from modelyard.monitoring.windows import Span, between, by_rows, counted, last, length, newest, period, span
+from modelyard.monitoring.windows import Span, between, by_rows, counted, last, length, newest, period
 from modelyard.monitoring.wrong import wrong
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "between",
     "by_rows",
     "collect",
+    "columns",
     "compact",
     "count_features",
     "count_predictions",
@@ -63,7 +64,6 @@ __all__ = [
     "resolved",
     "said",
     "shape",
-    "span",
     "strays",
     "survey",
     "told",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 _ALL = 2.1097428013
 """The sum of 1/(j ln(j)^2) from j = 2 on, rounded up."""
+_EXACT = 4096
 _RATES = np.geomspace(0.001, 0.7, 9)
 
 
@@ -41,17 +42,28 @@ def stake(terms: Floats, windows: NDArray[np.intp]) -> Stake:
     """
     if not len(terms):
         return Stake(0.0, 0)
-    count = int(windows.max()) + 1
-    grown = np.empty((len(_RATES), count))
-    for at, rate in enumerate(_RATES):
-        gains = np.bincount(windows, weights=np.log1p(rate * terms), minlength=count)
-        grown[at] = gains[::-1].cumsum()[::-1]  # by a bet that begins with that window
-    place = np.arange(2, count + 2, dtype=np.float64)
-    part = 1 / (_ALL * place * np.log(place) ** 2)
+    held, at = np.unique(windows, return_inverse=True)  # of windows without a term there may be millions
+    grown = np.empty((len(_RATES), len(held)))
+    for row, rate in enumerate(_RATES):
+        gains = np.bincount(at, weights=np.log1p(rate * terms), minlength=len(held))
+        grown[row] = gains[::-1].cumsum()[::-1]  # by a bet that begins with that window
+    begun = _begun(held)
+    # what is bet from a window without a term on grows as what is bet from the next one on
+    part = np.diff(begun, prepend=0.0)
     # what nobody has begun to bet by now is still in hand
-    left = np.log(max(1 - float(part.sum()), 1e-300))
+    left = np.log(max(1 - float(begun[-1]), 1e-300))
     each = np.append(_logsum(grown, axis=0) - np.log(len(_RATES)) + np.log(part), left)
-    return Stake(float(_logsum(each[None, :], axis=1)[0]), int(each[:-1].argmax()))
+    return Stake(float(_logsum(each[None, :], axis=1)[0]), int(held[each[:-1].argmax()]))
+
+
+def _begun(windows: NDArray[np.intp]) -> Floats:
+    """The part of the stake that is bet from each window, or one before it, on; beyond ``_EXACT`` windows the sum is an
+    integral, which is a little less."""
+    place = np.arange(2, _EXACT + 2, dtype=np.float64)
+    sums = (1 / (place * np.log(place) ** 2)).cumsum()
+    near = sums[np.minimum(windows, _EXACT - 1)]
+    beyond = 1 / np.log(_EXACT + 2.0) - 1 / np.log(np.maximum(windows, _EXACT - 1) + 3.0)
+    return np.asarray((near + beyond) / _ALL)
 
 
 def _logsum(values: Floats, *, axis: int) -> Floats:

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import bdtr, bdtri
 
 from modelyard.monitoring.evidence import Evidence
-from modelyard.monitoring.windows import span
 from modelyard.records.finding import Finding, FindingKind
+from modelyard.settings.spans import span
 
 REPLAYED = 500
 """Rows of a window that are answered again."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.metrics.binary import surprise
+from modelyard.metrics.score import limits
 from modelyard.monitoring.terms import Judged
 
 Floats = NDArray[np.float64]
@@ -39,9 +40,8 @@ class Estimate:
 
     def band(self, metric: str) -> tuple[float, float]:
         """The value less and plus three errors, within what the metric can be."""
-        low, high = self.value - BAND * self.error, self.value + BAND * self.error
-        top = math.inf if metric in ("log_loss", "mae", "rmse") else 1.0
-        return max(0.0, low), min(top, high)
+        least, most = limits(metric)
+        return max(least, self.value - BAND * self.error), min(most, self.value + BAND * self.error)
 
 
 def by_confidence(reference: Judged, rows: Judged) -> dict[str, Estimate]:

@@ -84,10 +84,11 @@ def given(
     ids, way = _ids(frame, features, by)
     rows = _whole(frame, ROW).fill_null(0)
     times = _times(frame)
-    values, reasons = _values(frame[outcome], task, classes)
+    series = _outcomes(frame[outcome])
+    values, reasons = _values(series, task, classes)
     outcomes: list[Outcome] = []
     refused: list[tuple[int, str]] = []
-    told = zip(ids.to_list(), rows.to_list(), times.to_list(), frame[outcome].to_list(), strict=True)
+    told = zip(ids.to_list(), rows.to_list(), times.to_list(), series.to_list(), strict=True)
     for number, (id_, row, at, value) in enumerate(told, start=1):
         if not id_:
             refused.append((number, f"has no '{', '.join(by)}'"))
@@ -112,6 +113,12 @@ def _ids(frame: pl.DataFrame, features: Schema, by: tuple[str, ...]) -> tuple[pl
     return key.select(pl.struct(by).struct.json_encode())[by[0]], msgspec.json.encode(by).decode()
 
 
+def _outcomes(series: pl.Series) -> pl.Series:
+    if series.dtype.is_nested():
+        raise DataRefused(f"The column '{series.name}' holds {series.dtype}, and each row tells one outcome.")
+    return series.fill_nan(None) if series.dtype.is_float() else series
+
+
 def _whole(frame: pl.DataFrame, name: str) -> pl.Series:
     if name not in frame.columns:
         return pl.Series(name, [0] * frame.height, dtype=pl.Int64)
@@ -126,6 +133,10 @@ def _times(frame: pl.DataFrame) -> pl.Series:
     if AT not in frame.columns or frame[AT].dtype == pl.Null:
         return pl.Series(AT, [None] * frame.height, dtype=pl.Float64)
     series = frame[AT]
+    if series.dtype.is_numeric():  # seconds, milliseconds or days: nobody can tell
+        raise DataRefused(
+            f"The column '{AT}' holds {series.dtype}; write times, such as 2026-11-20T14:30:00Z."
+        )
     try:
         if series.dtype == pl.String:
             series = series.str.to_datetime(time_unit="us", time_zone="UTC")

@@ -45,8 +45,9 @@ class Hindsight:
     """What is known of one version's predictions up to a window's end.
 
     ``rows`` are those with an outcome, as ``reading.answered`` has them, in the order in which it came to be known;
-    ``judged`` are the same as arrays. ``balance`` is as ``terms.terms`` wants it. ``tested`` and ``figures`` are the rows and metrics of its report; without a
-    ``bound`` nothing is decided.
+    ``judged`` are the same as arrays. ``balance`` is as ``terms.terms`` wants it. ``slices`` is how many slices have a
+    bound, of which ``parts`` are those with rows. ``tested`` and ``figures`` are the rows and metrics of its report;
+    without a ``bound`` nothing is decided.
     """
 
     manifest: Manifest
@@ -56,6 +57,7 @@ class Hindsight:
     bound: Bound | None = None
     balance: int = 1
     parts: Sequence[Part] = ()
+    slices: int = 0
     tested: int = 0
     figures: dict[str, float] = field(default_factory=dict)
 

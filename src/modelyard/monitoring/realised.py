@@ -96,15 +96,22 @@ def _decided(evidence: Evidence, known: Hindsight, looked: Places, when: str) ->
             )
             if found is not None and len(part.rows) >= least:
                 tried.append((part, stake(found.values, found.window)))
-        corrected = correct([s.p for _, s in tried], "holm")
-        for (part, held), p in zip(tried, corrected, strict=True):
+        # a slice counts before it has rows enough, so that how many tests there are never changes
+        waiting = max(known.slices, len(parts)) if parts is known.parts else len(parts)
+        p_values = [s.p for _, s in tried] + [1.0] * (waiting - len(tried))
+        for (part, held), p in zip(tried, correct(p_values, "holm"), strict=False):
             p_all = min(1.0, p / portion)
             alert = p_all <= alpha
             rows = np.intersect1d(part.rows, looked, assume_unique=True)
             if not len(rows) or (part.name and not alert and len(rows) < least):
                 rows = part.rows
             values, ends = measured(known.judged.take(rows), known.manifest)
-            value = values[part.bound.metric]
+            if math.isnan(values[part.bound.metric]) and len(rows) < len(part.rows):
+                rows = part.rows  # as the area of a window whose outcomes are all of one class
+                values, ends = measured(known.judged.take(rows), known.manifest)
+            value = float(np.nan_to_num(values[part.bound.metric], nan=math.nan))
+            if math.isnan(value):
+                continue
             span = when if len(rows) != len(part.rows) or len(looked) == len(known.judged) else "so far"
             beyond = (part.bound.value - value) * (1 if part.bound.rises else -1)
             since = _first(known.rows["at"].filter(pl.Series(known.judged.window >= held.since)))

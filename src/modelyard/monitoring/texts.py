@@ -27,7 +27,7 @@ _FEW = 5
 
 
 def texts(evidence: Evidence) -> Iterator[Draft]:
-    """Drift of length and of pattern of each column of texts that are mostly different."""
+    """Drift of length and, unless it is personal, of pattern of each column of texts that are mostly different."""
     if evidence.settings.method != "calibrated" or evidence.schema is None:
         return
     if not any(column.kind == "string" for column in evidence.schema.features):
@@ -42,9 +42,10 @@ def texts(evidence: Evidence) -> Iterator[Draft]:
             yield from _compared(
                 evidence, name, "length", "integer", _lengths(values), _lengths(after[name][1])
             )
-            yield from _compared(
-                evidence, name, "pattern", "string", _patterns(values), _patterns(after[name][1])
-            )
+            if not evidence.schema.column(name).personal:  # a pattern of signs is the value itself
+                yield from _compared(
+                    evidence, name, "pattern", "string", _patterns(values), _patterns(after[name][1])
+                )
 
 
 def pattern(text: str) -> str:

@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 
 from modelyard.errors import Misuse
 from modelyard.settings.monitor import MonitorSettings
+from modelyard.settings.spans import span
 
 MOST = 10_000
 """Windows that one run may examine."""
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_MOMENT = dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 Unit = Literal["hour", "day", "week", "month"]
 
@@ -31,14 +32,6 @@ class Span:
 
     start: dt.datetime
     end: dt.datetime
-
-
-def span(text: str) -> dt.timedelta:
-    """``30m``, ``1h`` or ``7d`` as a length of time; raises ``Misuse`` for anything else or for nothing."""
-    number, unit = text[:-1], text[-1:]
-    if not (number.isascii() and number.isdigit() and unit in _UNITS and 0 < int(number) <= 10**6):
-        raise Misuse(f"'{text}' is no span of time; write a number and s, m, h or d, such as 30m, 1h or 7d.")
-    return dt.timedelta(**{_UNITS[unit]: int(number)})
 
 
 def by_rows(settings: MonitorSettings) -> int | None:
@@ -63,7 +56,7 @@ def newest(settings: MonitorSettings, now: dt.datetime) -> Span:
         return Span(now - span(settings.window), now)
     unit, zone = _calendar(settings)
     end = _floor(now, unit, zone)
-    return Span(_floor(end - dt.timedelta(microseconds=1), unit, zone), end)
+    return Span(_floor(end - _MOMENT, unit, zone), end)
 
 
 def between(settings: MonitorSettings, since: dt.datetime, until: dt.datetime) -> list[Span]:
@@ -82,37 +75,46 @@ def between(settings: MonitorSettings, since: dt.datetime, until: dt.datetime) -
 
 
 def last(settings: MonitorSettings, count: int, now: dt.datetime) -> list[Span]:
-    """The newest ``count`` windows by time or calendar that are over."""
-    if settings.window[0].isdigit():
-        step = span(settings.every or settings.window)
-        return between(settings, now - span(settings.window) - step * count, now)[-count:]
-    unit, zone = _calendar(settings)
-    starts = [_floor(now, unit, zone)]
-    for _ in range(count):
-        starts.append(_floor(starts[-1] - dt.timedelta(microseconds=1), unit, zone))
-    return [Span(start, end) for start, end in pairwise(reversed(starts))]
+    """The newest ``count`` windows by time or calendar that are over; raises ``Misuse`` for more than there ever were."""
+    try:
+        if settings.window[0].isdigit():
+            step = span(settings.every or settings.window)
+            since = now - span(settings.window) - step * count
+            return between(settings, since + _MOMENT, now)
+        unit, zone = _calendar(settings)
+        starts = [_floor(now, unit, zone)]
+        for _ in range(count):
+            starts.append(_floor(starts[-1] - _MOMENT, unit, zone))
+        return [Span(start, end) for start, end in pairwise(reversed(starts))]
+    except OverflowError:
+        raise Misuse(
+            f"{count:,} windows of '{settings.window}' go back before the calendar begins; ask for fewer."
+        ) from None
 
 
-def counted(settings: MonitorSettings, times: Sequence[dt.datetime], end: dt.datetime) -> list[Span]:
+def counted(settings: MonitorSettings, times: Sequence[dt.datetime]) -> list[Span]:
     """Windows of so many predictions each, from the first of ``times`` (ascending) on; a rest is left out.
 
-    Predictions of one moment stay together, so that a window may hold some more.
+    Predictions of one moment stay together, so that a window may hold some more. It ends right after its own last
+    prediction, so that it is the same window whatever came since.
     """
     size = by_rows(settings) or 1
     step = int(settings.every.split()[0]) if settings.every else size
     found, at = [], 0
     while at + size <= len(times):
         after = _past(times, at + size - 1)
-        found.append(Span(times[at], times[after] if after < len(times) else max(end, times[-1])))
+        found.append(Span(times[at], times[after - 1] + _MOMENT))
         nearer = _past(times, at + step - 1) if step < size else after
         at = max(nearer, at + 1)
     return found
 
 
-def period(text: str, timezone: str) -> Span:
-    """``2026-11`` (a month), ``2026-W47``, ``2026-11-20`` or ``2026-11-20T14`` (an hour) of that time zone's calendar.
+def period(text: str, timezone: str, now: dt.datetime) -> Span:
+    """``2026-11`` (a month), ``2026-W47``, ``2026-11-20`` or ``2026-11-20T14`` (an hour) of that time zone's calendar;
+    of one that is not over what has passed.
 
-    Raises ``Misuse`` for anything else.
+    A window that ended in the future would make all that come before its end history. Raises ``Misuse`` for anything
+    else, and for what has not begun.
     """
     zone = _zone(timezone)
     forms: dict[Unit, tuple[str, str]] = {
@@ -125,9 +127,12 @@ def period(text: str, timezone: str) -> Span:
         if re.fullmatch(form, text):
             try:
                 start = dt.datetime.fromisoformat(text + rest).replace(tzinfo=zone).astimezone(dt.UTC)
-                return Span(start, _after(start, unit, zone))
+                end = _after(start, unit, zone)
             except (ValueError, OverflowError):
                 break
+            if start >= now:
+                raise Misuse(f"The window '{text}' has not begun; ask for one that has.")
+            return Span(start, min(end, now))
     raise Misuse(
         f"'{text}' names no window; write a month (2026-11), a week (2026-W47), a day (2026-11-20) or "
         "an hour (2026-11-20T14)."

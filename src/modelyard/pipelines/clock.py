@@ -15,6 +15,7 @@ from modelyard.project import Project, now
 from modelyard.records.job import Asked, Job, Schedule
 from modelyard.settings import MonitorSettings, Settings
 from modelyard.settings.read import FILE
+from modelyard.settings.spans import span
 
 _TICK, _KEEP = 0.5, 5.0
 """Seconds between two looks at the clock, and at the services."""
@@ -132,7 +133,5 @@ def wanted_by(
 
 
 def _often(settings: MonitorSettings) -> int:
-    from modelyard.monitoring import span
-
     step = settings.every or settings.window
     return _OFTEN if step.endswith(" rows") or not step[0].isdigit() else int(span(step).total_seconds())

@@ -22,6 +22,7 @@ from modelyard.project import Project, fresh, now
 from modelyard.records.gate import Gate
 from modelyard.records.registry import Release
 from modelyard.records.trigger import Decision, Outcome, Retraining
+from modelyard.settings.spans import span
 
 Report = Callable[[Step], None]
 _OUTCOMES: dict[str, Outcome] = {"ended": "rolled_back", "failed": "failed", "gone": "overtaken"}
@@ -246,7 +247,7 @@ class _Way:
                 project, ref, to=environment, reason=why[:500], operation=self._name("promote", environment)
             )
         except ReviewMissing as missing:
-            patience = gates.policy.span(self._settings.patience)
+            patience = span(self._settings.patience)
             if now() >= self._at.begun + patience:
                 raise _Over(
                     "lapsed", f"Nobody let {ref} into {environment} in {self._settings.patience}."

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Span = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
+from modelyard.settings.spans import Span
+
 Channel = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Family = Literal["data_quality", "drift", "live_quality", "estimated_quality", "operation"]
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 
+from modelyard.settings.addresses import hidden, is_secret, public
 from modelyard.settings.tree import Settings
 
-_LOGIN = re.compile(r"://[^/@\s]*@")
+_GUARDED = {"headers", "options"}
 
 
 def changes(before: Settings, after: Settings) -> dict[str, tuple[Any, Any]]:
     """By key (``models.screening.tune.trials``) the values of both, as TOML has them; None where one has none.
 
-    A default that is written down is no change. Logins in addresses are not told.
+    A default that is written down is no change. Secrets in addresses, headers and options are not told.
     """
     (old, here), (new, there) = (_leaves(settings) for settings in (before, after))
     keys = [key for key in (*old, *new) if key in here or key in there]
@@ -38,7 +38,7 @@ def _leaves(settings: Settings) -> tuple[dict[str, Any], set[str]]:
             for name, one in value.items():
                 walk(one, f"{at}.{name}", msgspec.NODEFAULT)
         else:
-            found[at] = _plain(value)
+            found[at] = _plain(value, *["", *at.split(".")][-2:])
             if value != default:
                 given.add(at)
 
@@ -46,10 +46,10 @@ def _leaves(settings: Settings) -> tuple[dict[str, Any], set[str]]:
     return found, given
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, table: str, key: str) -> Any:
     value = msgspec.to_builtins(value)
     if isinstance(value, str):
-        return _LOGIN.sub("://***@", value)
+        return hidden(value) if table in _GUARDED and is_secret(key) else public(value)
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+        return {name: _plain(one, key, name) for name, one in value.items()}
+    return [_plain(one, table, key) for one in value] if isinstance(value, tuple | list) else value

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from modelyard.settings.data import Share
+from modelyard.settings.spans import SPAN, Span
 
 Method = Literal["calibrated", "evidently", "nannyml"]
 
@@ -27,10 +28,10 @@ class QualitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[monitor.MODEL]``: how a model's logged predictions are watched."""
 
-    window: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,6}([smhd]| rows)|hour|day|week|month)$")] = "1h"
+    window: Annotated[str, Meta(pattern=rf"^({SPAN}|[1-9][0-9]{{0,6}} rows|hour|day|week|month)$")] = "1h"
     """What one look covers: a length of time such as ``30m``, ``1h`` or ``7d``; ``hour``, ``day``, ``week`` or
     ``month`` of the calendar; or so many predictions, ``1000 rows``."""
-    every: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,6}([smhd]| rows)$")] | None = None
+    every: Annotated[str, Meta(pattern=rf"^({SPAN}|[1-9][0-9]{{0,6}} rows)$")] | None = None
     """How far the next window begins after the last, where they are to overlap: ``15m``, or ``100 rows``. By default
     a window begins where the last one ended."""
     timezone: str = "UTC"
@@ -52,7 +53,7 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     duplicates: bool = False
     """Rows that repeat others more than the rows learnt from do are an alert. They are told in any case: many clients
     ask twice about the same."""
-    max_age: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,6}[smhd]$")] | None = None
+    max_age: Span | None = None
     """How long before a window's end the data may have ended that its model learnt from, such as ``90d``."""
     max_latency_ms: Annotated[float, Meta(gt=0)] | None = None
     """What the 99th percentile of the time that answers take may be."""

@@ -242,10 +242,12 @@ def _cross_check(settings: Settings, path: Path) -> None:
             raise SettingsError(
                 f"{path}: 'environments.{name}': target = \"ssh\" and [environments.{name}.ssh] go together."
             )
-        if environment.host not in ("127.0.0.1", "localhost", "::1") and not environment.token_file:
+        mutual = environment.tls is not None and environment.tls.clients
+        guarded = environment.token_file or environment.jwt or mutual
+        if environment.host not in ("127.0.0.1", "localhost", "::1") and not guarded:
             raise SettingsError(
                 f"{path}: 'environments.{name}.host' is {environment.host}, beyond loopback; "
-                f"give 'environments.{name}.token_file' as well."
+                f"give 'environments.{name}.token_file' as well, or 'jwt', or 'tls.clients'."
             )
 
 

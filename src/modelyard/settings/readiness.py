@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from modelyard.errors import SettingsError
+from modelyard.settings.spans import Span, span
 
 FILE = "readiness.toml"
 TestId = Literal[
@@ -50,17 +51,14 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class ModelReadiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[MODEL]``."""
 
-    max_age: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$")] | None = None
+    max_age: Span | None = None
     """How old the data of the live version may be."""
     costs: Costs | None = None
     tests: dict[TestId, Documented] = {}
 
     @property
     def oldest(self) -> dt.timedelta | None:
-        if self.max_age is None:
-            return None
-        unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[self.max_age[-1]]
-        return dt.timedelta(**{unit: int(self.max_age[:-1])})
+        return None if self.max_age is None else span(self.max_age)
 
 
 def read(folder: Path, models: Collection[str], today: dt.date) -> dict[str, ModelReadiness]:

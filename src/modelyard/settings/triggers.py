@@ -11,8 +11,8 @@ from msgspec import Meta
 from modelyard.errors import SettingsError
 from modelyard.settings import cron
 from modelyard.settings.data import Share
+from modelyard.settings.spans import Span
 
-Span = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$")]
 Source = Literal["new_data", "code", "drift", "live_quality", "estimated_quality"]
 Environment = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
@@ -72,7 +72,7 @@ class CanarySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """By wrong answers, as outcomes tell, or by requests that were refused or failed; ``auto`` by outcomes where any
     were ever told of the model in that environment."""
     alpha: Share = 0.05
-    """The chance that a challenger as good as what is live is ever called worse, however often one looks."""
+    """The chance that a challenger as good as what is live is called worse in a step, however often one looks."""
 
     def __post_init__(self) -> None:
         if any(a >= b for a, b in zip(self.steps, self.steps[1:], strict=False)):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
+from modelyard.actions.history import recalled
 from modelyard.actions.monitor import monitor
 from modelyard.project import Project
 from modelyard.records.finding import Family, Finding, WindowReport
@@ -32,9 +31,7 @@ def findings(
         history = facts.windows.list(environment, model, limit=_NEWEST) if kept else []
     held = next((window for window in history if window.version == live.version), None)
     if held is not None:
-        reports: tuple[WindowReport, ...] = (
-            msgspec.json.decode(project.artifacts.get(held.report), type=WindowReport),
-        )
+        reports: tuple[WindowReport, ...] = (recalled(project, held),)
     else:
         reports = monitor(project, environment, model)
     for report in reports:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from modelyard.data.sources.secret import fill, public
+from modelyard.data.sources.secret import fill
 from modelyard.errors import SettingsError
+from modelyard.settings.addresses import public
 
 
 @pytest.mark.parametrize(

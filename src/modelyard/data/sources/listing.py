@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from modelyard.data.sources.secret import public
 from modelyard.errors import SettingsError, SourceMissing
 from modelyard.settings import SourceSettings
+from modelyard.settings.addresses import public
 
 Setting = str | SourceSettings | tuple[str | SourceSettings, ...]
 Kind = Literal["files", "delta", "python", "http", "objects", "database"]

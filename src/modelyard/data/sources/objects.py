@@ -11,11 +11,12 @@ from typing import Any
 
 from modelyard.data.sources.extra import needs
 from modelyard.data.sources.listing import like, scheme_of
-from modelyard.data.sources.secret import Filled, fill, public
+from modelyard.data.sources.secret import Filled, fill
 from modelyard.data.sources.staged import Place
 from modelyard.errors import DataRefused, SettingsError, SourceDown, SourceMissing
 from modelyard.records.dataset import SourceFile
 from modelyard.settings import SourceSettings
+from modelyard.settings.addresses import public
 
 _STORES = {"s3": "S3Store", "gs": "GCSStore", "az": "AzureStore"}
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_ENDPOINT_URL_S3")

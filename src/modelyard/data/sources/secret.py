@@ -1,4 +1,4 @@
-"""Addresses with credentials in them: filled in for use, hidden from everything that is shown."""
+"""Addresses with credentials in them, filled in for use, and what of them is hidden from messages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from modelyard.errors import SettingsError
+from modelyard.settings.addresses import LOGIN, is_secret, public
 
 _SLOT = re.compile(r"\$\{(file:[^}]+|[A-Za-z_][A-Za-z0-9_]*)\}")
-_SLOTS = re.compile(r"(?:\$\{[^}]*\})+")
-_LOGIN = re.compile(r"://(.*)@")
-_SECRET = re.compile(r"(?i)(pass|pwd|secret|token|sig|key|auth|cred)")
-_PARAMETER = re.compile(r"([?&;])([^=&;#]+)=([^&;#]*)")
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,6 @@ def fill(text: str, root: Path, *, url: bool = True) -> Filled:
     return Filled(filled, tuple(every))
 
 
-def public(url: str) -> str:
-    """The address as it may be shown: slots stay slots, any other password becomes ``***``."""
-    shown = _LOGIN.sub(_public_login, url, count=1)
-    return _PARAMETER.sub(_public_parameter, shown)
-
-
 def _look_up(name: str, root: Path, text: str) -> str:
     if name.startswith("file:"):
         path = root / name.removeprefix("file:")
@@ -78,7 +69,7 @@ def _look_up(name: str, root: Path, text: str) -> str:
 
 
 def _credentials(url: str) -> list[str]:
-    login = _LOGIN.search(url)
+    login = LOGIN.search(url)
     found = [] if login is None else [login[1].partition(":")[2] or login[1]]
     if login is not None and not url.startswith("http") and ":" not in login[1]:
         found = []  # a database's user alone is no secret
@@ -86,17 +77,4 @@ def _credentials(url: str) -> list[str]:
         query = urlsplit(url).query
     except ValueError:
         query = url.partition("?")[2]
-    return found + [value for name, value in parse_qsl(query) if _SECRET.search(name)]
-
-
-def _public_login(match: re.Match[str]) -> str:
-    user, colon, password = match[1].partition(":")
-    if not colon:
-        named = _SLOTS.fullmatch(user) or not match.string.startswith("http")
-        return f"://{user}@" if named else "://***@"
-    return f"://{user}:{password if _SLOTS.fullmatch(password) else '***'}@"
-
-
-def _public_parameter(match: re.Match[str]) -> str:
-    keep = not _SECRET.search(match[2]) or _SLOTS.fullmatch(match[3])
-    return f"{match[1]}{match[2]}={match[3] if keep else '***'}"
+    return found + [value for name, value in parse_qsl(query) if is_secret(name)]
