@@ -160,26 +160,23 @@ class Project:
         from modelyard import deployment
 
         settings = self.settings.environments.get(environment)
-        if settings is None or settings.ssh is None:
+        if settings is None or settings.target == "local":
             return deployment.LocalTarget(self.home / "services", scratch=self.scratch)
         from modelyard import infra
-        from modelyard.deployment.ssh import ROOMS, Connection, Server, SshTarget
+        from modelyard.deployment import opened
 
-        ssh, name = settings.ssh, self.settings.project.name
-        server = Server(
-            connection=Connection(
-                host=ssh.host,
-                port=ssh.port,
-                key=self.root / ssh.key if ssh.key else None,
-                config=self.root / ssh.config if ssh.config else None,
-            ),
-            folder=f"{ssh.folder}/{name}",
-            manager=ssh.manager,
-            python=ssh.python,
-            environment=ssh.environment,
-            log=ssh.log,
+        name, pods = self.settings.project.name, settings.pods
+        if pods is None:
+            return opened.ssh(settings, self.root, name, rooms=infra.ROOMS, requirements=infra.needed)
+        at = infra.place(self.settings, self.root, user="")
+        made = opened.Service(
+            name=at.project,
+            environment=environment,
+            namespace=at.stage(environment).namespace,
+            image=infra.Images(at, environment, scratch=self.scratch, tell=self.tell),
+            manifests=infra.manifests(at, environment, pods, committed=bool(settings.gitops)),
         )
-        return SshTarget(server, rooms=(*infra.ROOMS, *ROOMS), requirements=infra.needed)
+        return opened.pods(settings, self.root, made, tokens=self.tokens(environment), scratch=self.scratch)
 
     @property
     def keys(self) -> Path:

@@ -41,6 +41,9 @@ def test_environments_keep_their_order(tmp_path: Path) -> None:
     assert list(read(project(tmp_path, more), {}).environments) == ["test", "zeta", "alpha"]
 
 
+POD = '[environments.prod]\nport = 1\ntarget = "kubernetes"\n'
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
@@ -53,6 +56,32 @@ def test_environments_keep_their_order(tmp_path: Path) -> None:
         ("[environments.prod]\nport = 70000\n", "'environments.prod.port': expected `int` <= 65535"),
         ("[environments.prod]\nport = 8101\n", "'test' and 'prod' both ask for port 8101"),
         ("[environments.latest]\nport = 1\n", "cannot be called 'latest'"),
+        (
+            '[environments.prod]\nport = 1\ntarget = "kubernetes"\n',
+            "[environments.prod.kubernetes] go together",
+        ),
+        (
+            "[environments.prod]\nport = 1\n[environments.prod.kubernetes]\n",
+            "[environments.prod.kubernetes] go together",
+        ),
+        ('[environments.prod]\nport = 1\ntarget = "gitops"\n[environments.prod.gitops]\n', "repository"),
+        (f"{POD}[environments.prod.kubernetes]\n", "listens for others; give 'token_file'"),
+        (
+            f"{POD}token_file = 't'\n[environments.prod.kubernetes]\nreplicas = [3, 2]\n",
+            "'replicas' must not fall",
+        ),
+        (
+            f"{POD}token_file = 't'\n[environments.prod.kubernetes]\nnamespace = 'A_b'\n",
+            "environments.prod.kubernetes.namespace",
+        ),
+        (
+            f"{POD}token_file = 't'\ngrpc_port = 2\n[environments.prod.kubernetes]\n",
+            "images have no gRPC yet",
+        ),
+        (
+            f"{POD}token_file = 't'\n[environments.prod.tls]\ncertificate = 'c'\nkey = 'k'\n[environments.prod.kubernetes]\n",
+            "TLS ends at the cluster's gateway",
+        ),
         ('[environments.prod]\nport = 1\nhost = "0.0.0.0"\n', "give 'environments.prod.token_file'"),
         (
             '[environments.prod]\nport = 1\nhost = "0.0.0.0"\ntls = { certificate = "c.pem", key = "k.pem" }\n',

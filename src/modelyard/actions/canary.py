@@ -37,6 +37,11 @@ def begin(
         if done := facts.done(f"{operation}/begun", Begun):
             return done
     settings = project.environment(environment)
+    if settings.pods:
+        raise Misuse(
+            f"A canary of {ref} in {environment} could not be judged from here: each pod counts for itself. Take 'canary' "
+            f"out of the model's triggers, or try it by hand with 'modelyard deploy {environment} {ref} --canary'."
+        )
     if settings.target != "local" and settings.host in ("127.0.0.1", "localhost", "::1"):
         raise Misuse(
             f"A canary of {ref} in {environment} could not be judged from here: its service answers on the loopback of its "

@@ -23,6 +23,8 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     answering: bool
     deprecated: str = ""
     """Why it is to be used no more."""
+    drift: tuple[str, ...] = ()
+    """What stands otherwise where it runs than it was deployed."""
 
 
 def status(project: Project, *, at: dt.datetime | None = None) -> list[Live]:
@@ -31,7 +33,7 @@ def status(project: Project, *, at: dt.datetime | None = None) -> list[Live]:
         return _then(project, at)
     lines = []
     for environment in project.settings.environments:
-        state = _state(project, environment)
+        state, drift = _state(project, environment)
         for model in project.settings.models:
             with project.yard.read() as facts:
                 release = facts.releases.live(environment, model)
@@ -47,18 +49,21 @@ def status(project: Project, *, at: dt.datetime | None = None) -> list[Live]:
                     url=f"{address(project, environment)}/models/{model}/predict",
                     answering=bool(release and state and state.workers and model_id in state.models),
                     deprecated=said.reason if said else "",
+                    drift=drift if release else (),
                 )
             )
     return lines
 
 
-def _state(project: Project, environment: str) -> ServiceState | None:
+def _state(project: Project, environment: str) -> tuple[ServiceState | None, tuple[str, ...]]:
     """None too where a server cannot be asked: then nobody knows that it answers."""
+    state = None
     try:
-        return project.target.state(environment)
+        state = project.target.state(environment)
+        return state, project.target.drift(environment)
     except Outage as error:
         project.tell(str(error))
-        return None
+        return state, ()
 
 
 def _then(project: Project, at: dt.datetime) -> list[Live]:

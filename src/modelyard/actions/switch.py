@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from modelyard import registry
+from modelyard import infra, registry
 from modelyard.actions.doors import doors
 from modelyard.actions.locate import materialised
 from modelyard.actions.own import owned
@@ -127,6 +127,9 @@ def model_id(release: Release | Answering) -> str:
 def address(project: Project, environment: str) -> str:
     """The URL at which an environment's service answers."""
     settings = project.environment(environment)
+    if settings.pods:
+        at = infra.place(project.settings, project.root, user="")
+        return settings.pods.address or f"http://{at.project}.{at.stage(environment).namespace}.svc"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{'https' if settings.tls else 'http'}://{host}:{settings.port}"
 

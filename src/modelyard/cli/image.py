@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from modelyard.actions.image import BUILDERS, image
+from modelyard.actions.image import image
 from modelyard.cli.output import json_option, project, say, show_json
+from modelyard.infra import BUILDERS
 
 
 @click.command()

@@ -8,7 +8,7 @@ import click
 
 from modelyard.actions.status import Live, status
 from modelyard.cli.moment import Moment
-from modelyard.cli.output import json_option, project, show_json, show_table
+from modelyard.cli.output import json_option, project, say, show_json, show_table
 
 
 @click.command()
@@ -44,6 +44,8 @@ def command(ctx: click.Context, at: dt.datetime | None, as_json: bool) -> None:
         if at
         else "No environments and models are set in modelyard.toml.",
     )
+    for environment, drift in {line.environment: line.drift for line in lines if line.drift}.items():
+        say(f"{environment} is not as it was deployed: {'; '.join(drift)}.")
 
 
 def _version(line: Live) -> str:

@@ -73,6 +73,9 @@ class LocalTarget:
     def logs(self, environment: str, *, lines: int = 100) -> str:
         return self._service(environment).logs(lines)
 
+    def drift(self, environment: str) -> tuple[str, ...]:  # noqa: ARG002  a plan is its supervisor's alone
+        return ()
+
     def _service(self, environment: str) -> _Service:
         return _Service(self._folder / environment, self._keeper(environment))
 

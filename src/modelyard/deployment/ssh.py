@@ -87,6 +87,9 @@ class SshTarget:
     def logs(self, environment: str, *, lines: int = 100) -> str:
         return self._told("logs", environment, str | None, lines=lines) or ""
 
+    def drift(self, environment: str) -> tuple[str, ...]:  # noqa: ARG002  a plan is its supervisor's alone
+        return ()
+
     @contextlib.contextmanager
     def candidate(
         self, plan: ServicePlan, *, timeout: float = 20.0, workers: int = 1

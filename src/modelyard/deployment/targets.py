@@ -31,6 +31,9 @@ class Targets:
     def logs(self, environment: str, *, lines: int = 100) -> str:
         return self._target(environment).logs(environment, lines=lines)
 
+    def drift(self, environment: str) -> tuple[str, ...]:
+        return self._target(environment).drift(environment)
+
     def candidate(
         self, plan: ServicePlan, *, timeout: float = 20.0, workers: int = 1
     ) -> AbstractContextManager[Candidate]:

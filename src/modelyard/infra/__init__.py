@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from modelyard.infra.context import ROOMS, context, needed
-from modelyard.infra.files import KINDS, files
+from modelyard.infra.files import KINDS, files, manifests
+from modelyard.infra.images import BUILDERS, Builder, Images, builder
 from modelyard.infra.place import Place, place
 
-__all__ = ["KINDS", "ROOMS", "Place", "context", "files", "needed", "place"]
+__all__ = [
+    "BUILDERS",
+    "KINDS",
+    "ROOMS",
+    "Builder",
+    "Images",
+    "Place",
+    "builder",
+    "context",
+    "files",
+    "manifests",
+    "needed",
+    "place",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,10 @@ class Stage:
     port: int
     workers: int
     upstreams: tuple[str, ...]
+    repository: str
+    """The config repository of its pods, with the branch and the folder."""
+    branch: str
+    folder: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,35 @@ class Place:
     user: str
     python: str
 
+    def stage(self, environment: str) -> Stage:
+        return next(one for one in self.environments if one.name == environment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A plan on its way to a cluster."""
+
+    image: str
+    plan: str
+    """The secret that holds it."""
+    keys: tuple[str, ...]
+    """Of that secret, which pods read."""
+    notes: Mapping[str, str]
+    """Annotations of its pods."""
+    replicas: tuple[int, int]
+    committed: bool = False
+    """It is kept in a repository: the plan is a ConfigMap there, and who may ask a secret of the cluster alone."""
+    candidate: str = ""
+    """The name of the pod that is tried; else it is the service."""
+    pull: str | None = None
+    """The secret with which images are pulled."""
+    lifetime: int = 1800
+    """Seconds that a candidate has."""
+
+    @property
+    def scaled(self) -> bool:
+        return self.replicas[0] < self.replicas[1]
+
 
 def place(settings: Settings, root: Path, *, user: str) -> Place:
     """The facts. Raises ``SettingsError`` for a project without environments."""
@@ -66,10 +100,14 @@ def place(settings: Settings, root: Path, *, user: str) -> Place:
                 name=environment,
                 service=f"{name}-{_plain(environment)}",
                 host=f"{name if environment == last else f'{name}-{_plain(environment)}'}.{infra.domain}",
-                namespace=f"{_plain(infra.namespace or name)}-{_plain(environment)}",
+                namespace=(one.pods and one.pods.namespace)
+                or f"{_plain(infra.namespace or name)}-{_plain(environment)}",
                 address=one.host,
                 port=one.port,
                 workers=one.workers,
+                repository=one.gitops.repository if one.gitops else "https://git.example.org/team/config.git",
+                branch=one.gitops.branch if one.gitops else "main",
+                folder=(one.gitops and one.gitops.folder) or f"{name}/{environment}",
                 upstreams=infra.upstreams.get(environment) or (_address(one.host, one.port),),
             )
             for environment, one in settings.environments.items()

@@ -352,6 +352,10 @@ class Target(Protocol):
         """The last lines of what the service's processes printed; empty when nothing ever ran."""
         ...
 
+    def drift(self, environment: str) -> tuple[str, ...]:
+        """What stands otherwise than it was applied last, a sentence each; empty where only ``apply`` changes anything."""
+        ...
+
     def candidate(
         self, plan: ServicePlan, *, timeout: float = 20.0, workers: int = 1
     ) -> AbstractContextManager[Candidate]:

@@ -6,7 +6,8 @@ bearer tokens, one a line, since nothing that is secret is in an image:
 ======================  ==========================================  ===========================
 variable                is                                          without it
 ======================  ==========================================  ===========================
-MODELYARD_TOKEN_FILE    accepted tokens                             /run/secrets/modelyard-tokens
+MODELYARD_PLAN          the plan, instead of the image's own        plan.json of the folder
+MODELYARD_TOKEN_FILE    accepted tokens, or sha256: and a digest    /run/secrets/modelyard-tokens
 MODELYARD_HOST, _PORT   where to listen                             0.0.0.0, 8080
 MODELYARD_WORKERS       processes that answer                       as many as cores
 MODELYARD_LOG           a folder for the prediction log, a volume   nothing is logged
@@ -31,10 +32,11 @@ from modelyard.records.service import ServicePlan, Telling, Tls
 from modelyard.serving.supervisor import Supervisor
 
 TOKENS = "/run/secrets/modelyard-tokens"
+_DIGEST = "sha256:"
 
 
 def main() -> int:
-    """0 after a drain; 2 for what cannot be, with one sentence."""
+    """0 after a drain; else, with one sentence, 2 for what cannot be and 1 for packages that cannot be served."""
     folder = Path(sys.argv[1] if len(sys.argv) == 2 else "/srv/modelyard").resolve()
     try:
         plan = settled(folder, os.environ)
@@ -44,12 +46,13 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="modelyard-"))
     written = scratch / "plan.json"
     written.write_bytes(msgspec.json.encode(plan))
-    return Supervisor(written, scratch / "state.json").run()
+    return Supervisor(written, scratch / "state.json", fixed=True).run()
 
 
 def settled(folder: Path, environ: Mapping[str, str]) -> ServicePlan:
     """The image's plan where this container is. Raises ``OSError``, ``ValueError`` and msgspec's errors."""
-    plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=ServicePlan)
+    asked = Path(environ.get("MODELYARD_PLAN") or folder / "plan.json")
+    plan = msgspec.json.decode(asked.read_bytes(), type=ServicePlan)
     log = environ.get("MODELYARD_LOG")
     certificate, key = environ.get("MODELYARD_TLS_CERTIFICATE"), environ.get("MODELYARD_TLS_KEY")
     if bool(certificate) != bool(key):
@@ -77,11 +80,16 @@ def settled(folder: Path, environ: Mapping[str, str]) -> ServicePlan:
 
 
 def _digests(path: Path) -> list[str]:
-    """Of the tokens; none where there is no file, which only a loopback address accepts."""
+    """Of the tokens; none where there is no file, which only a loopback address accepts. A line may be a digest itself."""
     if not path.exists():
         return []
     tokens = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    return [hashlib.sha256(token.encode()).hexdigest() for token in tokens]
+    return [
+        token.removeprefix(_DIGEST)
+        if token.startswith(_DIGEST)
+        else hashlib.sha256(token.encode()).hexdigest()
+        for token in tokens
+    ]
 
 
 if __name__ == "__main__":

@@ -60,14 +60,21 @@ def _worker() -> Callable[..., None]:
 class Supervisor:
     """Converges to the plan in ``plan`` until SIGTERM or SIGINT; tells what is in ``state``.
 
-    With ``parent`` it ends with that process, however that ended.
+    With ``parent`` it ends with that process, however that ended. With ``fixed`` the plan is the only one that it will
+    have, so that it ends when that cannot be carried out.
     """
 
     def __init__(
-        self, plan: Path, state: Path, *, limits: Limits | None = None, parent: int | None = None
+        self,
+        plan: Path,
+        state: Path,
+        *,
+        limits: Limits | None = None,
+        parent: int | None = None,
+        fixed: bool = False,
     ) -> None:
         self._plan_path, self._state_path = plan, state
-        self._parent = parent
+        self._parent, self._fixed = parent, fixed
         self._limits = limits or Limits()
         self._stamp: object = None
         self._slots: list[Slot] = []
@@ -83,7 +90,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> int:
-        """The exit code: 0 after a drain, 2 for a plan that cannot be, 3 when the port is taken."""
+        """The exit code: 0 after a drain, 1 when its fixed plan failed, 2 for a plan that cannot be, 3 when the port is taken."""
         try:
             plan = self._read()
             tell.use(plan.telling.form, plan.environment)
@@ -97,10 +104,12 @@ class Supervisor:
         self._work = _worker()
         self._signals()
         self._want(plan)
-        while not self._stopping:
+        hopeless = False
+        while not self._stopping and not hopeless:
             self._step()
+            hopeless = self._fixed and self._failed is not None and self._current is None
         self._stop()
-        return 0
+        return int(hopeless)
 
     def _refuse_to_start(self, error: ModelyardError) -> int:
         tell.say(str(error), "error")

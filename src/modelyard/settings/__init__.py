@@ -15,6 +15,7 @@ from modelyard.settings.data import (
 )
 from modelyard.settings.monitor import MonitorSettings
 from modelyard.settings.read import find, parse, read
+from modelyard.settings.targets import GitopsSettings, KubernetesSettings, PodSettings, SshSettings
 from modelyard.settings.tree import (
     EngineSettings,
     EnvironmentSettings,
@@ -45,17 +46,21 @@ __all__ = [
     "EngineSettings",
     "EnvironmentSettings",
     "GateSettings",
+    "GitopsSettings",
     "IncrementalSettings",
+    "KubernetesSettings",
     "ModelSettings",
     "MonitorSettings",
     "PersonSettings",
     "PipelineSettings",
+    "PodSettings",
     "PolicySettings",
     "ProjectSettings",
     "Settings",
     "SigningSettings",
     "SourceSettings",
     "SplitSettings",
+    "SshSettings",
     "TransformSettings",
     "TriggerSettings",
     "TuneSettings",

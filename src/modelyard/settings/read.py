@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from modelyard.errors import SettingsError
-from modelyard.settings.tree import Settings
+from modelyard.settings.tree import EnvironmentSettings, Settings
 
 FILE = "modelyard.toml"
 PREFIX = "MODELYARD_"
@@ -234,14 +234,21 @@ def _cross_check(settings: Settings, path: Path) -> None:
     ports: dict[tuple[str, str, int], str] = {}
     for name, environment in settings.environments.items():
         server = environment.ssh.host if environment.ssh else ""
-        if (other := ports.setdefault((server, environment.host, environment.port), name)) != name:
+        taken = (
+            name if environment.pods else ports.setdefault((server, environment.host, environment.port), name)
+        )
+        if (other := taken) != name:
             raise SettingsError(
                 f"{path}: environments '{other}' and '{name}' both ask for port {environment.port}."
             )
-        if (environment.target == "ssh") != (environment.ssh is not None):
-            raise SettingsError(
-                f"{path}: 'environments.{name}': target = \"ssh\" and [environments.{name}.ssh] go together."
-            )
+        for kind in ("ssh", "kubernetes", "gitops"):
+            given = getattr(environment, kind)
+            if (environment.target == kind) != (given is not None):
+                raise SettingsError(
+                    f"{path}: 'environments.{name}': target = \"{kind}\" and [environments.{name}.{kind}] go together."
+                )
+        if environment.pods:
+            _check_pods(environment, f"{path}: 'environments.{name}")
         mutual = environment.tls is not None and environment.tls.clients
         guarded = environment.token_file or environment.jwt or mutual
         if environment.host not in ("127.0.0.1", "localhost", "::1") and not guarded:
@@ -249,6 +256,31 @@ def _cross_check(settings: Settings, path: Path) -> None:
                 f"{path}: 'environments.{name}.host' is {environment.host}, beyond loopback; "
                 f"give 'environments.{name}.token_file' as well, or 'jwt', or 'tls.clients'."
             )
+
+
+def _check_pods(environment: EnvironmentSettings, where: str) -> None:
+    """What a service in a cluster cannot have."""
+    jwt = environment.jwt
+    if environment.gitops and jwt:
+        raise SettingsError(
+            f'{where}.jwt\' does not go with target = "gitops"; who may ask is a secret of the cluster.'
+        )
+    if not environment.gitops and not environment.token_file and not jwt:
+        raise SettingsError(
+            f"{where}': a service in a cluster listens for others; give 'token_file', or [jwt] with a file of keys."
+        )
+    if jwt and "://" in jwt.keys:
+        raise SettingsError(
+            f"{where}.jwt.keys': pods ask nobody; give a file with the issuer's keys (JWKS) instead."
+        )
+    for key, instead in (
+        ("tls", "TLS ends at the cluster's gateway"),
+        ("quota", "it is counted on one machine, let the gateway count"),
+        ("grpc_port", "images have no gRPC yet"),
+        ("tracing", "images have no OpenTelemetry yet"),
+    ):
+        if getattr(environment, key):
+            raise SettingsError(f'{where}.{key}\' does not go with target = "kubernetes": {instead}.')
 
 
 def _check_triggers(settings: Settings, path: Path) -> None:

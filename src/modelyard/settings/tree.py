@@ -22,7 +22,7 @@ from modelyard.settings.doors import (
 )
 from modelyard.settings.monitor import MonitorSettings
 from modelyard.settings.scan import ScanSettings
-from modelyard.settings.targets import SshSettings
+from modelyard.settings.targets import GitopsSettings, KubernetesSettings, PodSettings, SshSettings
 from modelyard.settings.triggers import TriggerSettings
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
@@ -285,9 +285,12 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     grpc_port: Port | None = None
     """Where the Open Inference Protocol is spoken over gRPC as well (extra ``grpc``)."""
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
-    target: Literal["local", "ssh"] = "local"
-    """Where its services run: on this machine, or on the server of ``ssh``."""
+    target: Literal["local", "ssh", "kubernetes", "gitops"] = "local"
+    """Where its services run: on this machine, on the server of ``ssh``, in the cluster of ``kubernetes``, or where another
+    program applies the repository of ``gitops``."""
     ssh: SshSettings | None = None
+    kubernetes: KubernetesSettings | None = None
+    gitops: GitopsSettings | None = None
     reviews: tuple[Name, ...] = ()
     """What people must say yes to before a version is admitted."""
     four_eyes: bool = False
@@ -303,6 +306,11 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     log: LogSettings = LogSettings()
     tracing: TracingSettings | None = None
     tests: ApplicationTests = ApplicationTests()
+
+    @property
+    def pods(self) -> PodSettings | None:
+        """Of a service that runs in a cluster, whoever applies it."""
+        return self.kubernetes or self.gitops
 
 
 class PersonSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
