@@ -96,7 +96,7 @@ def test_monitor_tells_how_right_the_answers_were_and_alerts_when_they_are_not(
         return code, {f["statistic"]: f for f in found}
 
     try:
-        toml = settings.replace("[monitor.screening]", "[monitor.screening]\nmin_rows = 20")
+        toml = settings.replace("[monitor.screening]", "[monitor.screening]\nmin_rows = 20\nstream = 100")
         (clinic / "modelyard.toml").write_text(toml)
         told(modelyard, clinic, frame)
         code, found = quality("--fail")
@@ -105,6 +105,11 @@ def test_monitor_tells_how_right_the_answers_were_and_alerts_when_they_are_not(
         assert "its floor is 0.95 (its gate)" in found["roc_auc"]["sentence"]
         assert not found["roc_auc"]["alert"]
         assert found["accuracy"]["value"] > 0.9
+        assert (found["mean_errors"]["alert"], found["mean_errors"]["slice"]) == (False, "stream")
+        assert (
+            "no alarm, by a detector that raises at most one false alarm in 100"
+            in found["mean_errors"]["sentence"]
+        )
         assert found["roc_auc"]["reference_rows"] > 100
         code, estimated = quality(kind="estimated_quality")
         assert set(estimated) == {"roc_auc", "accuracy"}
@@ -124,6 +129,7 @@ def test_monitor_tells_how_right_the_answers_were_and_alerts_when_they_are_not(
         assert found["roc_auc"]["alert"]
         assert found["roc_auc"]["p_value"] < 0.001
         assert "most likely since" in found["roc_auc"]["sentence"]
+        assert found["mean_errors"]["alert"]
         assert "were told otherwise before" in found["coverage"]["sentence"]
         stricter = toml.replace(
             "min_rows = 20", 'min_rows = 20\nquality = { metric = "accuracy", max = 1.0 }'

@@ -16,6 +16,7 @@ from modelyard.actions.locate import opened
 from modelyard.data import load
 from modelyard.predictions import Ids, Writer
 from modelyard.project import Project, now, open_project
+from modelyard.records.minute import Minute
 from modelyard.records.service import ServedModel
 from modelyard.tables.batch import Batch
 from modelyard.tables.gather import gather
@@ -68,6 +69,12 @@ class Watched:
                 at=moment.timestamp(),
                 latency=0.001,
             )
+        writer.close()
+
+    def counted(self, at: dt.datetime, **more: Any) -> None:
+        """Log what a worker counted of version 1."""
+        writer = Writer(self._log, 0)
+        writer.minutes([Minute("screening", 1, 1, **more)], at=at.timestamp())
         writer.close()
 
 
@@ -158,6 +165,27 @@ def test_late_rows_are_judged_when_a_window_is_looked_at_again(modelyard: Comman
     watched.answer(watched.end - dt.timedelta(hours=2), 40)
     assert [r["rows"] for r in run(modelyard, watched, "--window", hour)] == [ROWS + 40]
     assert [w["rows"] for w in run(modelyard, watched, "--history")] == [ROWS + 40]
+
+
+def test_requests_that_failed_are_found_with_and_without_any_that_was_answered(
+    modelyard: Command, watched: Watched
+) -> None:
+    settings(watched, 'window = "1h"\nmax_errors = 0.001')
+    hour = watched.end - dt.timedelta(hours=1)
+    watched.counted(hour + dt.timedelta(minutes=5), answered=1000, failed=30)
+    (report,) = run(modelyard, watched, "--last", "1")
+    (failed,) = [f for f in report["findings"] if f["kind"] == "errors" and f["alert"]]
+    assert failed["slice"] == "5xx"
+    code, table, _ = modelyard("-C", watched.folder, "monitor", "test", "--last", "1")
+    assert code == 0
+    page = (Path(__file__).parents[2] / "docs" / "commands" / "monitor.md").read_text()
+    assert failed["sentence"] in page
+    assert "30 of 1030" in table
+    silent = watched.end - dt.timedelta(hours=HOURS + 5)
+    watched.counted(silent + dt.timedelta(minutes=5), failed=40)
+    (report,) = run(modelyard, watched, "--window", f"{silent:%Y-%m-%dT%H}")
+    assert (report["rows"], report["version"]) == (0, 1)
+    assert any(f["alert"] for f in report["findings"] if f["kind"] == "errors")
 
 
 def test_windows_of_rows(modelyard: Command, watched: Watched) -> None:

@@ -19,7 +19,18 @@ from hypothesis import strategies as st
 
 from modelyard.errors import StoreDown
 from modelyard.ports import PredictionSink, Rows
-from modelyard.predictions import Ids, LoggedFrame, Writer, load, open_writer, read, read_outcomes, segments
+from modelyard.predictions import (
+    Ids,
+    LoggedFrame,
+    Writer,
+    load,
+    open_writer,
+    read,
+    read_minutes,
+    read_outcomes,
+    segments,
+)
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.testing.prediction_sink import Answer, PredictionSinkKit, manifest, served
 
@@ -38,6 +49,9 @@ class TestLog(PredictionSinkKit):
     def told(self) -> list[tuple[str, float, Outcome]]:
         frames = read_outcomes(self.folder)
         return [(frame.model, frame.at, outcome) for frame in frames for outcome in frame.outcomes]
+
+    def counted(self) -> list[tuple[float, Minute]]:
+        return [(frame.at, minute) for frame in read_minutes(self.folder) for minute in frame.minutes]
 
 
 def answers(frame: LoggedFrame) -> list[Answer]:

@@ -6,6 +6,7 @@ import pytest
 
 from modelyard.ports import PredictionSink
 from modelyard.predictions import MemorySink
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.testing.prediction_sink import Answer, PredictionSinkKit
 
@@ -22,6 +23,10 @@ class TestMemorySink(PredictionSinkKit):
     def told(self) -> list[tuple[str, float, Outcome]]:
         frames = [frame for sink in self.sinks for frame in sink.told]
         return [(frame.model, frame.at, outcome) for frame in frames for outcome in frame.outcomes]
+
+    def counted(self) -> list[tuple[float, Minute]]:
+        frames = [frame for sink in self.sinks for frame in sink.counted]
+        return [(frame.at, minute) for frame in frames for minute in frame.minutes]
 
     def logged(self) -> list[Answer]:
         found = []

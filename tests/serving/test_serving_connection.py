@@ -73,9 +73,10 @@ def test_too_many_waiting_requests_get_429_and_the_others_their_answers(
         return own(batch)
 
     altered(monkeypatch, slow)
+    log = MemorySink()
 
     async def run() -> bytes:
-        async with serving(tmp_path, native=True) as (_, port):
+        async with serving(tmp_path, native=True, log=log) as (_, port):
             asyncio.get_running_loop().call_later(0.1, gate.set)
             return await exchange(port, _request() * 12, until=b"HTTP/1.1 ")
 
@@ -83,6 +84,9 @@ def test_too_many_waiting_requests_get_429_and_the_others_their_answers(
     assert data.count(b"HTTP/1.1 429") == 8
     assert data.count(b"retry-after: 1\r\n") == 8
     assert data.count(b"HTTP/1.1 200") == 4
+    minutes = [minute for counted in log.counted for minute in counted.minutes]
+    assert sum(minute.overloaded for minute in minutes) == 8
+    assert sum(minute.answered for minute in minutes) == 4
 
 
 def test_small_bodies_that_expand_are_expanded_as_room_allows(
@@ -176,13 +180,26 @@ def test_one_row_that_fails_the_model_fails_no_other_request(
 
     async def run() -> bytes:
         async with serving(tmp_path, log=log, limits=Limits()) as (_, port):
-            content = b"".join(_request(age) for age in (1, 13, 2, 13, 3))
+            content = b"".join(_request(age) for age in (1, 13, 2, 13, 3)) + _request(1000)
             return await exchange(port, content, until=b"HTTP/1.1 ")
 
     data = asyncio.run(run())
-    assert [part[:3] for part in data.split(b"HTTP/1.1 ")[1:]] == [b"200", b"500", b"200", b"500", b"200"]
+    assert [part[:3] for part in data.split(b"HTTP/1.1 ")[1:]] == [
+        b"200",
+        b"500",
+        b"200",
+        b"500",
+        b"200",
+        b"422",
+    ]
     assert b"does not like 13" in data
     assert [n for f in log.frames for n in f.batch.numbers[:, 0]] == [1, 2, 3]
+    minutes = [minute for counted in log.counted for minute in counted.minutes]
+    assert sum(minute.answered for minute in minutes) == 3
+    assert sum(minute.failed for minute in minutes) == 2
+    assert sum(minute.refused for minute in minutes) == 1
+    assert 0 < sum(minute.busy for minute in minutes) < 5
+    assert max(minute.waiting for minute in minutes) == 6
 
 
 def test_what_cannot_be_logged_is_not_answered(tmp_path: Path) -> None:

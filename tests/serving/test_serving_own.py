@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
 import os
 import signal
@@ -16,12 +17,15 @@ import numpy as np
 import pytest
 from serving_parts import Running, alive, plan_for, serve_numeric
 
+from modelyard.monitoring import Evidence, collect, examine, minutes
 from modelyard.packaging.seal import seal
 from modelyard.predictor import Fitted, digest, signature_path
 from modelyard.predictor.verify import MANIFEST, verify
+from modelyard.records.profile import Profile
 from modelyard.records.schema import Column, Schema
 from modelyard.records.service import Own, ServedModel
 from modelyard.records.trust import Trust
+from modelyard.settings import MonitorSettings
 from modelyard.signing import signer
 from modelyard.signing.files import sign_files
 from modelyard.tables.batch import Batch
@@ -262,3 +266,38 @@ def test_one_that_may_not_run_leaves_what_answers(
     assert said in str(state.error)
     assert ask(running, 10)[0] == 200
     assert len(processes(running)) == 1
+
+
+def test_what_failed_and_was_refused_is_found_by_monitoring(tmp_path: Path) -> None:
+    plan = plan_for(native(tmp_path / "slow"), log=str(tmp_path / "log"))
+    running = Running(tmp_path, plan)
+    try:
+        assert [ask(running, age)[0] for age in [20] * 30 + [99] * 6] == [200] * 30 + [500] * 6
+        status, _ = running.json("POST", "/models/slow/predict", {"rows": [{"age": "old", "city": None}]})
+        assert status == 422
+    finally:
+        running.stop()
+    collect(tmp_path / "log", tmp_path / "tables", environment="prod")
+    end = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    start = end - dt.timedelta(hours=1)
+    place = (tmp_path / "tables", tmp_path / "log")
+    counted = minutes(*place, environment="prod", model="slow", start=start, end=end)
+    assert counted.select("answered", "failed", "refused", "overloaded").sum().row(0) == (30, 6, 1, 0)
+    assert minutes(*place, environment="prod", model="slow", start=end, end=end).is_empty()
+    nothing = Profile(rows=0, columns=())
+    report = examine(
+        Evidence(
+            settings=MonitorSettings(),
+            environment="prod",
+            model="slow",
+            version=1,
+            start=start,
+            end=end,
+            reference=nothing,
+            window=nothing,
+            minutes=counted,
+        )
+    )
+    (failed,) = report.alerts
+    assert (failed.kind, failed.slice, failed.value) == ("errors", "5xx", 6 / 37)
+    assert "6 of 37 requests failed" in failed.sentence

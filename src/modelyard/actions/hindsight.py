@@ -77,6 +77,11 @@ def hindsight(
         judged=monitoring.judged(manifest, rows, places),
         metric=metric,
         bound=bound,
+        errors=_from_test(
+            "mae" if manifest.task == "regression" else "accuracy",
+            report.metrics if report else (),
+            "test split",
+        ),
         balance=_balance(report),
         parts=_parts(settings, manifest, rows, bounds, held_out() if bounds else None),
         slices=len(bounds),

@@ -128,16 +128,22 @@ class _Log:
         return found if asked.last is None else found[-asked.last :]
 
     def examine(self, span: Span) -> list[WindowReport]:
-        """One report for each version that answered, by version."""
+        """One report for each version that was asked, by version."""
+        import polars as pl
+
         from modelyard import monitoring
 
+        counted = monitoring.minutes(**self._place, start=span.start, end=span.end)
         answered = monitoring.versions(**self._place, start=span.start, end=span.end)
+        # a version whose every request failed has predicted nothing
+        answered = sorted({*answered, *counted.filter(pl.col("version") > 0)["version"]})
         found = [(version, self._survey(version, span)) for version in answered or [self._live.version]]
         total = sum(seen.features.rows for _, seen in found)
         reports = []
         for at, (version, seen) in enumerate(found, start=1):
             # traffic is of the model, not of a version: it is told once, with the newest
-            report = self._judged(seen, version, span, total if at == len(found) else None)
+            own = counted.filter(pl.col("version") == version)
+            report = self._judged(seen, own, version, span, total if at == len(found) else None)
             self._keep(report, [each for each, _ in found])
             reports.append(report)
         return reports
@@ -158,7 +164,9 @@ class _Log:
             most=monitoring.MOST if self._settings.method == "calibrated" else None,
         )
 
-    def _judged(self, seen: Survey, version: int, span: Span, total: int | None) -> WindowReport:
+    def _judged(
+        self, seen: Survey, counted: pl.DataFrame, version: int, span: Span, total: int | None
+    ) -> WindowReport:
         from modelyard import monitoring
 
         self._project.tell(f"examining {seen.features.rows} predictions of {self._model}@{version}")
@@ -178,6 +186,7 @@ class _Log:
                 package=learnt.package,
                 examined=now(),
                 rows=seen.drawn,
+                minutes=counted,
                 history=self._history(span),
                 schema=learnt.predictor.schema,
                 learnt=learnt.learnt,

@@ -134,7 +134,7 @@ def _of(
         environment=report.environment,
         model=report.model,
         kind=finding.kind,
-        column=f"{finding.column} in {finding.slice}" if finding.slice else finding.column,
+        column=" in ".join(part for part in (finding.column, finding.slice) if part),
         family=finding.family,
         severity="critical" if finding.family in settings.critical else "warning",
         sentence=finding.sentence,

@@ -148,7 +148,7 @@ def _row(finding: Finding) -> tuple[object, ...]:
     p = "" if finding.p_corrected is None else f"{finding.p_corrected:.2g}"
     return (
         "ALERT" if finding.alert else "",
-        finding.column,
+        " in ".join(part for part in (finding.column, finding.slice) if part),
         finding.kind.replace("_", " "),
         finding.statistic,
         f"{finding.value:.3f}",

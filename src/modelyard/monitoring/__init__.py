@@ -10,6 +10,7 @@ from modelyard.monitoring.given import OUTCOME, given, shape, whose
 from modelyard.monitoring.hindsight import Bound, Hindsight, Part, judged, said
 from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.logged import count_features, count_predictions, of_version
+from modelyard.monitoring.minutes import minutes
 from modelyard.monitoring.outcomes import told
 from modelyard.monitoring.peopled import Peopled, nobody
 from modelyard.monitoring.raw import MOST, Raw, columns
@@ -55,6 +56,7 @@ __all__ = [
     "labelled",
     "last",
     "length",
+    "minutes",
     "moments",
     "newest",
     "nobody",

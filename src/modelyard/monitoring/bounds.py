@@ -26,7 +26,7 @@ def staleness(evidence: Evidence) -> Iterator[Finding]:
     bound = evidence.settings.max_age
     limit = None if bound is None else span(bound).total_seconds() / 86400
     said = f"what {evidence.model}@{evidence.version} learnt from ended {age:.3g} days before the window did"
-    yield _decided(
+    yield decided(
         evidence,
         "staleness",
         "data_age_days",
@@ -46,7 +46,7 @@ def slowness(evidence: Evidence) -> Iterator[Finding]:
     low, high = quantile_interval(len(taken), 0.99)
     value = float(np.quantile(taken, 0.99))
     interval = float(taken[low]), float(taken[high])
-    yield _decided(
+    yield decided(
         evidence,
         "latency",
         "p99_ms",
@@ -81,7 +81,7 @@ def schema(evidence: Evidence) -> Iterator[Finding]:
     if not gone + other + new:
         return
     wrong = len(gone) + len(other)
-    yield _decided(
+    yield decided(
         evidence,
         "schema",
         "changed_columns",
@@ -113,7 +113,7 @@ def skew(evidence: Evidence) -> Iterator[Finding]:
         apart = np.array([_label(a) != _label(b) for a, b in told], dtype=np.float64)
     wrong = int((~(apart <= TOLERANCE)).sum())
     upper = float(bdtri(wrong, len(some), 0.05)) if wrong < len(some) else 1.0
-    yield _decided(
+    yield decided(
         evidence,
         "skew",
         "differing_share",
@@ -137,7 +137,7 @@ def _label(answer: object) -> object:
     return sorted(map(str, answer)) if isinstance(answer, list | tuple | set | frozenset) else answer
 
 
-def _decided(
+def decided(
     evidence: Evidence,
     kind: FindingKind,
     statistic: str,
@@ -148,6 +148,7 @@ def _decided(
     sentence: str,
     column: str = "",
     rows: int | None = None,
+    slice_: str = "",
     interval: tuple[float, float] | None = None,
 ) -> Finding:
     return Finding(
@@ -163,5 +164,6 @@ def _decided(
         window_rows=evidence.window.rows if rows is None else rows,
         alert=alert,
         sentence=sentence,
+        slice=slice_,
         interval=interval,
     )

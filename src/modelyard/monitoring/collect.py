@@ -28,9 +28,10 @@ from deltalake import (
     write_deltalake,
 )
 
+from modelyard.monitoring.minutes import minute_rows, minutes_home
 from modelyard.monitoring.outcomes import outcome_rows, outcomes_home
 from modelyard.monitoring.sheet import Frame, fresh, home_of, opened, outage, rows, shape_of
-from modelyard.predictions import LoggedFrame, LoggedOutcomes, Segment, load, segments
+from modelyard.predictions import LoggedFrame, LoggedMinutes, LoggedOutcomes, Segment, load, segments
 
 _CHUNK = 32 * 2**20
 """Bytes of segments that one commit moves: a process takes half a gigabyte for them."""
@@ -61,6 +62,7 @@ def collect(folder: Path, tables: Path, *, environment: str) -> int:
 def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
     predictions: dict[Path, _Addition[LoggedFrame]] = {}
     outcomes: dict[Path, _Addition[LoggedOutcomes]] = {}
+    minutes: dict[Path, _Addition[LoggedMinutes]] = {}
     damaged = set()
     for segment in chunk:
         content = load(segment)
@@ -70,16 +72,23 @@ def _move(chunk: Sequence[Segment], tables: Path, environment: str) -> int:
         for heard in content.outcomes:
             path = outcomes_home(tables, environment, heard.model)
             outcomes.setdefault(path, _Addition(path, outcome_rows)).add(heard)
+        for counted in content.minutes:
+            path = minutes_home(tables, environment, counted.model)
+            minutes.setdefault(path, _Addition(path, minute_rows)).add(counted)
         if not content.intact:
             damaged.add(segment)
         for answered in predictions.values():
             answered.settle()
         for told in outcomes.values():
             told.settle()
+        for counts in minutes.values():
+            counts.settle()
         del content  # before the next one comes
     moved = sum(answered.commit() for answered in predictions.values())
     for told in outcomes.values():
         told.commit()
+    for counts in minutes.values():
+        counts.commit()
     for segment in chunk:
         if segment in damaged:
             segment.path.rename(segment.path.with_suffix(".damaged"))

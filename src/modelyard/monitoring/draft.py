@@ -33,6 +33,10 @@ class Draft:
     least: float | None = None
     """The smallest effect that is worth an alert, where it is not ``min_effect``."""
     details: tuple[Detail, ...] = ()
+    slice: str = ""
+    """The rows that it is about, where not all."""
+    interval: tuple[float, float] | None = None
+    """Of ``value``."""
     sees: Callable[[float], float] | None = None
     """The smallest shift found four times in five, at that alpha."""
     pair: tuple[ColumnProfile, ColumnProfile] | None = None

@@ -51,6 +51,8 @@ class Evidence:
     examined: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     rows: pl.DataFrame = field(default_factory=pl.DataFrame)
     """The logged rows, of more than ``MOST`` so many drawn; all of them where another tool's rules decide."""
+    minutes: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """What workers counted of the version, as ``minutes.minutes`` has it."""
     history: Sequence[ExaminedWindow] = ()
     """Windows before this one, newest first."""
     schema: Schema | None = None

@@ -12,11 +12,14 @@ from modelyard.monitoring.judges import ALWAYS, JUDGES
 from modelyard.monitoring.parts import parts
 from modelyard.monitoring.pvalues import correct, smallest_shift
 from modelyard.monitoring.since import since, told
+from modelyard.monitoring.sliced import folded
 from modelyard.records.finding import Family, Finding, WindowReport, family
 from modelyard.settings.monitor import MonitorSettings
 
 SHARES: dict[Family, float] = {"drift": 0.9, "data_quality": 0.075, "operation": 0.025}
 """Of alpha, for drift of features and answers; the rest is for faults that are rarely close calls."""
+_SLICES = 1 / 3
+"""Of drift's share, for slices where the settings name some."""
 _NAMES = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
@@ -38,7 +41,13 @@ def examine(
     drafts = [one for one in said if isinstance(one, Draft)]
     findings: list[Finding] = []
     for name, portion in SHARES.items():
-        findings += _decide([d for d in drafts if family(d.kind) == name], settings, portion)
+        own = [d for d in drafts if family(d.kind) == name]
+        if name != "drift" or not settings.slices:
+            findings += _decide(own, settings, portion)
+            continue
+        whole = _decide([d for d in own if not d.slice], settings, portion * (1 - _SLICES))
+        parts = _decide([d for d in own if d.slice], settings, portion * _SLICES)
+        findings += folded(list(whole), list(parts))
     findings += [one for one in said if isinstance(one, Finding)]
     return WindowReport(
         environment=evidence.environment,
@@ -93,6 +102,8 @@ def _decide(drafts: Sequence[Draft], settings: MonitorSettings, portion: float) 
                 window_rows=draft.window_rows,
                 alert=alert,
                 sentence=_sentence(draft, p, significant, alert, settings, reach),
+                slice=draft.slice,
+                interval=draft.interval,
                 reach=reach,
                 details=parts(*draft.pair) if alert and draft.pair else draft.details,
             )

@@ -55,6 +55,8 @@ class Hindsight:
     judged: Judged
     metric: str
     bound: Bound | None = None
+    errors: Bound | None = None
+    """What errors row by row must not be beyond: on accuracy, of a regression on the mean error."""
     balance: int = 1
     parts: Sequence[Part] = ()
     slices: int = 0

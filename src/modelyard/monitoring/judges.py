@@ -10,10 +10,13 @@ from modelyard.monitoring.draft import Draft
 from modelyard.monitoring.drift import drift
 from modelyard.monitoring.evidence import Evidence, Judge
 from modelyard.monitoring.groups import fairness
+from modelyard.monitoring.operation import errors, saturation
 from modelyard.monitoring.peers import peers
 from modelyard.monitoring.quality import quality
 from modelyard.monitoring.realised import live_quality
 from modelyard.monitoring.repeats import repeats
+from modelyard.monitoring.sliced import slices
+from modelyard.monitoring.streams import errors_stream, scores_stream
 from modelyard.monitoring.texts import texts
 from modelyard.monitoring.traffic import freshness, latency, volume
 from modelyard.monitoring.unlabelled import estimated_quality
@@ -43,6 +46,7 @@ def faults(evidence: Evidence) -> Iterator[Draft]:
 
 JUDGES: tuple[Judge, ...] = (
     features,
+    slices,
     answers,
     texts,
     domain,
@@ -54,7 +58,17 @@ JUDGES: tuple[Judge, ...] = (
     slowness,
     skew,
     estimated_quality,
+    scores_stream,
 )
 """Asked where a window has enough rows."""
-ALWAYS: tuple[Judge, ...] = (volume, schema, staleness, live_quality, fairness)
+ALWAYS: tuple[Judge, ...] = (
+    volume,
+    errors,
+    saturation,
+    schema,
+    staleness,
+    live_quality,
+    fairness,
+    errors_stream,
+)
 """Asked of every window, an empty one too."""

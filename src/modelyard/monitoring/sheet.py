@@ -17,12 +17,12 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from modelyard.errors import StoreDown
-from modelyard.predictions import LoggedFrame, LoggedOutcomes
+from modelyard.predictions import LoggedFrame, LoggedMinutes, LoggedOutcomes
 from modelyard.records.schema import Column
 from modelyard.tables.kinds import DTYPES
 
 AT = pl.Datetime("us", "UTC")
-Frame = TypeVar("Frame", LoggedFrame, LoggedOutcomes)
+Frame = TypeVar("Frame", LoggedFrame, LoggedOutcomes, LoggedMinutes)
 COLUMNS: dict[str, pl.DataType] = {
     "request_id": pl.String(),
     "row": pl.Int64(),

@@ -27,9 +27,9 @@ def volume(evidence: Evidence) -> Iterator[Draft]:
     """How many predictions, of all versions, against windows as long at that time of the day or day of the week."""
     if evidence.total is None:
         return
-    earlier = _earlier(evidence, "volume")
-    spread = 1 / math.sqrt(max(float(np.median(earlier)), 1.0)) if earlier else 1.0
-    yield _against(evidence, "volume", "", "predictions", float(evidence.total), earlier, least_spread=spread)
+    before = earlier(evidence, "volume")
+    spread = 1 / math.sqrt(max(float(np.median(before)), 1.0)) if before else 1.0
+    yield _against(evidence, "volume", "", "predictions", float(evidence.total), before, least_spread=spread)
 
 
 def freshness(evidence: Evidence) -> Iterator[Draft]:
@@ -46,8 +46,8 @@ def freshness(evidence: Evidence) -> Iterator[Draft]:
         ).dt.total_seconds()
         age = ages.median()
         if isinstance(age, float) and age > 0:
-            earlier = _earlier(evidence, "freshness", column.name)
-            yield _against(evidence, "freshness", column.name, "age_seconds", age, earlier, least_spread=0.1)
+            before = earlier(evidence, "freshness", column.name)
+            yield _against(evidence, "freshness", column.name, "age_seconds", age, before, least_spread=0.1)
 
 
 def latency(evidence: Evidence) -> Iterator[Draft]:
@@ -56,20 +56,20 @@ def latency(evidence: Evidence) -> Iterator[Draft]:
         return
     slow = evidence.rows["latency"].quantile(0.95)
     if slow is not None and slow > 0:
-        earlier = _earlier(evidence, "latency")
+        before = earlier(evidence, "latency")
         yield _against(
-            evidence, "latency", "", "p95_ms", 1e3 * slow, earlier, least_spread=0.1, slower_only=True
+            evidence, "latency", "", "p95_ms", 1e3 * slow, before, least_spread=0.1, slower_only=True
         )
 
 
-def unlike(value: float, earlier: Sequence[float], *, least_spread: float) -> tuple[float, float]:
+def unlike(value: float, before: Sequence[float], *, least_spread: float) -> tuple[float, float]:
     """The chance of a value as far from its forerunners' median, both sides, and the logarithm of its ratio to that.
 
     By Student's t on logarithms, with a spread from the median absolute deviation, which strange windows of the past cannot
     widen; it is worth about a third of as many normal values, hence the degrees of freedom. Rates of false alarms
     are measured in ``benchmarks/monitoring/judges.py``.
     """
-    logs = np.log1p(np.array(earlier, dtype=np.float64))
+    logs = np.log1p(np.array(before, dtype=np.float64))
     middle = float(np.median(logs))
     spread = max(1.4826 * float(np.median(np.abs(logs - middle))), least_spread)
     ratio = math.log1p(value) - middle
@@ -83,20 +83,20 @@ def _against(
     column: str,
     statistic: str,
     value: float,
-    earlier: Sequence[float],
+    before: Sequence[float],
     *,
     least_spread: float,
     slower_only: bool = False,
 ) -> Draft:
     p, ratio = None, 0.0
-    usual = float(np.median(earlier)) if earlier else math.nan
-    if len(earlier) >= LEAST:
-        p, ratio = unlike(value, earlier, least_spread=least_spread)
+    usual = float(np.median(before)) if before else math.nan
+    if len(before) >= LEAST:
+        p, ratio = unlike(value, before, least_spread=least_spread)
         if slower_only:
             p, ratio = (p / 2, ratio) if ratio > 0 else (1.0, 0.0)
     name = column or {"volume": "the number of predictions", "latency": "the time that answers take"}[kind]
     told = f"{name}: {_amount(value, statistic)}"
-    compared = f", {_amount(usual, statistic)} in {len(earlier)} earlier windows" if earlier else ""
+    compared = f", {_amount(usual, statistic)} in {len(before)} earlier windows" if before else ""
     few = "" if p is not None else f"; {LEAST} earlier windows tell what is usual"
     return Draft(
         kind=kind,
@@ -105,7 +105,7 @@ def _against(
         value=value,
         p=p,
         effect=abs(ratio),
-        reference_rows=len(earlier),
+        reference_rows=len(before),
         window_rows=evidence.window.rows,
         change=f"{told}{compared}",
         calm=f"{told}{compared}{few}",
@@ -114,7 +114,7 @@ def _against(
     )
 
 
-def _earlier(evidence: Evidence, kind: FindingKind, column: str = "") -> list[float]:
+def earlier(evidence: Evidence, kind: FindingKind, column: str = "", *, slice_: str = "") -> list[float]:
     """What was found in windows as long before, those of the same time of day or day of week where there are enough."""
     length = evidence.end - evidence.start
     found = [
@@ -122,7 +122,7 @@ def _earlier(evidence: Evidence, kind: FindingKind, column: str = "") -> list[fl
         for window in evidence.history
         if window.end <= evidence.start and 0.8 * length <= window.end - window.start <= 1.25 * length
         for brief in window.findings
-        if brief.kind == kind and brief.column == column
+        if (brief.kind, brief.column, brief.slice) == (kind, column, slice_)
     ]
     alike = [value for window, value in found if _same_time(window, evidence.start, length)]
     return alike if len(alike) >= LEAST else [value for _, value in found]

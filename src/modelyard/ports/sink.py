@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.records.package import Manifest
 from modelyard.records.service import ServedModel
@@ -68,6 +69,10 @@ class PredictionSink(Protocol):
 
     def outcomes(self, model: str, outcomes: Sequence[Outcome], *, at: float) -> None:
         """Gather what was told at ``at`` (seconds since 1970) of answers of that model, whoever gave them."""
+        ...
+
+    def minutes(self, minutes: Sequence[Minute], *, at: float) -> None:
+        """Gather what was counted up to ``at`` (seconds since 1970) since the last time."""
         ...
 
     def flush(self, *, fsync: bool = False) -> None:

@@ -8,10 +8,12 @@ from modelyard.predictions.memory import MemorySink
 from modelyard.predictions.outcomes import fitting
 from modelyard.predictions.reader import (
     LoggedFrame,
+    LoggedMinutes,
     LoggedOutcomes,
     Segment,
     load,
     read,
+    read_minutes,
     read_outcomes,
     segments,
 )
@@ -20,6 +22,7 @@ from modelyard.predictions.writer import Writer, open_writer
 __all__ = [
     "Ids",
     "LoggedFrame",
+    "LoggedMinutes",
     "LoggedOutcomes",
     "MemorySink",
     "Segment",
@@ -28,6 +31,7 @@ __all__ = [
     "load",
     "open_writer",
     "read",
+    "read_minutes",
     "read_outcomes",
     "segments",
 ]

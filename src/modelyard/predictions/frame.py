@@ -6,7 +6,8 @@ alone. ``ROWS`` is a batch: fixed fields, then msgpack of what varies in length 
 features' numbers [n, k], the probabilities (of a regression the quantiles) [n, c] and, of a regression, the predictions [n], all
 little-endian float64 and row-major: what the model was asked with is logged by copying memory.
 Texts and labels go as they are; their dictionaries are the table's to make when it is compacted.
-``OUTCOMES`` (msgpack) is what was told of answers given before, by this writer or any other.
+``OUTCOMES`` (msgpack) is what was told of answers given before, by this writer or any other; ``MINUTES`` (msgpack) what
+its worker counted.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.ports import Answered, Rows
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.records.package import Label, Layout, Task
 from modelyard.records.schema import Schema
 
 FORMAT = 1
-HEAD, MODEL, ROWS, OUTCOMES = b"H", b"M", b"R", b"O"
+HEAD, MODEL, ROWS, OUTCOMES, MINUTES = b"H", b"M", b"R", b"O", b"C"
 
 ENVELOPE = struct.Struct("<II")
 """Length and CRC-32 of the payload."""
@@ -77,6 +79,13 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     at: float
     number: int
     outcomes: tuple[Outcome, ...]
+
+
+class Counted(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker counted up to ``at``."""
+
+    at: float
+    minutes: tuple[Minute, ...]
 
 
 class Batched(msgspec.Struct, frozen=True):
@@ -137,6 +146,14 @@ def outcomes(record: Told) -> bytes:
 
 def read_outcomes(payload: bytes) -> Told:
     return msgspec.msgpack.decode(payload[1:], type=Told)
+
+
+def minutes(record: Counted) -> bytes:
+    return sealed(MINUTES + _encode(record))
+
+
+def read_minutes(payload: bytes) -> Counted:
+    return msgspec.msgpack.decode(payload[1:], type=Counted)
 
 
 def read_head(payload: bytes) -> Head:

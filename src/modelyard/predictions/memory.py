@@ -9,6 +9,7 @@ from typing import Any
 from modelyard.ports import Answered, Rows
 from modelyard.predictions import frame
 from modelyard.predictions.writer import logged
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.records.package import Manifest
 from modelyard.records.service import ServedModel
@@ -34,9 +35,11 @@ class MemorySink:
 
     frames: list[Remembered] = field(default_factory=list)
     told: list[frame.Told] = field(default_factory=list)
+    counted: list[frame.Counted] = field(default_factory=list)
     _models: list[frame.Logged] = field(default_factory=list)
     _pending: list[Remembered] = field(default_factory=list)
     _heard: list[frame.Told] = field(default_factory=list)
+    _counts: list[frame.Counted] = field(default_factory=list)
 
     def begin(self, model: ServedModel, manifest: Manifest) -> int:
         self._models.append(logged(len(self._models), model, manifest))
@@ -69,12 +72,18 @@ class MemorySink:
             before = sum(len(told.outcomes) for told in (*self.told, *self._heard))
             self._heard.append(frame.Told(model, at, before, tuple(outcomes)))
 
+    def minutes(self, minutes: Sequence[Minute], *, at: float) -> None:
+        if minutes:
+            self._counts.append(frame.Counted(at, tuple(minutes)))
+
     def flush(self, *, fsync: bool = False) -> None:
         del fsync  # memory has nothing slower to wait for
         self.frames += self._pending
         self.told += self._heard
+        self.counted += self._counts
         self._pending.clear()
         self._heard.clear()
+        self._counts.clear()
 
     def close(self) -> None:
         self.flush()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelyard.predictions import frame
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.records.package import Label
 
@@ -84,6 +85,16 @@ class LoggedOutcomes:
     outcomes: tuple[Outcome, ...]
 
 
+@dataclass(frozen=True)
+class LoggedMinutes:
+    """What a worker counted up to ``at`` (seconds since 1970) of one model."""
+
+    segment: Segment
+    model: str
+    at: float
+    minutes: tuple[Minute, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Content:
     """A segment's intact frames; ``intact`` says that nothing else is in it, torn or damaged."""
@@ -91,6 +102,7 @@ class Content:
     frames: tuple[LoggedFrame, ...]
     intact: bool
     outcomes: tuple[LoggedOutcomes, ...] = ()
+    minutes: tuple[LoggedMinutes, ...] = ()
 
 
 def segments(folder: Path) -> list[Segment]:
@@ -124,6 +136,12 @@ def read_outcomes(folder: Path) -> Iterator[LoggedOutcomes]:
         yield from load(segment).outcomes
 
 
+def read_minutes(folder: Path) -> Iterator[LoggedMinutes]:
+    """All intact frames of minutes, by writer and in the order written."""
+    for segment in segments(folder):
+        yield from load(segment).minutes
+
+
 def load(segment: Segment, *, expected: int | None = None) -> Content:
     """What one segment holds; ``expected`` is where its rows should go on, if known.
 
@@ -137,6 +155,7 @@ def load(segment: Segment, *, expected: int | None = None) -> Content:
     models: dict[int, frame.Logged] = {}
     found = []
     told = []
+    counted: list[LoggedMinutes] = []
     for payload in payloads:
         try:
             if payload[:1] == frame.HEAD:
@@ -148,6 +167,8 @@ def load(segment: Segment, *, expected: int | None = None) -> Content:
             elif payload[:1] == frame.OUTCOMES:
                 heard = frame.read_outcomes(payload)
                 told.append(LoggedOutcomes(segment, heard.model, heard.at, heard.number, heard.outcomes))
+            elif payload[:1] == frame.MINUTES:
+                counted += _minutes(segment, frame.read_minutes(payload))
             else:
                 batched = frame.read_rows(payload)
                 gap = 0 if expected is None else batched.sequence - expected
@@ -156,7 +177,14 @@ def load(segment: Segment, *, expected: int | None = None) -> Content:
                 intact = intact and gap == 0
         except (msgspec.MsgspecError, struct.error, KeyError, ValueError):
             intact = False  # of another format, or of a model whose announcement is damaged
-    return Content(tuple(found), intact, tuple(told))
+    return Content(tuple(found), intact, tuple(told), tuple(counted))
+
+
+def _minutes(segment: Segment, counted: frame.Counted) -> Iterator[LoggedMinutes]:
+    """Apart by model, as tables are."""
+    for model in dict.fromkeys(minute.model for minute in counted.minutes):
+        own = tuple(minute for minute in counted.minutes if minute.model == model)
+        yield LoggedMinutes(segment, model, counted.at, own)
 
 
 def _payloads(content: bytes) -> tuple[list[bytes], bool]:

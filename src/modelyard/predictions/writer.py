@@ -17,6 +17,7 @@ from pathlib import Path
 from modelyard.errors import StoreDown
 from modelyard.ports import Answered, Rows
 from modelyard.predictions import frame
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.records.package import Manifest
 from modelyard.records.service import ServedModel
@@ -101,6 +102,10 @@ class Writer:
             self._told += len(outcomes)
             self._pending.append((None, frame.outcomes(told)))
 
+    def minutes(self, minutes: Sequence[Minute], *, at: float) -> None:
+        if minutes:
+            self._pending.append((None, frame.minutes(frame.Counted(at, tuple(minutes)))))
+
     def flush(self, *, fsync: bool = False) -> None:
         pending, self._pending = self._pending, []
         try:
@@ -176,7 +181,7 @@ class _Segment:
         self.path, self.size = path, size
         self.end = 0
         self.models: set[int | None] = set()
-        """Keys of the models that have rows in it; None when it has outcomes."""
+        """Keys of the models that have rows in it; None when it has outcomes or minutes."""
         self.since = 0.0
         self._named = False
         fresh = path.with_suffix(".new")

@@ -41,7 +41,7 @@ def statistics(live: Live) -> dict[str, Any]:
         "execution_count": counted.turns,
         "inference_stats": {
             "success": {"count": counted.answered, "ns": counted.nanoseconds},
-            "fail": {"count": counted.failed, "ns": 0},
+            "fail": {"count": counted.problems, "ns": 0},
             "queue": nothing,
             "compute_input": nothing,
             "compute_infer": nothing,

@@ -58,6 +58,7 @@ class _Work:
     marks: int
     at: int = 0
     begun: int = 0
+    busy: int = 0
     given: list[Answers] = field(default_factory=list)
 
 
@@ -86,6 +87,7 @@ class Lane:
     def put(self, ask: LargeAsk) -> None:
         """Take a request; ``Problem`` 429 when too many wait already."""
         if len(self._waiting) >= self._limits.large_pending:
+            self._live()[0].tally.refused(429)
             raise Problem(
                 429,
                 f"{len(self._waiting)} large requests wait for {self._live()[0].served.model} already: "
@@ -106,6 +108,7 @@ class Lane:
         if self._work is not None:
             asks.insert(0, self._work.ask)
             self._work = None
+        self._live()[0].tally.refused(problem.status, len(asks))
         for ask in asks:
             self._say(ask, problem)
 
@@ -147,6 +150,7 @@ class Lane:
     def _arrived(self, work: _Work, done: Future[_Outcome]) -> None:
         if self._work is not work:  # given up
             return
+        work.busy += perf_counter_ns() - work.begun
         work.begun = 0
         try:
             batch, [span], answers = done.result()
@@ -213,12 +217,18 @@ class Lane:
                 ) from None
         last = work.at == len(work.batch)
         work.live.tally.add(
-            answered=int(last), failed=0, rows=len(batch), marks=work.marks if last else 0, nanoseconds=took
+            answered=int(last),
+            rows=len(batch),
+            marks=work.marks if last else 0,
+            nanoseconds=took,
+            busy=work.busy,
+            waiting=len(self._waiting) + 1,
         )
+        work.busy = 0
         return request_id
 
     def _refuse(self, ask: LargeAsk, live: Live, problem: Problem) -> None:
-        live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+        live.tally.refused(problem.status)
         self._say(ask, problem)
 
     @staticmethod

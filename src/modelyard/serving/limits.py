@@ -35,3 +35,5 @@ class Limits:
     """How long a refused sender is read on, so that it sees the refusal."""
     drain_seconds: float = 8.0
     sweep_seconds: float = 0.5
+    count_seconds: float = 60.0
+    """How often what was counted goes on record."""

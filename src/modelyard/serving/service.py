@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from time import time
 from typing import Any
 
 from modelyard.errors import StoreDown
@@ -13,6 +14,7 @@ from modelyard.serving import surfaces
 from modelyard.serving.admission import ANYBODY, MAY, Admission, timely
 from modelyard.serving.apart import Apart
 from modelyard.serving.connection import Connection
+from modelyard.serving.counters import Tally
 from modelyard.serving.limits import Limits
 from modelyard.serving.live import Live, Models
 from modelyard.serving.reply import CODINGS, Frames, compressed
@@ -49,9 +51,13 @@ class Service:
         self.now: Callable[[], float] = loop.time
         self.unknown = Entry(surfaces.refuse(Problem(400, "This is no request.")))
         self.models: Models | None = None
+        self._tallies: list[dict[tuple[str, int], Tally]] = [{}, {}]
+        """Of the versions that answer, and of those before, some of whose requests may still be under way; without the
+        models, whose processes end when nobody holds them."""
         self._loop = loop
         self._apart = Apart(loop)
         self._log: PredictionSink | None = None
+        self._count_due = 0.0
         self._watch: Watch | None = None
         self._ids = Ids()
         self._admission = Admission(loop.time)
@@ -65,6 +71,7 @@ class Service:
         What is answered goes to ``log``; another log than before is closed here. ``watch`` tells of requests.
         """
         self._watch = watch
+        self._count()
         if log is not self._log:
             self._close_log()
             self._log = log
@@ -76,6 +83,8 @@ class Service:
             log=log,
         )
         self.models = models
+        own = {(live.served.model, live.served.version): live.tally for live in models.all()}
+        self._tallies = [own, self._tallies[0]]
         self._admission = admission
         self.heads.clear()
 
@@ -208,6 +217,10 @@ class Service:
             connection.sweep(now)
         for queue in self._routes.every():
             queue.sweep()
+        if time() >= self._count_due:
+            every = self.limits.count_seconds
+            self._count_due = (time() // every + 1) * every
+            self._count()
         if self._log is not None:
             with contextlib.suppress(StoreDown):  # the next answer says so
                 self._log.flush()
@@ -226,10 +239,23 @@ class Service:
     def close(self) -> None:
         for queue in self._routes.every():
             queue.close()
+        self._count()
         if self._watch is not None:
             self._watch.close(_LAST_SPANS)
         self._apart.close()
         self._close_log()
+
+    def _count(self) -> None:
+        """Put on record what each version's requests came to, so that what was not answered is known too."""
+        if self._log is None:
+            return
+        tallies = self._tallies[1] | self._tallies[0]
+        found = [minute for key, tally in tallies.items() if (minute := tally.minute(*key)) is not None]
+        self._log.minutes(found, at=time())
+        with contextlib.suppress(StoreDown):  # then the next record has it
+            self._log.flush()
+            for tally in tallies.values():
+                tally.noted()
 
     def _close_log(self) -> None:
         if self._log is not None:

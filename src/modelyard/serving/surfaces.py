@@ -49,7 +49,7 @@ def predict(queue: Queue, head: Head, limits: Limits, apart: Apart) -> Act:
         def then(found: Columns | Problem) -> None:
             try:
                 if isinstance(found, Problem):
-                    live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+                    live.tally.refused(found.status)
                     raise found
                 slot.body = framed(live, found)
                 put(slot)
@@ -147,8 +147,8 @@ def _reads(queue: Queue, read: Callable[[Live, bytes], Reading], put: Act | None
         assert isinstance(slot.body, bytes)
         try:
             slot.body = read(live, slot.body)
-        except Problem:
-            live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+        except Problem as problem:
+            live.tally.refused(problem.status)
             raise
         slot.client_id = slot.body.id or slot.client_id
         (put or queue.put)(slot)

@@ -31,7 +31,7 @@ class _Turn:
     since: int
     marks: int = 0
     begun: int = 0
-    """When a native model was asked."""
+    """When its asks were read."""
 
 
 _Outcome = tuple[Batch, list[Span], Answers | None]
@@ -83,7 +83,7 @@ class Queue:
             self.lane.put(ask)
             return
         if len(self._pending) >= limits.pending or self._pending_bytes > limits.pending_bytes:
-            self.live.tally.add(answered=0, failed=1, rows=0, nanoseconds=0)
+            self.live.tally.refused(429)
             raise Problem(
                 429,
                 f"{len(self._pending)} requests wait for {self.live.served.model} already: "
@@ -119,7 +119,7 @@ class Queue:
 
     def _begin(self) -> None:
         self._scheduled = False
-        turn = _Turn(self._take(), self.live, self._key, self._since)
+        turn = _Turn(self._take(), self.live, self._key, self._since, begun=perf_counter_ns())
         try:
             batch, spans, turn.marks = turn.live.read(
                 [ask.body for ask in turn.asks], rows=self._limits.rows, size=self._limits.body
@@ -127,7 +127,7 @@ class Queue:
             if turn.live.inline:
                 self._finish(turn, turn.live.predict(batch, spans))
             else:
-                self._running, turn.begun = turn, perf_counter_ns()
+                self._running = turn
                 future = self._pool.submit(turn.live.predict, batch, spans)
                 future.add_done_callback(
                     lambda done: self._loop.call_soon_threadsafe(self._arrived, turn, done)
@@ -146,7 +146,7 @@ class Queue:
         self.stuck, self._running = True, None
         asks = [*(turn.asks if turn else ()), *self._pending]
         self._pending, self._pending_bytes = [], 0
-        self.live.tally.add(answered=0, failed=len(asks), rows=0, nanoseconds=0)
+        self.live.tally.refused(503, len(asks))
         for ask in asks:
             ask.refused(self._too_slow())
             ask.send()
@@ -188,18 +188,21 @@ class Queue:
                 problem = Problem(503, "The prediction could not be logged, so it is not given: try later.")
                 spans = [problem if isinstance(s, slice) else s for s in spans]
                 good, answers = [], None
+        now = perf_counter_ns()
         turn.live.tally.add(
             answered=len(good),
-            failed=len(turn.asks) - len(good),
             rows=len(batch) if answers is not None else 0,
             marks=turn.marks,
-            nanoseconds=perf_counter_ns() - turn.since,
+            nanoseconds=now - turn.since,
+            busy=now - turn.begun,
+            waiting=len(turn.asks),
         )
         if answers is not None:
             _reply(turn, spans, answers, good=good, ids=ids, single=len(batch) == len(good))
         if len(good) != len(turn.asks):
             for ask, span in zip(turn.asks, spans, strict=True):
                 if isinstance(span, Problem):
+                    turn.live.tally.refused(span.status)
                     ask.refused(span)
         for ask in turn.asks:
             ask.send()
@@ -230,7 +233,7 @@ class Queue:
         self._log.flush()
 
     def _fail(self, turn: _Turn, error: Exception) -> None:
-        turn.live.tally.add(answered=0, failed=len(turn.asks), rows=0, nanoseconds=0)
+        turn.live.tally.refused(500, len(turn.asks))
         problem = Problem(500, f"{turn.live.served.model_id} failed: {type(error).__name__}: {error}")
         for ask in turn.asks:
             ask.refused(problem)

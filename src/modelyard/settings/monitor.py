@@ -50,6 +50,9 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     adds to it. A shift of 0.1 standard deviations has 0.01, one of 0.2 has 0.04, of 0.5 about 0.25."""
     multivariate: bool = True
     """Look whether a classifier can tell the window's rows from those that were learnt from; a second or two a window."""
+    slices: tuple[str, ...] = ()
+    """Columns by whose values drift is looked for in parts of the rows too: each category (the twelve commonest), or
+    quarters of what was learnt from. A third of drift's share of ``alpha`` goes to them."""
     duplicates: bool = False
     """Rows that repeat others more than the rows learnt from do are an alert. They are told in any case: many clients
     ask twice about the same."""
@@ -57,11 +60,20 @@ class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """How long before a window's end the data may have ended that its model learnt from, such as ``90d``."""
     max_latency_ms: Annotated[float, Meta(gt=0)] | None = None
     """What the 99th percentile of the time that answers take may be."""
+    max_errors: Share = 0.01
+    """The share of requests that may fail by the service's own fault (5xx)."""
+    max_overload: Share = 0.01
+    """The share of requests that may be turned away because too many wait (429)."""
+    max_busy: Share = 0.9
+    """The share of their time that workers may be busy, in 19 of 20 minutes that have requests."""
     min_rows: Annotated[int, Meta(ge=1)] = 50
     """Fewer rows than this are not judged."""
     estimate: Literal["confidence", "importance", "none"] = "confidence"
     """How quality is estimated where outcomes are not known: by the answers' own probabilities (of a regression by a
     model of its errors), by weighting the test split's rows until they look like the window's, or not at all."""
+    stream: Annotated[int, Meta(ge=100)] | None = None
+    """Also look at errors and scores row by row, by detectors that raise at most one false alarm in so many outcomes, and in
+    so many rows: ``10000``."""
     quality: QualitySettings = QualitySettings()
     """Without ``min`` or ``max`` it is the model's gate on the metric, and without one what the report on the
     test split says of it, less three of its standard errors."""

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from modelyard.ports import PredictionSink
+from modelyard.records.minute import Minute
 from modelyard.records.outcome import Outcome
 from modelyard.records.package import Layout, Manifest, Task
 from modelyard.records.schema import Column, Schema
@@ -90,6 +91,10 @@ class PredictionSinkKit(ABC):
     @abstractmethod
     def told(self) -> list[tuple[str, float, Outcome]]:
         """Model, time and outcome of each that this test's sinks have logged, in order."""
+
+    @abstractmethod
+    def counted(self) -> list[tuple[float, Minute]]:
+        """Time and content of each minute that this test's sinks have logged, in order."""
 
     def _write(self, sink: PredictionSink, key: int, ids: list[bytes], **more: Any) -> None:
         n = sum(more.get("counts") or [1] * len(ids))
@@ -224,6 +229,21 @@ class PredictionSinkKit(ABC):
             sink.flush()
         sink.close()
         assert [outcome.id for _, _, outcome in self.told()] == ["0", "1", "2"]
+
+    def test_minutes_come_back_beside_the_rest(self) -> None:
+        sink = self.open()
+        key = sink.begin(served("m"), manifest("m"))
+        some = [Minute("m", 1, 2, 7, 1, 0, 3, 0.25, 4), Minute("grün", 2, 2, refused=1)]
+        self._write(sink, key, [b"a"])
+        sink.minutes(some, at=1000.25)
+        sink.minutes([], at=1060.0)
+        assert self.counted() == []
+        sink.flush()
+        sink.minutes(some[:1], at=1120.0)
+        sink.close()
+        assert self.counted() == [(1000.25, some[0]), (1000.25, some[1]), (1120.0, some[0])]
+        assert [a.request_id for a in self.logged()] == [b"a"]
+        assert self.told() == []
 
     def test_two_sinks_do_not_disturb_each_other(self) -> None:
         sinks = [self.open(), self.open()]
