@@ -166,7 +166,7 @@ def _pythons() -> dict[str, Path]:
     return {
         "fastapi": environment("fastapi", "uvicorn[standard]", "scikit-learn", "pandas") / "python",
         "litserve": environment("litserve==0.2.19", "scikit-learn", "pandas") / "python",
-        "bentoml": environment("bentoml==1.4.40", "scikit-learn", "pandas") / "python",
+        "bentoml": environment("bentoml==1.4.39", "scikit-learn", "pandas") / "python",
         "mlserver": environment("mlserver==1.7.1", "mlserver-sklearn==1.7.1") / "python",
         "mlflow": peer_python(),
     }
@@ -214,6 +214,8 @@ def _start(
     stack: ExitStack, words: list[Any], *, python: Path | None = None, told: dict[str, str] | None = None
 ) -> int:
     environ = {k: v for k, v in os.environ.items() if python is None or k != "PYTHONPATH"} | (told or {})
+    if python is not None:
+        environ["PATH"] = f"{python.parent}:{environ['PATH']}"
     process = subprocess.Popen(
         [str(python or sys.executable), *map(str, words)],
         cwd=HERE / "others",

@@ -31,11 +31,11 @@ port = 8103
 domain = "models.example.org"
 """
 PLUGINS = (
-    Path("/opt/tf-plugins"),
+    Path(os.environ.get("TERRAFORM_PROVIDERS", "/usr/lib/terraform/plugins")),
     Path("/usr/share/terraform/plugins"),
     Path("/usr/local/share/terraform/plugins"),
 )
-"""Where a machine without network keeps providers; elsewhere Terraform fetches them."""
+"""Where a machine without network keeps providers (``TERRAFORM_PROVIDERS`` names another place); elsewhere Terraform fetches them."""
 SECRET = re.compile(
     r"^\s*((master_)?password|secret_string|token|MasterUserPassword|(Generate)?SecretString)\s*[=:]"
     r"|resource \"(aws_secretsmanager_secret_version|random_password|tls_private_key|aws_iam_access_key)\"",
