@@ -56,9 +56,9 @@ def project(folder: Path) -> Path:
 
 
 def memory(pid: int) -> float:
-    """Proportional resident memory, in MB."""
+    """Memory of its own, in MB: not the pages of libraries, whose share depends on who else runs them."""
     told = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(told.partition("Pss:")[2].split()[0]) / 1024
+    return int(told.partition("\nAnonymous:")[2].split()[0]) / 1024
 
 
 def processes(supervisor: int) -> dict[str, int]:
@@ -118,6 +118,9 @@ def loadtest(place: Path, *words: str) -> dict[str, Any]:
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seconds", type=float, default=3600)
+    asked.add_argument(
+        "--rate", type=float, help="requests a second, instead of half of what is measured first"
+    )
     asked.add_argument("--keep", action="store_true")
     given = asked.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
@@ -130,8 +133,8 @@ def main() -> int:
         ]
         try:
             full = loadtest(place, "--users", "64", "--seconds", "10")
-            rate = max(1.0, answered(full) / 10 / 2)
-            print(f"half load is {rate:.0f} requests a second", flush=True)
+            rate = given.rate or max(1.0, answered(full) / 10 / 2)
+            print(f"{rate:.0f} requests a second, of {answered(full) / 10:.0f} at most", flush=True)
             for thread in threads:
                 thread.start()
             half = loadtest(place, "--users", "64", "--rate", f"{rate:.0f}", "--seconds", str(given.seconds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,106 @@ def test_kubernetes_takes_each_overlay(project: Path, tmp_path: Path, environmen
     assert found["HTTPRoute"]["spec"]["hostnames"] == [
         "night-shift.models.example.org" if environment == "prod" else "night-shift-test.models.example.org"
     ]
+
+
+KSERVE = """
+import json, sys
+import kserve
+
+told = json.load(sys.stdin)
+known = {model: set(getattr(kserve, model).attribute_map.values()) for model in (
+    "V1beta1InferenceService", "V1beta1InferenceServiceSpec", "V1beta1PredictorSpec")}
+assert set(told) <= known["V1beta1InferenceService"], told
+assert set(told["spec"]) <= known["V1beta1InferenceServiceSpec"], told["spec"]
+unknown = set(told["spec"]["predictor"]) - known["V1beta1PredictorSpec"]
+assert not unknown, unknown
+print(json.dumps(sorted(kserve.V1beta1PredictorSpec.attribute_map[name] for name in (
+    "min_replicas", "max_replicas", "scale_metric", "scale_target", "labels"))))
+"""
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("environment", ["test", "prod"])
+def test_an_inference_service_has_what_kserve_and_kubernetes_know(
+    project: Path, tmp_path: Path, peer: Callable[[str], Path], environment: str
+) -> None:
+    written = (rendered(project, "kserve", tmp_path) / f"{environment}.yaml").read_text()
+    *others, service = yaml.safe_load_all(written)
+    assert [one["kind"] for one in others] == ["Namespace", "ServiceAccount", "ConfigMap"]
+    told = {**service, "metadata": {}}
+    done = subprocess.run(
+        [peer("kserve"), "-c", KSERVE], input=json.dumps(told), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    own = json.loads(done.stdout)
+    predictor = service["spec"]["predictor"]
+    assert predictor["containers"][0]["name"] == "kserve-container"
+    assert predictor["containers"][0]["image"] == f"registry.example.org/team/night-shift:{environment}"
+    assert (predictor["minReplicas"], predictor["maxReplicas"]) == (3 if environment == "prod" else 1, 9)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "pod"},
+        "spec": {key: value for key, value in predictor.items() if key not in own},
+    }
+    (tmp_path / "pod.yaml").write_text("---\n".join(yaml.safe_dump(one) for one in (*others, pod)))
+    validate = Path(sys.executable).parent / "kubernetes-validate"
+    checked = subprocess.run(
+        [validate, "--strict", "-k", "1.34", "--no-warn", tmp_path / "pod.yaml"],
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("environment", ["test", "prod"])
+def test_a_chart_gives_what_kubernetes_takes(project: Path, tmp_path: Path, environment: str) -> None:
+    chart = rendered(project, "helm", tmp_path / "chart")
+    values = yaml.safe_load((chart / "values.yaml").read_text())
+    values |= yaml.safe_load((chart / f"values-{environment}.yaml").read_text())
+
+    def value(found: re.Match[str]) -> str:
+        held = values
+        for name in found[1].split("."):
+            held = held[name]
+        return str(held)
+
+    made = [
+        re.sub(r"\{\{ \.Values\.([a-z.]+) \}\}", value, path.read_text())
+        for path in sorted((chart / "templates").iterdir())
+    ]
+    assert "{{" not in "".join(made), "an expression that this test cannot read"
+    (tmp_path / "whole.yaml").write_text("\n---\n".join(made))
+    validate = Path(sys.executable).parent / "kubernetes-validate"
+    done = subprocess.run(
+        [validate, "--strict", "-k", "1.34", "--no-warn", tmp_path / "whole.yaml"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {one["kind"]: one for one in map(yaml.safe_load, made)}
+    deployment = found["Deployment"]["spec"]
+    labels = deployment["template"]["metadata"]["labels"]
+    for chosen in (
+        deployment["selector"]["matchLabels"],
+        found["Service"]["spec"]["selector"],
+        found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+        found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert chosen
+        assert chosen.items() <= labels.items()
+    lowest = 3 if environment == "prod" else 1
+    assert (deployment["replicas"], found["HorizontalPodAutoscaler"]["spec"]["minReplicas"]) == (
+        lowest,
+        lowest,
+    )
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert container["image"] == f"registry.example.org/team/night-shift:{environment}"
+    assert container["resources"]["limits"] == {"memory": values["memory"]}
+    assert found["HTTPRoute"]["spec"]["hostnames"] == [values["host"]]
+    if shutil.which("helm"):
+        lint = ["lint", chart, "--strict", "--values", chart / f"values-{environment}.yaml"]
+        asked("helm", *lint, get="https://helm.sh/docs/intro/install")
 
 
 def test_compose_is_what_its_schema_asks_for(project: Path, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ _SUFFIX = ".jinja"
 KINDS = (
     "compose",
     "kubernetes",
+    "helm",
+    "kserve",
     "gitops",
     "nginx",
     "haproxy",
@@ -81,7 +83,7 @@ def applied(place: Place, stage: Stage, release: Release) -> dict[str, bytes]:
         for path, text in files("kubernetes", place, release=release).items()
         if path[:5] == "base/"
     }
-    render = templates(_FOLDER / "kubernetes").get_template
+    render = templates(_FOLDER / "kubernetes", _FOLDER).get_template
     facts: dict[str, Any] = {"at": place, "stage": stage, "release": release}
 
     def written(name: str) -> bytes:
