@@ -8,7 +8,6 @@ import datetime as dt
 import fcntl
 import getpass
 import os
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
@@ -33,12 +32,14 @@ from modelyard.settings import (
     YardSettings,
 )
 from modelyard.storage.durable import sync
+from modelyard.storage.filelock import seize
 
 if TYPE_CHECKING:
     from modelyard.ports import Target
     from modelyard.records.dataset import DatasetVersion
     from modelyard.registry.access import Guard
     from modelyard.signing import Signer
+    from modelyard.storage.database import Database
     from modelyard.storage.mirror import Mirror
 
 HOME = ".modelyard"
@@ -97,14 +98,20 @@ class Project:
 
     @cached_property
     def yard(self) -> Yard:
-        from modelyard.storage.database import open_yard
+        from modelyard.storage.database import SqlYard
 
-        _ = self.home
-        opened = open_yard(self.settings.yard.database, self.root, guard=self._guard)
+        opened = SqlYard(self._database, clock=now, guard=self._guard)
         if self.secret:  # looking is a use of it too
             self.__dict__["yard"] = opened
             _ = self.person
         return opened
+
+    @cached_property
+    def _database(self) -> Database:
+        from modelyard.storage.database import open_database
+
+        _ = self.home
+        return open_database(self.settings.yard.database, self.root)
 
     @cached_property
     def _guard(self) -> Guard:
@@ -287,6 +294,12 @@ class Project:
             other.__dict__["yard"] = self.yard
         return other
 
+    def shown(self, secret: str) -> Project:
+        """The same project for whoever shows ``secret``, over the same connections to the yard."""
+        other = dataclasses.replace(self, secret=secret)
+        other.__dict__["_database"] = self._database
+        return other
+
     def elsewhere(self, yard: YardSettings) -> Project:
         """The same project with its yard there; to be used while this one is, under its lease."""
         other = dataclasses.replace(self, settings=msgspec.structs.replace(self.settings, yard=yard))
@@ -304,7 +317,7 @@ class Project:
         self.__dict__["_lease"] = None
         try:
             with self._lock_file("gc") as file:
-                _seize(file)
+                seize(file)
                 yield
         finally:
             del self.__dict__["_lease"]
@@ -341,16 +354,6 @@ class Project:
             return path.open("ab")
         except OSError as error:
             raise StoreDown(f"The lock {path} cannot be taken: {error.strerror}.") from None
-
-
-def _seize(file: IO[bytes]) -> None:
-    for _ in range(100):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            time.sleep(0.1)
-    raise StoreDown("Another modelyard command is at work on this yard; run it again afterwards.")
 
 
 def open_project(

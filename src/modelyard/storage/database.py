@@ -52,11 +52,15 @@ def open_yard(
     wait: float = WAIT,
     guard: Guard | None = None,
 ) -> Yard:
-    """The yard at ``url``, made or migrated if need be.
+    """The yard at ``url`` as ``open_database`` opens it. Without a ``guard`` everybody may everything."""
+    return SqlYard(open_database(url, root, wait=wait), clock=clock, guard=guard)
+
+
+def open_database(url: str, root: Path, *, wait: float = WAIT) -> Database:
+    """The database of the yard at ``url``, made or migrated if need be.
 
     ``url`` is ``sqlite:///FILE``, where a relative file starts at ``root`` and its folder is made, or
-    ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``. A writer waits at most ``wait`` seconds for the others. Without
-    a ``guard`` everybody may everything.
+    ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``. A writer waits at most ``wait`` seconds for the others.
     Raises ``SettingsError`` for any other URL, ``Misuse`` for a yard that a newer Modelyard wrote,
     ``DatabaseDown`` when the file or the server cannot be used.
     """
@@ -71,11 +75,11 @@ def open_yard(
     if server:
         from modelyard.storage.postgres import Postgres  # spared where the yard is a file
 
-        yard = SqlYard(Postgres(parsed, path.parent, wait=wait), clock=clock, guard=guard)
+        database: Database = Postgres(parsed, path.parent, wait=wait)
     else:
-        yard = SqlYard(Sqlite(path, wait=wait), clock=clock, guard=guard)
-    yard.ready(fresh=fresh)
-    return yard
+        database = Sqlite(path, wait=wait)
+    SqlYard(database, clock=utc_now).ready(fresh=fresh)
+    return database
 
 
 class Database(Protocol):

@@ -6,8 +6,12 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from modelyard.errors import StoreDown
 
 
 @contextlib.contextmanager
@@ -69,3 +73,14 @@ class _Waiter:
                 os.close(self._file)
             self._locked = self._error is None
             self._ended.set()
+
+
+def seize(file: IO[bytes]) -> None:
+    """Take an open lock file for this process alone. Raises ``StoreDown`` when others hold it for ten seconds."""
+    for _ in range(100):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.1)
+    raise StoreDown("Another modelyard command is at work on this yard; run it again afterwards.")

@@ -93,10 +93,8 @@ class Desk:
         project = self._fresh()
         if not secret:
             raise AccessDenied("Show a token: 'Authorization: Bearer my_…', or sign in at /login.")
-        if hmac.compare_digest(secret.encode(), self._key.encode()):
-            project = dataclasses.replace(project, secret="")
-        else:
-            project = dataclasses.replace(project, secret=secret)
+        known = hmac.compare_digest(secret.encode(), self._key.encode())
+        project = project.shown("" if known else secret)
         try:
             if not project.secret:
                 with project.yard.read():
