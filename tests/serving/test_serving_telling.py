@@ -45,17 +45,14 @@ def test_each_request_is_a_line_in_elastic_s_fields(tmp_path: Path, start: Calla
     assert running.ask("POST", PREDICT, ROW, header)[0] == 200
     assert running.ask("POST", PREDICT, {"rows": [{"age": "secret name"}]})[0] == 422
     assert running.ask("GET", '/no"such\npage'.replace("\n", "%0A") + "x" * 400)[0] == 404
-    good, refused, lost = lines(running, 3)
-    assert (good["http.request.method"], good["url.path"], good["http.response.status_code"]) == (
-        "POST",
-        PREDICT,
-        200,
-    )
+    told = {line["http.response.status_code"]: line for line in lines(running, 3)}  # two workers, in no order
+    good, refused, lost = told[200], told[422], told[404]
+    assert (good["http.request.method"], good["url.path"]) == ("POST", PREDICT)
     assert (good["trace.id"], good["http.request.id"], good["event.outcome"]) == (TRACE, "r-1", "success")
     assert good["client.ip"] == "127.0.0.1"
     assert 0 < good["event.duration"] < 10e9
     assert (good["log.level"], refused["log.level"]) == ("info", "warn")
-    assert (refused["http.response.status_code"], refused["event.outcome"]) == (422, "failure")
+    assert refused["event.outcome"] == "failure"
     assert "trace.id" not in refused
     assert len(lost["url.path"]) == 200
     assert "secret" not in running.log.read_text()
