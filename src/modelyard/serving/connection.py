@@ -80,17 +80,39 @@ class Slot:
 
 
 class Connection(asyncio.Protocol):
-    """A steady connection frames by remembered heads; anything odd moves it to the strict parser for good."""
+    """A steady connection frames by remembered heads; anything odd moves it to the strict parser for good.
+
+    There may be a hundred thousand that only wait, so none has more than it needs.
+    """
+
+    __slots__ = (
+        "_blocked",
+        "_deaf",
+        "_full",
+        "_have",
+        "_last",
+        "_lost",
+        "_need",
+        "_refused",
+        "_rest",
+        "_since",
+        "_stream",
+        "_until",
+        "_waiting",
+        "service",
+        "slots",
+        "transport",
+    )
 
     def __init__(self, service: Host) -> None:
         self.service = service
         self.transport: asyncio.Transport
-        self.slots: deque[Slot] = deque()
+        self.slots: list[Slot] = []
         self._rest: list[bytes] = []
         self._have = 0
         self._need = 0
         self._stream: Messages | None = None
-        self._waiting: deque[tuple[Head, bytes]] = deque()
+        self._waiting: deque[tuple[Head, bytes]] | tuple[()] = ()
         self._lost: Problem | None = None
         self._deaf = False
         self._refused = False
@@ -108,7 +130,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._deaf = True
         self.slots.clear()
-        self._waiting.clear()
+        self._waiting = ()
         self.service.connections.discard(self)
         if self._stream is not None:
             self._stream.let_go()
@@ -218,7 +240,7 @@ class Connection(asyncio.Protocol):
             messages, self._lost = stream.ready(), raised
         if messages:
             self._since = 0.0
-            self._waiting.extend(messages)
+            self._waiting = deque((*self._waiting, *messages))
         self._go_on()
         if stream.busy and not self._deaf:
             self._since = self._since or self._last
@@ -282,14 +304,14 @@ class Connection(asyncio.Protocol):
         slots = self.slots
         if not slots or slots[0].reply is None:
             return
-        first = slots.popleft()
+        first = slots.pop(0)
         out = first.reply
         assert out is not None
         last = first
         if slots and slots[0].reply is not None:
             parts = [out]
             while slots and slots[0].reply is not None and last.entry.keep_alive:
-                last = slots.popleft()
+                last = slots.pop(0)
                 assert last.reply is not None
                 parts.append(last.reply)
             out = b"".join(parts)
@@ -306,7 +328,7 @@ class Connection(asyncio.Protocol):
         """Close; a sender that was refused may still be writing, so it is read on for a while."""
         self._deaf = True
         self.slots.clear()
-        self._waiting.clear()
+        self._waiting = ()
         if self._refused and self.transport.can_write_eof():
             self._until = self.service.now() + self.service.limits.linger_seconds
             self.transport.write_eof()
